@@ -1,0 +1,34 @@
+/* Files: whole reads with limits, atomic writes, folders. Paths in messages are the user's. */
+#ifndef XENT_BASE_FILE_H
+#define XENT_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/base/error.h"
+#include "core/base/memory.h"
+
+/* Reads a regular file (FIFO, device, folder: error) into the arena; gzip is recognised by content
+   and unpacked. More than `limit` bytes after unpacking is an error. A NUL byte follows the data. */
+bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **data, size_t *size, Error *error);
+
+/* Atomic output: write to PATH.tmp, then fsync, rename, fsync of the folder. */
+typedef struct OutputFile {
+    FILE *stream;          /* write here, errors are checked at commit */
+    char *path, *temporary;
+} OutputFile;
+bool output_open(OutputFile *output, const char *path, Error *error);
+bool output_commit(OutputFile *output, Error *error);  /* on failure the temporary file is gone */
+void output_abandon(OutputFile *output);
+bool file_write(const char *path, const void *data, size_t size, Error *error); /* the three above */
+
+bool folder_make(const char *path, Error *error);      /* with its parents; existing is fine */
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+bool file_same(const char *a, const char *b);          /* same device and inode */
+char *path_join(Arena *arena, const char *folder, const char *name); /* an absolute name wins */
+char *path_folder(Arena *arena, const char *path);     /* "." when there is none */
+char *path_absolute(Arena *arena, const char *path);
+
+#endif

@@ -1,0 +1,17 @@
+/* One persistent pool. Work is cut by `grain` alone, never by the number of threads, so a body whose
+   result depends only on (begin, end) gives the same bits for any number. Not reentrant: a
+   parallel_for inside a body runs in line. */
+#ifndef XENT_BASE_THREADS_H
+#define XENT_BASE_THREADS_H
+
+#include <stdint.h>
+
+typedef void (*ParallelBody)(void *context, int64_t begin, int64_t end);
+
+void threads_set(int count);   /* >= 1; fewer are used when the system refuses more */
+int threads_count(void);
+/* Calls body(context, k*grain, min(n, (k+1)*grain)) for every k; n <= grain runs in line. */
+void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context);
+void threads_stop(void);
+
+#endif
