@@ -1,0 +1,23 @@
+#!/bin/sh
+# No layer includes upward (base < kernels < tensor < ... < cli); no file over 500 lines.
+set -u
+bad=$(mktemp)
+trap 'rm -f "$bad"' EXIT
+
+# allowed FOLDER 'REGEX of the folders it may include'
+allowed() {
+    grep -rn '^#include "' --include='*.[ch]' "$1" 2>/dev/null | grep -vE "#include \"($2)/" >> "$bad"
+}
+allowed core/base 'core/base'
+allowed core/kernels 'core/(base|kernels)'
+allowed core/tensor 'core/(base|kernels|tensor)'
+allowed core/nn 'core/(base|kernels|tensor|nn)'
+allowed core/models 'core/(base|kernels|tensor|nn|models)'
+allowed core/metrics 'core/(base|metrics)'
+allowed losses 'core/(base|tensor)|losses'
+allowed data 'core/base|data'
+
+find cli core losses data tests -name '*.[ch]' -exec awk 'END { if (NR > 500) print FILENAME ": " NR " lines, more than 500" }' {} \; >> "$bad"
+[ -s "$bad" ] || exit 0
+cat "$bad" >&2
+exit 1

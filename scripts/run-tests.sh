@@ -1,0 +1,29 @@
+#!/bin/sh
+# Runs the unit tests (cmocka) and the command-line tests (bats) of a build folder and adds them up.
+set -u
+build=$1
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+count() { grep -c "$1" "$log" || true; }
+
+for test in "$build"/tests/test_*; do
+    [ -x "$test" ] && [ -f "$test" ] || continue
+    "$test" > "$log" 2>&1
+    status=$?
+    good=$(count '^\[       OK \]') bad=$(count '^\[  FAILED  \] [a-z_]*$') over=$(count '^\[  SKIPPED \] [a-z_]*$')
+    if [ $status -ne 0 ]; then
+        [ "$bad" -gt 0 ] || bad=1
+        cat "$log"
+    fi
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + over))
+done
+
+XENT=$(cd "$build" && pwd)/xent bats --tap tests/*.bats > "$log" 2>&1 || cat "$log"
+passed=$((passed + $(grep '^ok ' "$log" | grep -vc '# skip')))
+skipped=$((skipped + $(count '^ok .*# skip')))
+failed=$((failed + $(count '^not ok ')))
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
