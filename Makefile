@@ -70,7 +70,7 @@ check: all $(TESTS) ## all tests
 	sh scripts/run-tests.sh $(BUILD)
 
 asan: ## all tests with the address and undefined-behaviour sanitizers
-	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' check
+	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-format-truncation' check
 
 fuzz: $(FUZZERS) ## a short run of every fuzz target
 	for target in $(FUZZERS); do $$target -runs=20000 -max_len=4096 -verbosity=0 || exit 1; done

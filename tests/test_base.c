@@ -1,15 +1,11 @@
 /* Memory, random numbers, threads and files. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 #include <zlib.h>
+
+#include "tests/testing.h"
 
 #include "core/base/file.h"
 #include "core/base/random.h"
