@@ -89,17 +89,23 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
 #define UPDATE_ROW(i)          \
     left##i += a[i] * b_left;   \
     right##i += a[i] * b_right;
-#define SET_ROW(i)                \
-    store(c + i * ldc, left##i);  \
-    store(c + i * ldc + LANES, right##i);
-#define ADD_ROW(i)                                            \
-    store(c + i * ldc, left##i + beta * load(c + i * ldc));   \
-    store(c + i * ldc + LANES, right##i + beta * load(c + i * ldc + LANES));
+/* Walking down c row by row keeps the compiler from holding the address of every row. */
+#define SET_ROW(i)                 \
+    store(to, left##i);            \
+    store(to + LANES, right##i);   \
+    to += ldc;
+#define ADD_ROW(i)                                        \
+    store(to, left##i + beta * load(to));                 \
+    store(to + LANES, right##i + beta * load(to + LANES)); \
+    to += ldc;
 /* c is needed only after the sums are done: by then it should be near. */
-#define PREFETCH_ROW(i) __builtin_prefetch(c + i * ldc, 1);
+#define PREFETCH_ROW(i)        \
+    __builtin_prefetch(to, 1); \
+    to += ldc;
 
 static void gemm_tile(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc) {
     EACH_ROW(ZERO_ROW)
+    float *to = c;
     EACH_ROW(PREFETCH_ROW)
     for (int64_t p = 0; p < k; p++) {
         const Vec b_left = load(b), b_right = load(b + LANES);
@@ -107,6 +113,7 @@ static void gemm_tile(int64_t k, const float *a, const float *b, float beta, flo
         a += MR;
         b += NR;
     }
+    to = c;
     if (beta == 0.0F) {
         EACH_ROW(SET_ROW)
     } else {
