@@ -1,0 +1,119 @@
+#include "core/base/threads.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum { MAX_WORKERS = 255 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work_ready = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
+static pthread_t workers[MAX_WORKERS];
+static int wanted = 1, started, busy;
+static uint64_t generation;
+static bool stopping;
+
+/* The loop in progress; valid while busy > 0 or its caller is inside parallel_for. */
+static struct {
+    ParallelBody body;
+    void *context;
+    int64_t n, grain;
+    _Atomic int64_t next;
+} loop;
+
+static _Thread_local bool inside;
+
+static void take_chunks(void)
+{
+    int64_t chunks = (loop.n + loop.grain - 1) / loop.grain;
+    inside = true;
+    for (int64_t k; (k = atomic_fetch_add(&loop.next, 1)) < chunks;) {
+        int64_t end = (k + 1) * loop.grain;
+        loop.body(loop.context, k * loop.grain, end < loop.n ? end : loop.n);
+    }
+    inside = false;
+}
+
+static void *worker(void *start)
+{
+    uint64_t seen = (uint64_t)(uintptr_t)start;
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        while (generation == seen && !stopping)
+            pthread_cond_wait(&work_ready, &lock);
+        if (stopping)
+            break;
+        seen = generation;
+        pthread_mutex_unlock(&lock);
+        take_chunks();
+        pthread_mutex_lock(&lock);
+        if (--busy == 0)
+            pthread_cond_signal(&work_done);
+    }
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+int threads_count(void)
+{
+    return wanted;
+}
+
+void threads_stop(void)
+{
+    pthread_mutex_lock(&lock);
+    stopping = true;
+    pthread_cond_broadcast(&work_ready);
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < started; i++)
+        pthread_join(workers[i], NULL);
+    started = 0;
+    stopping = false;
+}
+
+void threads_set(int count)
+{
+    assert(count >= 1);
+    threads_stop();
+    wanted = count > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : count;
+}
+
+/* Workers start at the first loop that can use them. A refused thread means fewer, not an error:
+   the bits do not depend on the number. */
+static void start_workers(void)
+{
+    while (started < wanted - 1 &&
+           pthread_create(&workers[started], NULL, worker, (void *)(uintptr_t)generation) == 0)
+        started++;
+    wanted = started + 1;
+}
+
+void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
+{
+    assert(grain >= 1);
+    if (n <= 0)
+        return;
+    if (inside || wanted == 1 || n <= grain) {
+        for (int64_t begin = 0; begin < n; begin += grain)
+            body(context, begin, begin + grain < n ? begin + grain : n);
+        return;
+    }
+    if (started < wanted - 1)
+        start_workers();
+    pthread_mutex_lock(&lock);
+    loop.body = body;
+    loop.context = context;
+    loop.n = n;
+    loop.grain = grain;
+    atomic_store(&loop.next, 0);
+    busy = started;
+    generation++;
+    pthread_cond_broadcast(&work_ready);
+    pthread_mutex_unlock(&lock);
+    take_chunks();
+    pthread_mutex_lock(&lock);
+    while (busy > 0)
+        pthread_cond_wait(&work_done, &lock);
+    pthread_mutex_unlock(&lock);
+}
