@@ -1,11 +1,11 @@
 /* The product of large matrices after Goto: C is cut into blocks; the parts of A and B that a block
    needs are packed in the order in which gemm_tile reads them; tiles of mr x nr are then computed in
    registers. Every element of C is a sum over k in one fixed order, whichever thread computes it. */
-#include "gemm.h"
+#include "core/kernels/gemm.h"
 
-#include "../base/threads.h"
-#include "gemm_scratch.h"
-#include "kernels.h"
+#include "core/base/threads.h"
+#include "core/kernels/gemm_scratch.h"
+#include "core/kernels/kernels.h"
 
 #include <pthread.h>
 #include <string.h>

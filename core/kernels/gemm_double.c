@@ -1,4 +1,4 @@
-#include "gemm.h"
+#include "core/kernels/gemm.h"
 
 enum { BLOCK = 64 };
 

@@ -1,6 +1,6 @@
-#include "gemm_scratch.h"
+#include "core/kernels/gemm_scratch.h"
 
-#include "../base/memory.h"
+#include "core/base/memory.h"
 
 #include <pthread.h>
 #include <stdbool.h>

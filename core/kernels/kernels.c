@@ -1,4 +1,4 @@
-#include "kernels.h"
+#include "core/kernels/kernels.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

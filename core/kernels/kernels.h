@@ -2,7 +2,7 @@
 #ifndef XENT_KERNELS_KERNELS_H
 #define XENT_KERNELS_KERNELS_H
 
-#include "../base/error.h"
+#include "core/base/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Compiled once per instruction set, with KERNEL_ISA (its name, which ends the name of the table)
    and KERNEL_VECTOR_BYTES (the width of its registers) given on the command line. Everything is
    written with vector extensions, so that the code is the same for all of them. */
-#include "kernels.h"
+#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
