@@ -64,12 +64,13 @@ INLINE float sum_lanes(Vec v) {
 
 /* ---- Matrix product ---- */
 
-/* The register block is as high as the register file allows: 2 vectors per row, 2 for the row of b
-   and (without broadcasts from memory) 1 for a value of a. Named variables rather than an array,
+/* The register block is nearly as high as the register file allows: 2 vectors per row, 2 for the row
+   of b, 1 for a value of a, and room for the compiler to move (14 rows of AVX-512 made it spill);
+   multiples of 4 pack fastest. Named variables rather than an array,
    so that no compiler is tempted to keep them in memory. */
 #if KERNEL_VECTOR_BYTES == 64
-enum { MR = 14 };
-#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+enum { MR = 12 };
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 #elif KERNEL_VECTOR_BYTES == 32
 enum { MR = 6 };
 #define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
@@ -213,7 +214,7 @@ INLINE Vec tanh_vec(Vec x) {
     p = p * z + -3.33332819422e-1F;
     const Vec near = p * z * x + x;
     const Vec far = 1.0F - 2.0F / (exp_vec(size + size) + 1.0F);
-    return choose(size < splat(0.625F), near, with_sign_of(far, x));
+    return with_sign_of(choose(size < splat(0.625F), near, far), x); /* near 0, -0 stays -0 */
 }
 
 /* exp is only taken of values <= 0, which keeps the relative error small on the left side too. */
