@@ -1,0 +1,40 @@
+/* The innermost loops, built once per instruction set from kernels_isa.c and chosen at start. */
+#ifndef XENT_KERNELS_KERNELS_H
+#define XENT_KERNELS_KERNELS_H
+
+#include "core/base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* y[i] = f(x[i]); y may be x itself, but must not overlap it otherwise. */
+typedef void (*VectorFunction)(int64_t n, const float *x, float *y);
+
+enum { KERNEL_MAX_MR = 16, KERNEL_MAX_NR = 32 };
+
+typedef struct Kernels {
+    const char *isa;
+    int64_t mr, nr; /* rows and columns of the register block of gemm_tile */
+
+    /* c[mr][nr] = a b + beta c, where `a` is packed as k columns of mr floats and `b` as k rows of
+       nr floats. With beta 0, c is not read. */
+    void (*gemm_tile)(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc);
+    float (*dot)(int64_t n, const float *x, const float *y);
+    void (*axpy)(int64_t n, float alpha, const float *x, float *y); /* y += alpha x */
+
+    VectorFunction exp, log, tanh, sigmoid, erf;
+
+    /* One row; a row whose largest value is infinite follows IEEE arithmetic (log_sum_exp_row of
+       nothing but -inf, or of an empty row, is -inf). */
+    VectorFunction softmax_row, log_softmax_row;
+    float (*log_sum_exp_row)(int64_t n, const float *x);
+} Kernels;
+
+/* The table in use. The first call chooses as kernels_select(NULL) does, or takes the best the
+   machine has where that fails, so a program that wants to report it calls kernels_select first. */
+const Kernels *kernels(void);
+
+/* "baseline", "avx2" or "avx512". NULL: what XENT_ISA names, or the best the machine has. */
+bool kernels_select(const char *isa, Error *error);
+
+#endif

@@ -1,0 +1,348 @@
+/* Compiled once per instruction set, with KERNEL_ISA (its name, which ends the name of the table)
+   and KERNEL_VECTOR_BYTES (the width of its registers) given on the command line. Everything is
+   written with vector extensions, so that the code is the same for all of them. */
+#include "core/kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#if !defined(KERNEL_ISA) || !defined(KERNEL_VECTOR_BYTES)
+#error "compile with -DKERNEL_ISA=... and -DKERNEL_VECTOR_BYTES=..."
+#endif
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+enum { LANES = KERNEL_VECTOR_BYTES / (int)sizeof(float) };
+
+typedef float Vec __attribute__((vector_size(KERNEL_VECTOR_BYTES)));
+typedef int32_t Int __attribute__((vector_size(KERNEL_VECTOR_BYTES)));
+/* The same in memory, where it is only aligned like a float. */
+typedef float VecInMemory __attribute__((vector_size(KERNEL_VECTOR_BYTES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE Vec load(const float *x) {
+    return *(const VecInMemory *)x;
+}
+
+INLINE void store(float *y, Vec v) {
+    *(VecInMemory *)y = v;
+}
+
+INLINE Vec splat(float x) {
+    return x - (Vec){0}; /* minus, so that -0 stays -0 */
+}
+
+INLINE Vec choose(Int mask, Vec yes, Vec no) {
+    return (Vec)(((Int)yes & mask) | ((Int)no & ~mask));
+}
+
+/* Loads `count` < LANES values and fills up with `rest`. */
+INLINE Vec load_part(const float *x, int64_t count, float rest) {
+    float part[LANES];
+    store(part, splat(rest));
+    memcpy(part, x, (size_t)count * sizeof(float));
+    return load(part);
+}
+
+INLINE void store_part(float *y, int64_t count, Vec v) {
+    float part[LANES];
+    store(part, v);
+    memcpy(y, part, (size_t)count * sizeof(float));
+}
+
+INLINE float sum_lanes(Vec v) {
+    float part[LANES], sum = 0;
+    store(part, v);
+    for (int i = 0; i < LANES; i++)
+        sum += part[i];
+    return sum;
+}
+
+/* ---- Matrix product ---- */
+
+/* The register block is nearly as high as the register file allows: 2 vectors per row, 2 for the row
+   of b, 1 for a value of a, and room for the compiler to move (14 rows of AVX-512 made it spill);
+   multiples of 4 pack fastest. Named variables rather than an array,
+   so that no compiler is tempted to keep them in memory. */
+#if KERNEL_VECTOR_BYTES == 64
+enum { MR = 12 };
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#elif KERNEL_VECTOR_BYTES == 32
+enum { MR = 6 };
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#elif defined(__aarch64__)
+enum { MR = 8 }; /* 32 registers, as many as AVX-512, but 16 bytes wide */
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#else
+enum { MR = 4 };
+#define EACH_ROW(X) X(0) X(1) X(2) X(3)
+#endif
+
+enum { NR = 2 * LANES };
+
+_Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile buffer of gemm.c is too small");
+
+#define ZERO_ROW(i) Vec left##i = {0}, right##i = {0};
+#define UPDATE_ROW(i)          \
+    left##i += a[i] * b_left;   \
+    right##i += a[i] * b_right;
+/* Walking down c row by row keeps the compiler from holding the address of every row. */
+#define SET_ROW(i)                 \
+    store(to, left##i);            \
+    store(to + LANES, right##i);   \
+    to += ldc;
+#define ADD_ROW(i)                                        \
+    store(to, left##i + beta * load(to));                 \
+    store(to + LANES, right##i + beta * load(to + LANES)); \
+    to += ldc;
+/* c is needed only after the sums are done: by then it should be near. */
+#define PREFETCH_ROW(i)        \
+    __builtin_prefetch(to, 1); \
+    to += ldc;
+
+static void gemm_tile(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc) {
+    EACH_ROW(ZERO_ROW)
+    float *to = c;
+    EACH_ROW(PREFETCH_ROW)
+    for (int64_t p = 0; p < k; p++) {
+        const Vec b_left = load(b), b_right = load(b + LANES);
+        EACH_ROW(UPDATE_ROW)
+        a += MR;
+        b += NR;
+    }
+    to = c;
+    if (beta == 0.0F) {
+        EACH_ROW(SET_ROW)
+    } else {
+        EACH_ROW(ADD_ROW)
+    }
+}
+
+static float dot(int64_t n, const float *x, const float *y) {
+    Vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}; /* four sums hide the latency of the addition */
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        s0 += load(x + i) * load(y + i);
+        s1 += load(x + i + LANES) * load(y + i + LANES);
+        s2 += load(x + i + 2 * LANES) * load(y + i + 2 * LANES);
+        s3 += load(x + i + 3 * LANES) * load(y + i + 3 * LANES);
+    }
+    for (; i + LANES <= n; i += LANES)
+        s0 += load(x + i) * load(y + i);
+    float sum = sum_lanes((s0 + s1) + (s2 + s3));
+    for (; i < n; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+static void axpy(int64_t n, float alpha, const float *x, float *y) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(y + i, load(y + i) + alpha * load(x + i));
+    for (; i < n; i++)
+        y[i] += alpha * x[i];
+}
+
+/* ---- Elementary functions ---- */
+
+/* x = n ln2 + r with |r| <= ln2 / 2; exp(r) by polynomial. The scale 2^n is applied in two halves
+   so that results below the smallest normal number, and overflow, come out by plain arithmetic.
+   Clamping uses comparisons that are false for NaN, which therefore passes through. */
+INLINE Vec exp_vec(Vec x) {
+    const float round_bias = 12582912.0F; /* 1.5 * 2^23: adding it rounds to an integer */
+    x = choose(x > splat(89.0F), splat(89.0F), x);
+    x = choose(x < splat(-105.0F), splat(-105.0F), x);
+    const Vec biased = x * 1.44269504F + round_bias;
+    const Vec n = biased - round_bias;
+    /* The high part of ln2 has so few bits that n times it is exact even without FMA. */
+    const Vec r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
+    Vec p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = (p * (r * r) + r) + 1.0F;
+    const Int exponent = (Int)biased - (Int)splat(round_bias);
+    const Int half = exponent >> 1;
+    const Vec scale1 = (Vec)((half + 127) << 23), scale2 = (Vec)((exponent - half + 127) << 23);
+    return (p * scale1) * scale2;
+}
+
+/* x = m 2^e with m in [sqrt(1/2), sqrt(2)); log(m) by polynomial in m - 1. */
+INLINE Vec log_vec(Vec x) {
+    const Int small = x < splat(1.17549435e-38F);
+    const Vec scaled = choose(small, x * 8388608.0F, x);
+    const Int bits = (Int)scaled - 0x3f3504f3;
+    const Int exponent = (bits >> 23) - (small & 23);
+    const Vec f = (Vec)((bits & 0x7fffff) + 0x3f3504f3) - 1.0F;
+    const Vec e = __builtin_convertvector(exponent, Vec);
+    const Vec z = f * f;
+    Vec p = f * 7.0376836292e-2F + -1.1514610310e-1F;
+    p = p * f + 1.1676998740e-1F;
+    p = p * f + -1.2420140846e-1F;
+    p = p * f + 1.4249322787e-1F;
+    p = p * f + -1.6668057665e-1F;
+    p = p * f + 2.0000714765e-1F;
+    p = p * f + -2.4999993993e-1F;
+    p = p * f + 3.3333331174e-1F;
+    p = p * f * z + e * -2.12194440e-4F;
+    p = p - z * 0.5F;
+    Vec y = (f + p) + e * 0.693359375F;
+    y = choose(x == splat(0.0F), splat(-INFINITY), y);
+    y = choose(x < splat(0.0F), splat(NAN), y);
+    /* +inf and NaN are their own logarithms. */
+    return choose(x < splat(INFINITY), y, choose(x == splat(INFINITY), x, x + x));
+}
+
+INLINE Vec magnitude(Vec x) {
+    return (Vec)((Int)x & 0x7fffffff);
+}
+
+INLINE Vec with_sign_of(Vec value, Vec sign) {
+    return (Vec)((Int)value | ((Int)sign & (int32_t)0x80000000));
+}
+
+INLINE Vec tanh_vec(Vec x) {
+    const Vec size = magnitude(x), z = x * x;
+    Vec p = z * -5.70498872745e-3F + 2.06390887954e-2F;
+    p = p * z + -5.37397155531e-2F;
+    p = p * z + 1.33314422036e-1F;
+    p = p * z + -3.33332819422e-1F;
+    const Vec near = p * z * x + x;
+    const Vec far = 1.0F - 2.0F / (exp_vec(size + size) + 1.0F);
+    return with_sign_of(choose(size < splat(0.625F), near, far), x); /* near 0, -0 stays -0 */
+}
+
+/* exp is only taken of values <= 0, which keeps the relative error small on the left side too. */
+INLINE Vec sigmoid_vec(Vec x) {
+    const Vec e = exp_vec(-magnitude(x));
+    return choose(x < splat(0.0F), e, splat(1.0F)) / (1.0F + e);
+}
+
+/* An odd polynomial near 0, 1 - exp(polynomial) beyond. From 4 on, erf is 1 in single precision. */
+INLINE Vec erf_vec(Vec x) {
+    const Vec s = x * x;
+    Vec p = s * -5.96761703e-4F + 4.99119423e-3F;
+    p = p * s + -2.67681349e-2F;
+    p = p * s + 1.12819925e-1F;
+    p = p * s + -3.76125336e-1F;
+    p = p * s + 1.28379166e-1F;
+    const Vec near = p * x + x;
+
+    const Vec size = magnitude(x);
+    const Vec t = choose(size > splat(4.0F), splat(4.0F), size);
+    Vec q = t * -1.72853470e-5F + 3.83197126e-4F;
+    q = q * t + -3.88396438e-3F;
+    q = q * t + 2.42546219e-2F;
+    q = q * t + -1.06777877e-1F;
+    q = q * t + -6.34846687e-1F;
+    q = q * t + -1.28717512e-1F;
+    q = q * t - t;
+    const Vec far = with_sign_of(1.0F - exp_vec(q), x);
+    return choose(size > splat(0.927734375F), far, near);
+}
+
+#define DEFINE_MAP(name)                                                       \
+    static void name##_map(int64_t n, const float *x, float *y) {              \
+        int64_t i = 0;                                                         \
+        for (; i + LANES <= n; i += LANES)                                     \
+            store(y + i, name##_vec(load(x + i)));                             \
+        if (i < n)                                                             \
+            store_part(y + i, n - i, name##_vec(load_part(x + i, n - i, 1.0F))); \
+    }
+
+DEFINE_MAP(exp)
+DEFINE_MAP(log)
+DEFINE_MAP(tanh)
+DEFINE_MAP(sigmoid)
+DEFINE_MAP(erf)
+
+/* ---- Rows ---- */
+
+/* What to subtract before exp: the largest value, or 0 where that is infinite and subtracting it
+   would make NaN of everything. NaN is never larger; it shows up in the sum. */
+static float row_shift(int64_t n, const float *x) {
+    Vec m0 = splat(-INFINITY), m1 = m0;
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        const Vec v0 = load(x + i), v1 = load(x + i + LANES);
+        m0 = choose(v0 > m0, v0, m0);
+        m1 = choose(v1 > m1, v1, m1);
+    }
+    m0 = choose(m1 > m0, m1, m0);
+    float part[LANES], largest = -INFINITY;
+    store(part, m0);
+    for (int lane = 0; lane < LANES; lane++)
+        largest = part[lane] > largest ? part[lane] : largest;
+    for (; i < n; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    return isinf(largest) ? 0.0F : largest;
+}
+
+static float sum_exp(int64_t n, const float *x, float shift) {
+    Vec s0 = {0}, s1 = {0};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        s0 += exp_vec(load(x + i) - shift);
+        s1 += exp_vec(load(x + i + LANES) - shift);
+    }
+    for (; i + LANES <= n; i += LANES)
+        s0 += exp_vec(load(x + i) - shift);
+    if (i < n)
+        s1 += exp_vec(load_part(x + i, n - i, -INFINITY) - shift);
+    return sum_lanes(s0 + s1);
+}
+
+static float log_sum_exp_row(int64_t n, const float *x) {
+    const float shift = row_shift(n, x);
+    return shift + logf(sum_exp(n, x, shift));
+}
+
+static void log_softmax_row(int64_t n, const float *x, float *y) {
+    const float shift = row_shift(n, x);
+    const float log_sum = logf(sum_exp(n, x, shift));
+    /* Not x - (shift + log_sum): that loses the logarithm's low bits when the shift is large. */
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (x[i] - shift) - log_sum;
+}
+
+static void softmax_row(int64_t n, const float *x, float *y) {
+    const float shift = row_shift(n, x);
+    Vec s0 = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const Vec e = exp_vec(load(x + i) - shift);
+        store(y + i, e);
+        s0 += e;
+    }
+    if (i < n) {
+        const Vec e = exp_vec(load_part(x + i, n - i, -INFINITY) - shift);
+        store_part(y + i, n - i, e);
+        s0 += e;
+    }
+    const float scale = 1.0F / sum_lanes(s0);
+    for (i = 0; i < n; i++)
+        y[i] *= scale;
+}
+
+const Kernels PASTE(kernels_, KERNEL_ISA);
+const Kernels PASTE(kernels_, KERNEL_ISA) = {
+    .isa = TEXT(KERNEL_ISA),
+    .mr = MR,
+    .nr = NR,
+    .gemm_tile = gemm_tile,
+    .dot = dot,
+    .axpy = axpy,
+    .exp = exp_map,
+    .log = log_map,
+    .tanh = tanh_map,
+    .sigmoid = sigmoid_map,
+    .erf = erf_map,
+    .softmax_row = softmax_row,
+    .log_softmax_row = log_softmax_row,
+    .log_sum_exp_row = log_sum_exp_row,
+};

@@ -1,0 +1,352 @@
+/* Every instruction set the machine has, against double precision. */
+#include "core/base/memory.h"
+#include "core/base/threads.h"
+#include "core/kernels/gemm.h"
+#include "core/kernels/kernels.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const isas[] = {"baseline", "avx2", "avx512"};
+enum { ISAS = sizeof isas / sizeof isas[0] };
+
+static uint64_t random_state;
+
+static int64_t random_below(int64_t n) {
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (int64_t)(random_state >> 33) % n;
+}
+
+static void fill(int64_t n, float *x) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (float)(random_below(2001) - 1000) / 1000.0F;
+}
+
+static float *new_floats(int64_t n) {
+    return memory_array((size_t)n + 1, sizeof(float));
+}
+
+/* ---- Matrix products ---- */
+
+typedef struct Case {
+    bool transpose_a, transpose_b;
+    int64_t m, n, k, lda, ldb, ldc;
+    int64_t size_a, size_b, size_c;
+    float beta;
+    float *a, *b, *before, *c;
+} Case;
+
+static int64_t random_size(void) {
+    static const int64_t special[] = {0, 1, 2, 3, 4, 7, 8, 14, 15, 31, 32, 33, 64, 65};
+    const int64_t choice = random_below(20);
+    return choice < 14 ? special[choice] : 1 + random_below(choice == 19 ? 600 : 150);
+}
+
+static Case new_case(int64_t m, int64_t n, int64_t k) {
+    static const float betas[] = {0.0F, 1.0F, 0.5F};
+    Case t = {.transpose_a = random_below(2) == 1, .transpose_b = random_below(2) == 1, .m = m, .n = n, .k = k};
+    t.beta = betas[random_below(3)];
+    t.lda = (t.transpose_a ? m : k) + random_below(3);
+    t.ldb = (t.transpose_b ? k : n) + random_below(3);
+    t.ldc = n + random_below(3);
+    t.size_a = (t.transpose_a ? k : m) * t.lda;
+    t.size_b = (t.transpose_b ? n : k) * t.ldb;
+    t.size_c = m * t.ldc;
+    t.a = new_floats(t.size_a);
+    t.b = new_floats(t.size_b);
+    t.before = new_floats(t.size_c);
+    t.c = new_floats(t.size_c);
+    fill(t.size_a, t.a);
+    fill(t.size_b, t.b);
+    fill(t.size_c, t.before);
+    if (t.beta == 0.0F) /* must not be read where it is to be written */
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++)
+                t.before[i * t.ldc + j] = NAN;
+    return t;
+}
+
+static void free_case(Case *t) {
+    memory_free(t->a);
+    memory_free(t->b);
+    memory_free(t->before);
+    memory_free(t->c);
+}
+
+static void run_case(Case *t) {
+    memcpy(t->c, t->before, (size_t)t->size_c * sizeof(float));
+    sgemm(t->transpose_a, t->transpose_b, t->m, t->n, t->k, t->a, t->lda, t->b, t->ldb, t->beta,
+          t->c, t->ldc);
+}
+
+static double *to_double(int64_t n, const float *x) {
+    double *y = memory_array((size_t)n + 1, sizeof(double));
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (double)x[i];
+    return y;
+}
+
+static void check_case(const Case *t) {
+    for (int64_t i = 0; i < t->m; i++) {
+        for (int64_t j = 0; j < t->n; j++) {
+            double sum = t->beta == 0.0F ? 0 : (double)t->beta * (double)t->before[i * t->ldc + j];
+            for (int64_t p = 0; p < t->k; p++)
+                sum += (double)t->a[t->transpose_a ? p * t->lda + i : i * t->lda + p] *
+                       (double)t->b[t->transpose_b ? j * t->ldb + p : p * t->ldb + j];
+            const double error = fabs((double)t->c[i * t->ldc + j] - sum);
+            assert_true(error <= 1e-6 * (2.0 + sqrt((double)t->k) * 4.0));
+        }
+        /* What lies beyond the width is not ours. */
+        assert_memory_equal(&t->c[i * t->ldc + t->n], &t->before[i * t->ldc + t->n],
+                            (size_t)(t->ldc - t->n) * sizeof(float));
+    }
+}
+
+static void check_double(const Case *t) {
+    double *a = to_double(t->size_a, t->a), *b = to_double(t->size_b, t->b);
+    double *c = to_double(t->size_c, t->before);
+    dgemm(t->transpose_a, t->transpose_b, t->m, t->n, t->k, a, t->lda, b, t->ldb, (double)t->beta,
+          c, t->ldc);
+    for (int64_t i = 0; i < t->m; i++)
+        for (int64_t j = 0; j < t->n; j++)
+            assert_true(fabs(c[i * t->ldc + j] - (double)t->c[i * t->ldc + j]) <
+                        1e-6 * (2.0 + sqrt((double)t->k) * 4.0));
+    memory_free(a);
+    memory_free(b);
+    memory_free(c);
+}
+
+static void test_sgemm(void **state) {
+    (void)state;
+    random_state = 1;
+    for (int i = 0; i < 300; i++) {
+        Case t = new_case(random_size(), random_size(), random_size());
+        run_case(&t);
+        check_case(&t);
+        check_double(&t);
+        free_case(&t);
+    }
+}
+
+static void test_thread_count_keeps_bits(void **state) {
+    (void)state;
+    static const int64_t shapes[][3] = {{300, 200, 900}, {65, 1000, 130}, {1000, 33, 64}, {129, 257, 33}};
+    static const int counts[] = {1, 2, 4};
+    random_state = 2;
+    for (int i = 0; i < 4; i++) {
+        Case t = new_case(shapes[i][0], shapes[i][1], shapes[i][2]);
+        const size_t bytes = (size_t)t.size_c * sizeof(float);
+        float *first = new_floats(t.size_c);
+        for (int j = 0; j < 3; j++) {
+            threads_set(counts[j]);
+            run_case(&t);
+            if (j == 0)
+                memcpy(first, t.c, bytes);
+            else
+                assert_memory_equal(first, t.c, bytes);
+        }
+        check_case(&t);
+        memory_free(first);
+        free_case(&t);
+    }
+    threads_set(1);
+}
+
+static void test_batch(void **state) {
+    (void)state;
+    enum { BATCH = 7 };
+    static const int64_t shapes[][3] = {{5, 6, 7}, {40, 50, 60}, {0, 3, 4}, {70, 90, 110}};
+    threads_set(2);
+    for (int s = 0; s < 4; s++) {
+        const int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+        float *a = new_floats(BATCH * m * k), *b = new_floats(n * k);
+        float *c = new_floats(BATCH * m * n), *expected = new_floats(BATCH * m * n);
+        fill(BATCH * m * k, a);
+        fill(n * k, b);
+        sgemm_batch(false, true, m, n, k, a, k, m * k, b, k, 0, 0.0F, c, n, m * n, BATCH);
+        for (int64_t i = 0; i < BATCH; i++)
+            sgemm(false, true, m, n, k, a + i * m * k, k, b, k, 0.0F, expected + i * m * n, n);
+        assert_memory_equal(c, expected, (size_t)(BATCH * m * n) * sizeof(float));
+        memory_free(a);
+        memory_free(b);
+        memory_free(c);
+        memory_free(expected);
+    }
+    threads_set(1);
+}
+
+static void test_steady_state_allocates_nothing(void **state) {
+    (void)state;
+    Case t = new_case(200, 150, 300);
+    run_case(&t);
+    const uint64_t before = memory_allocation_count();
+    run_case(&t);
+    assert_int_equal(memory_allocation_count(), before);
+    free_case(&t);
+}
+
+/* ---- Elementary functions ---- */
+
+/* The distance in units of the last place of the true value. */
+static double ulps(float value, double truth) {
+    int exponent;
+    if (isnan(truth))
+        return isnan(value) ? 0 : INFINITY;
+    if (fabs(truth) >= 3.4028235677973366e38) /* rounds to infinity */
+        return isinf(value) && (value > 0) == (truth > 0) ? 0 : INFINITY;
+    frexp(truth, &exponent);
+    const double unit = ldexp(1.0, (exponent < -125 ? -125 : exponent) - 24);
+    return fabs((double)value - truth) / unit;
+}
+
+static double sigmoid(double x) {
+    return 1.0 / (1.0 + exp(-x));
+}
+
+/* Goes through the bit patterns of both signs in steps, so that every size of number occurs. */
+static void check_function(VectorFunction function, double (*truth)(double), double allowed) {
+    enum { N = 1003 }; /* leaves a rest for every width */
+    static float x[N], y[N];
+    uint32_t bits = 0;
+    for (int round = 0; round < 1200; round++) {
+        for (int i = 0; i < N; i++, bits += 3571)
+            memcpy(&x[i], &bits, sizeof bits);
+        function(N, x, y);
+        for (int i = 0; i < N; i++)
+            if (!(ulps(y[i], truth((double)x[i])) <= allowed))
+                fail_msg("f(%.9g) = %.9g, not %.9g", (double)x[i], (double)y[i], truth((double)x[i]));
+    }
+    for (int round = 0; round < 400; round++) {
+        for (int i = 0; i < N; i++)
+            x[i] = (float)(round * N + i) * (220.0F / (400 * N)) - 110.0F;
+        function(N, x, y);
+        for (int i = 0; i < N; i++)
+            if (!(ulps(y[i], truth((double)x[i])) <= allowed))
+                fail_msg("f(%.9g) = %.9g, not %.9g", (double)x[i], (double)y[i], truth((double)x[i]));
+    }
+}
+
+static void test_functions(void **state) {
+    (void)state;
+    check_function(kernels()->exp, exp, 2);
+    check_function(kernels()->log, log, 4);
+    check_function(kernels()->tanh, tanh, 4);
+    check_function(kernels()->sigmoid, sigmoid, 4);
+    check_function(kernels()->erf, erf, 4);
+}
+
+static void test_special_values(void **state) {
+    (void)state;
+    const float x[] = {-INFINITY, INFINITY, NAN, 0.0F, -0.0F, 1e-45F, 3e38F, -3e38F};
+    float y[8];
+    static double (*const truths[])(double) = {exp, log, tanh, sigmoid, erf};
+    const VectorFunction functions[] = {kernels()->exp, kernels()->log, kernels()->tanh,
+                                        kernels()->sigmoid, kernels()->erf};
+    for (int f = 0; f < 5; f++) {
+        functions[f](8, x, y);
+        for (int i = 0; i < 8; i++)
+            assert_true(ulps(y[i], truths[f]((double)x[i])) <= 2);
+    }
+    kernels()->tanh(8, x, y);
+    assert_true(signbit(y[4]) && !signbit(y[3]));
+}
+
+/* ---- Rows ---- */
+
+static void check_row(int64_t n, const float *x, float *y) {
+    double largest = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        largest = fmax(largest, (double)x[i]);
+    for (int64_t i = 0; i < n; i++)
+        sum += exp((double)x[i] - largest);
+    const double log_sum = largest + log(sum);
+    assert_true(fabs((double)kernels()->log_sum_exp_row(n, x) - log_sum) <= 1e-6 * (1 + fabs(log_sum)));
+    kernels()->log_softmax_row(n, x, y);
+    for (int64_t i = 0; i < n; i++) {
+        const double truth = (double)x[i] - log_sum;
+        assert_true(fabs((double)y[i] - truth) <= 1e-6 * (1 + fabs(truth)));
+    }
+    kernels()->softmax_row(n, x, y);
+    for (int64_t i = 0; i < n; i++) {
+        const double truth = exp((double)x[i] - log_sum);
+        assert_true(fabs((double)y[i] - truth) <= 4e-6 * truth + 1e-44);
+    }
+}
+
+static void test_rows(void **state) {
+    (void)state;
+    static float x[1100], y[1100];
+    random_state = 3;
+    for (int64_t n = 1; n < 1100; n += n < 140 ? 1 : 137) {
+        fill(n, x);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = x[i] * 60.0F + 500.0F;
+        check_row(n, x, y);
+    }
+}
+
+static void test_infinite_rows(void **state) {
+    (void)state;
+    float x[40], y[40];
+    for (int i = 0; i < 40; i++)
+        x[i] = -INFINITY;
+    assert_true(kernels()->log_sum_exp_row(40, x) == -INFINITY);
+    assert_true(kernels()->log_sum_exp_row(0, x) == -INFINITY);
+    x[35] = 2.0F;
+    kernels()->softmax_row(40, x, y);
+    assert_true(y[35] == 1.0F && y[0] == 0.0F);
+    assert_true(kernels()->log_sum_exp_row(40, x) == 2.0F);
+    x[3] = NAN;
+    assert_true(isnan(kernels()->log_sum_exp_row(40, x)));
+    x[3] = INFINITY;
+    assert_true(kernels()->log_sum_exp_row(40, x) == INFINITY);
+}
+
+/* ---- Choice ---- */
+
+static void test_choice(void **state) {
+    (void)state;
+    Error error;
+    assert_false(kernels_select("mmx", &error));
+    assert_non_null(strstr(error.message, "mmx"));
+    assert_int_equal(setenv("XENT_ISA", "baseline", 1), 0);
+    assert_true(kernels_select(NULL, &error));
+    assert_string_equal(kernels()->isa, "baseline");
+    assert_int_equal(setenv("XENT_ISA", "nothing", 1), 0);
+    assert_false(kernels_select(NULL, &error));
+    assert_non_null(strstr(error.message, "XENT_ISA"));
+    assert_string_equal(kernels()->isa, "baseline");
+    unsetenv("XENT_ISA");
+    assert_true(kernels_select(NULL, &error));
+}
+
+int main(void) {
+    const struct CMUnitTest once[] = {cmocka_unit_test(test_choice)};
+    const struct CMUnitTest each[] = {
+        cmocka_unit_test(test_sgemm),
+        cmocka_unit_test(test_thread_count_keeps_bits),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_steady_state_allocates_nothing),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_special_values),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_infinite_rows),
+    };
+    int failures = cmocka_run_group_tests_name("kernels: choice", once, NULL, NULL);
+    for (int i = 0; i < ISAS; i++) {
+        Error error;
+        if (!kernels_select(isas[i], &error)) {
+            print_message("%s\n", error.message);
+            continue;
+        }
+        failures += cmocka_run_group_tests_name(isas[i], each, NULL, NULL);
+    }
+    threads_stop();
+    return failures;
+}
