@@ -1,0 +1,60 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "core/base/component.h"
+
+static const ComponentKind *find_kind(const char *name)
+{
+    for (const ComponentKind *kind = component_kinds; kind->name; kind++)
+        if (strcmp(kind->name, name) == 0 || strcmp(kind->plural, name) == 0)
+            return kind;
+    return NULL;
+}
+
+static cJSON *kind_to_json(const ComponentKind *kind)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (const Component *const *item = kind->items; *item; item++) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "name", (*item)->name);
+        cJSON_AddStringToObject(entry, "summary", (*item)->summary);
+        cJSON_AddItemToArray(list, entry);
+    }
+    return list;
+}
+
+static bool print_json(const ComponentKind *only)
+{
+    cJSON *object = cJSON_CreateObject();
+    for (const ComponentKind *kind = component_kinds; kind->name; kind++)
+        if (!only || kind == only)
+            cJSON_AddItemToObject(object, kind->plural, kind_to_json(kind));
+    char *text = cJSON_Print(object);
+    puts(text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(object);
+    return true;
+}
+
+static bool run(const Arguments *arguments, Error *error)
+{
+    const ComponentKind *only = arguments->count ? find_kind(arguments->words[0]) : NULL;
+    if (arguments->count && !only)
+        return fail_usage(error, "%s: unknown kind; see xent list", arguments->words[0]);
+    if (argument_option(arguments, "json"))
+        return print_json(only);
+    for (const ComponentKind *kind = component_kinds; kind->name; kind++) {
+        if ((only && kind != only) || !kind->items[0])
+            continue;
+        printf("%s\n", kind->plural);
+        for (const Component *const *item = kind->items; *item; item++)
+            printf("  %-20s %s\n", (*item)->name, (*item)->summary);
+    }
+    return true;
+}
+
+const Command command_list = {
+    .name = "list", .synopsis = "list [KIND] [--json]", .summary = "every component that there is",
+    .description = "Lists the components of a kind, or of all kinds, with a line each.", .most = 1, .run = run,
+};

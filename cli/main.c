@@ -1,0 +1,148 @@
+/* The command line: finds the command, checks words and options against its rows, runs it, and turns
+   an Error into one line and an exit status. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "core/base/memory.h"
+#include "core/base/threads.h"
+
+/* Control characters of the input never reach the terminal. */
+static int report(const Error *error)
+{
+    char line[sizeof error->message];
+    size_t i = 0;
+    for (; error->message[i]; i++)
+        line[i] = (unsigned char)error->message[i] < 0x20 || error->message[i] == 0x7f ? '?' : error->message[i];
+    line[i] = '\0';
+    fprintf(stderr, "xent: %s\n", line);
+    return error->status;
+}
+
+static void out_of_memory(size_t bytes)
+{
+    fprintf(stderr, "xent: out of memory: %zu bytes more were needed\n", bytes);
+    _exit(STATUS_FAILED);
+}
+
+/* Descriptors 0 to 2 that are closed are opened, so that no file of ours takes their place. */
+static void keep_standard_descriptors(void)
+{
+    for (int descriptor = 0; descriptor <= 2; descriptor++)
+        if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+            if (open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY) != descriptor)
+                _exit(STATUS_FAILED); /* the wrong direction: using it is an error, as it should be */
+}
+
+static const Option *find_option(const Command *command, const char *name, size_t length)
+{
+    const Option *tables[] = {command->options, common_options};
+    for (int t = 0; t < 2; t++)
+        for (const Option *option = tables[t]; option && option->name; option++)
+            if (strlen(option->name) == length && strncmp(option->name, name, length) == 0)
+                return option;
+    return NULL;
+}
+
+static bool set_threads(const char *text, Error *error)
+{
+    char *end;
+    errno = 0;
+    long count = strtol(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || count < 1 || count > 1024)
+        return fail_usage(error, "--threads: expected an integer from 1 to 1024, got \"%s\"", text);
+    threads_set((int)count);
+    return true;
+}
+
+typedef struct Parsed {
+    const char **words, **names, **values;
+    int word_count, option_count;
+} Parsed;
+
+/* One "--name", "--name=value" or "--name value"; *at moves past what it takes. */
+static bool parse_option(const Command *command, int count, char **words, int *at, Parsed *parsed, Error *error)
+{
+    const char *word = words[*at];
+    const char *name = strcmp(word, "-h") == 0 ? "help" : word + 2, *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const Option *option = word[1] == '-' || strcmp(word, "-h") == 0 ? find_option(command, name, length) : NULL;
+    if (!option)
+        return fail_usage(error, "%s: unknown option; see xent help %s", word, command->name);
+    for (int i = 0; i < parsed->option_count; i++)
+        if (strcmp(parsed->names[i], option->name) == 0)
+            return fail_usage(error, "--%s: given twice", option->name);
+    const char *value = equals ? equals + 1 : "";
+    if (!option->value && equals)
+        return fail_usage(error, "--%s: takes no value", option->name);
+    if (option->value && !equals) {
+        if (*at + 1 >= count)
+            return fail_usage(error, "--%s: %s is missing", option->name, option->value);
+        value = words[++*at];
+    }
+    parsed->names[parsed->option_count] = option->name;
+    parsed->values[parsed->option_count++] = value;
+    return true;
+}
+
+static bool run_command(const Command *command, int count, char **words, Error *error)
+{
+    Parsed parsed = {
+        .words = memory_array((size_t)count + 1, sizeof(char *)),
+        .names = memory_array((size_t)count + 1, sizeof(char *)),
+        .values = memory_array((size_t)count + 1, sizeof(char *)),
+    };
+    bool good = true;
+    for (int i = 0; good && i < count; i++) {
+        if (words[i][0] == '-' && words[i][1])
+            good = parse_option(command, count, words, &i, &parsed, error);
+        else
+            parsed.words[parsed.word_count++] = words[i];
+    }
+    Arguments arguments = {parsed.word_count, parsed.words, parsed.names, parsed.values};
+    const char *threads = good ? argument_option(&arguments, "threads") : NULL;
+    if (threads)
+        good = set_threads(threads, error);
+    if (good && argument_option(&arguments, "help"))
+        command_print_help(command);
+    else if (good && (parsed.word_count < command->least || parsed.word_count > command->most))
+        good = fail_usage(error, "%s: wrong number of words; usage: xent %s", command->name, command->synopsis);
+    else if (good)
+        good = command->run(&arguments, error);
+    memory_free(parsed.words);
+    memory_free(parsed.names);
+    memory_free(parsed.values);
+    return good;
+}
+
+int main(int count, char **words)
+{
+    keep_standard_descriptors();
+    signal(SIGXFSZ, SIG_IGN);
+    memory_set_failure_handler(out_of_memory);
+    Error error = {0};
+    if (count < 2) {
+        fail_usage(&error, "which command? See xent help");
+        return report(&error);
+    }
+    const char *name = words[1];
+    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    const Command *command = command_find(name);
+    if (!command) {
+        fail_usage(&error, "%s: unknown command; see xent help", name);
+        return report(&error);
+    }
+    bool good = run_command(command, count - 2, words + 2, &error);
+    threads_stop();
+    if ((fflush(stdout) != 0 || ferror(stdout)) && good)
+        good = fail_errno(&error, "standard output");
+    return good ? STATUS_OK : report(&error);
+}

@@ -1,0 +1,71 @@
+# The command line as a user types it. XENT is the program under test.
+
+@test "version prints one line" {
+    run "$XENT" version
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^xent\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "version --json is one object" {
+    run "$XENT" version --json
+    [ "$status" -eq 0 ]
+    [[ "$output" == '{"version": "'* ]]
+}
+
+@test "help NAME and NAME --help say the same, for every command" {
+    for name in $("$XENT" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+        [ "$("$XENT" help "$name")" = "$("$XENT" "$name" --help)" ]
+    done
+}
+
+@test "every bad command line gives one line on standard error and exit 2" {
+    while IFS= read -r words; do
+        run bash -c "\"$XENT\" $words 2>&1 >/dev/null"
+        [ "$status" -eq 2 ] || { echo "exit $status: $words"; false; }
+        [ "${#lines[@]}" -eq 1 ] && [[ "$output" == "xent: "* ]] || { echo "$words: $output"; false; }
+    done <<'END'
+
+nothing
+Version
+version extra
+version --jsn
+version --json --json
+version --json=1
+version --threads
+version --threads 0
+version --threads -1
+version --threads 1x
+version --threads 99999999999999999999
+version -x
+help nothing
+help a b
+list nothing
+list a b
+END
+}
+
+@test "a full standard output is exit 1" {
+    [ -e /dev/full ] || skip "no /dev/full"
+    run bash -c "\"$XENT\" help > /dev/full"
+    [ "$status" -eq 1 ]
+    [[ "$output" == "xent: standard output"* ]]
+}
+
+@test "a closed standard output is exit 1" {
+    run bash -c "\"$XENT\" help >&-"
+    [ "$status" -eq 1 ]
+}
+
+@test "control characters of the input are not printed" {
+    run "$XENT" $'a\033[31mb'
+    [ "$status" -eq 2 ]
+    [[ "$output" != *$'\033'* ]]
+}
+
+@test "every command has a page, and the pages are clean" {
+    cd "$BATS_TEST_DIRNAME/.."
+    for name in $("$XENT" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+        [ -f "man/xent-$name.1" ]
+    done
+    mandoc -Tlint -Wwarning man/*.1
+}
