@@ -1,0 +1,218 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/file.h"
+#include "data/array.h"
+
+static const size_t npy_limit = (size_t)2 << 30;
+
+/* The header's dictionary, read by a cursor over text that ends at `end`. */
+typedef struct Cursor {
+    const char *name, *start, *at, *end;
+    Error *error;
+} Cursor;
+
+static bool refuse(Cursor *cursor, const char *expected)
+{
+    return fail(cursor->error, "%s: NPY header, byte %td: expected %s", cursor->name, cursor->at - cursor->start, expected);
+}
+
+static void skip_blanks(Cursor *cursor)
+{
+    while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\n'))
+        cursor->at++;
+}
+
+static bool take(Cursor *cursor, const char *word)
+{
+    skip_blanks(cursor);
+    size_t length = strlen(word);
+    if ((size_t)(cursor->end - cursor->at) < length || memcmp(cursor->at, word, length) != 0)
+        return false;
+    cursor->at += length;
+    return true;
+}
+
+static bool read_quoted(Cursor *cursor, char *text, size_t room)
+{
+    if (!take(cursor, "'"))
+        return refuse(cursor, "a quoted word");
+    size_t length = 0;
+    while (cursor->at < cursor->end && *cursor->at != '\'' && length + 1 < room)
+        text[length++] = *cursor->at++;
+    text[length] = '\0';
+    return take(cursor, "'") || refuse(cursor, "the end of a quoted word");
+}
+
+static bool read_shape(Cursor *cursor, Array *array)
+{
+    if (!take(cursor, "("))
+        return refuse(cursor, "a shape");
+    array->rank = 0;
+    array->count = 1;
+    while (!take(cursor, ")")) {
+        skip_blanks(cursor);
+        if (array->rank == ARRAY_MAX_RANK)
+            return refuse(cursor, "at most 6 dimensions");
+        if (cursor->at == cursor->end || *cursor->at < '0' || *cursor->at > '9')
+            return refuse(cursor, "a size");
+        int64_t extent = 0;
+        for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++)
+            if ((extent = extent * 10 + (*cursor->at - '0')) > (int64_t)npy_limit)
+                return refuse(cursor, "a size below 2^31");
+        if (extent && array->count > (int64_t)npy_limit / extent)
+            return refuse(cursor, "fewer than 2^31 elements");
+        array->count *= extent;
+        array->shape[array->rank++] = extent;
+        skip_blanks(cursor);
+        if (!take(cursor, ",") && (cursor->at == cursor->end || *cursor->at != ')'))
+            return refuse(cursor, "',' or ')'");
+    }
+    return true;
+}
+
+typedef struct Header {
+    char description[16];
+    bool has_description, has_order, has_shape;
+} Header;
+
+static bool read_entry(Cursor *cursor, Header *header, Array *array)
+{
+    char key[24];
+    if (!read_quoted(cursor, key, sizeof key))
+        return false;
+    if (!take(cursor, ":"))
+        return refuse(cursor, "':'");
+    if (strcmp(key, "descr") == 0 && !header->has_description) {
+        header->has_description = true;
+        return read_quoted(cursor, header->description, sizeof header->description);
+    }
+    if (strcmp(key, "shape") == 0 && !header->has_shape) {
+        header->has_shape = true;
+        return read_shape(cursor, array);
+    }
+    if (strcmp(key, "fortran_order") == 0 && !header->has_order) {
+        header->has_order = true;
+        if (take(cursor, "True"))
+            return fail(cursor->error, "%s: Fortran order; save numpy.ascontiguousarray(x) instead", cursor->name);
+        return take(cursor, "False") || refuse(cursor, "True or False");
+    }
+    return refuse(cursor, "one each of descr, fortran_order, shape");
+}
+
+static bool read_header(Cursor *cursor, Header *header, Array *array)
+{
+    if (!take(cursor, "{"))
+        return refuse(cursor, "'{'");
+    while (!take(cursor, "}")) {
+        if (!read_entry(cursor, header, array))
+            return false;
+        skip_blanks(cursor);
+        if (!take(cursor, ",") && (cursor->at == cursor->end || *cursor->at != '}'))
+            return refuse(cursor, "',' or '}'");
+    }
+    skip_blanks(cursor);
+    if (cursor->at != cursor->end)
+        return refuse(cursor, "nothing after '}'");
+    if (!header->has_description || !header->has_order || !header->has_shape)
+        return refuse(cursor, "descr, fortran_order and shape");
+    return true;
+}
+
+/* The element as an unsigned word in the machine's order. */
+static uint64_t load_word(const unsigned char *bytes, int width, bool big_endian)
+{
+    uint64_t word = 0;
+    for (int i = 0; i < width; i++)
+        word = word << 8 | bytes[big_endian ? i : width - 1 - i];
+    return word;
+}
+
+static bool convert(const char *name, const Header *header, const unsigned char *bytes, size_t size, size_t offset,
+                    Arena *arena, Array *array, Error *error)
+{
+    const char *code = header->description;
+    int width = code[0] && code[1] && code[2] >= '1' && code[2] <= '8' && !code[3] ? code[2] - '0' : 0;
+    bool real = code[0] && code[1] == 'f' && (width == 4 || width == 8);
+    bool integer = code[0] && (code[1] == 'i' || code[1] == 'u') && (width == 1 || width == 2 || width == 4 || width == 8);
+    bool boolean = code[0] && code[1] == 'b' && width == 1;
+    if (!strchr("<>=|", code[0]) || !(real || integer || boolean))
+        return fail(error, "%s: type \"%s\" is not read; use f4, f8 or an integer type", name, code);
+    size_t expected = (size_t)array->count * (size_t)width;
+    if (size - offset != expected)
+        return fail(error, "%s: %zu bytes of data from byte %zu on, the header announces %zu", name, size - offset, offset, expected);
+    array->type = real ? width == 4 ? ARRAY_F32 : ARRAY_F64 : ARRAY_I64;
+    array->data = arena_alloc(arena, (size_t)array->count * (array->type == ARRAY_F32 ? 4 : 8));
+    for (int64_t i = 0; i < array->count; i++) {
+        uint64_t word = load_word(bytes + offset + (size_t)i * (size_t)width, width, code[0] == '>');
+        if (array->type == ARRAY_F32) {
+            uint32_t half = (uint32_t)word;
+            memcpy((float *)array->data + i, &half, 4);
+        } else if (array->type == ARRAY_F64) {
+            memcpy((double *)array->data + i, &word, 8);
+        } else {
+            if (code[1] == 'u' && word > INT64_MAX)
+                return fail(error, "%s: element %lld is above 2^63-1", name, (long long)i);
+            int unused = 64 - 8 * width; /* shifting up and back extends the sign */
+            ((int64_t *)array->data)[i] = code[1] == 'i' ? (int64_t)(word << unused) >> unused : (int64_t)word;
+        }
+    }
+    return true;
+}
+
+bool npy_parse(const char *name, const unsigned char *bytes, size_t size, Arena *arena, Array *array, Error *error)
+{
+    if (size < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
+        return fail(error, "%s: not an NPY file (byte 0)", name);
+    int version = bytes[6];
+    if (version < 1 || version > 3)
+        return fail(error, "%s: NPY version %d at byte 6, 1 to 3 are read", name, version);
+    size_t start = version == 1 ? 10 : 12;
+    if (size < start)
+        return fail(error, "%s: truncated at byte %zu", name, size);
+    size_t length = (size_t)load_word(bytes + 8, version == 1 ? 2 : 4, false);
+    if (length > size - start)
+        return fail(error, "%s: the header ends at byte %zu, the file at byte %zu", name, start + length, size);
+    Cursor cursor = {name, (const char *)bytes, (const char *)bytes + start, (const char *)bytes + start + length, error};
+    Header header = {0};
+    return read_header(&cursor, &header, array) && convert(name, &header, bytes, size, start + length, arena, array, error);
+}
+
+bool npy_read(const char *path, Arena *arena, Array *array, Error *error)
+{
+    unsigned char *bytes;
+    size_t size;
+    return file_read(path, npy_limit, arena, &bytes, &size, error) && npy_parse(path, bytes, size, arena, array, error);
+}
+
+bool npy_write(const char *path, const Array *array, Error *error)
+{
+    static const char *const codes[] = {"<f4", "<f8", "<i8"};
+    char header[256];
+    int length = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (", codes[array->type]);
+    for (int i = 0; i < array->rank; i++)
+        length += snprintf(header + length, sizeof header - (size_t)length, "%lld,", (long long)array->shape[i]);
+    length += snprintf(header + length, sizeof header - (size_t)length, "), }");
+    int padded = (length + 1 + 10 + 63) / 64 * 64 - 10; /* the data begins on a multiple of 64 */
+    assert(padded < (int)sizeof header);
+    memset(header + length, ' ', (size_t)(padded - length));
+    header[padded - 1] = '\n';
+    OutputFile output;
+    if (!output_open(&output, path, error))
+        return false;
+    const unsigned char magic[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)padded, (unsigned char)(padded >> 8)};
+    fwrite(magic, 1, sizeof magic, output.stream);
+    fwrite(header, 1, (size_t)padded, output.stream);
+    fwrite(array->data, array->type == ARRAY_F32 ? 4 : 8, (size_t)array->count, output.stream);
+    return output_commit(&output, error);
+}
+
+double array_value(const Array *array, int64_t index)
+{
+    switch (array->type) {
+    case ARRAY_F32: return (double)((const float *)array->data)[index];
+    case ARRAY_F64: return ((const double *)array->data)[index];
+    default: return (double)((const int64_t *)array->data)[index];
+    }
+}
