@@ -34,6 +34,6 @@ void command_print_help(const Command *command);
 /* NULL when the option was not given. */
 const char *argument_option(const Arguments *arguments, const char *name);
 
-extern const Command command_help, command_list, command_version;
+extern const Command command_eval, command_help, command_list, command_version;
 
 #endif

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "core/base/memory.h"
 #include "core/base/threads.h"
+#include "core/kernels/kernels.h"
 
 /* Control characters of the input never reach the terminal. */
 static int report(const Error *error)
@@ -140,7 +141,7 @@ int main(int count, char **words)
         fail_usage(&error, "%s: unknown command; see xent help", name);
         return report(&error);
     }
-    bool good = run_command(command, count - 2, words + 2, &error);
+    bool good = kernels_select(NULL, &error) && run_command(command, count - 2, words + 2, &error);
     threads_stop();
     if ((fflush(stdout) != 0 || ferror(stdout)) && good)
         good = fail_errno(&error, "standard output");
