@@ -11,8 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Multiplications below which waking other threads costs more than it brings. */
-enum { THREADS_PAY = 500 * 1000, PLAIN_IS_FASTER = 32 * 1000, SKINNY = 4 };
+/* Multiplications below which waking other threads, or packing, costs more than it brings (measured:
+   packing already pays at 8 x 8 x 8), and the sizes for which most of a tile would be wasted. */
+enum { THREADS_PAY = 500 * 1000, PACKING_PAYS = 512, SKINNY = 4 };
 
 typedef struct Matrix {
     const float *data;
@@ -128,7 +129,7 @@ static void pack_lines(int64_t width, int64_t lines, int64_t k, const float *fro
 /* Lines that lie next to each other. Full panels are copied in steps of a size the compiler knows. */
 static void pack_adjacent(int64_t width, int64_t lines, int64_t k, const float *from,
                           int64_t k_stride, float *to) {
-    enum { STEP = 8 };
+    enum { STEP = 4 };
     if (lines == width && width % STEP == 0)
         for (int64_t p = 0; p < k; p++)
             for (int64_t i = 0; i < width; i += STEP)
@@ -236,6 +237,11 @@ static void choose_tasks(Product *t, int64_t limit_m) {
     }
 }
 
+static int64_t pack_grain(int64_t panels, int64_t values) {
+    enum { PACKING_IN_THREADS_PAYS = 48 * 1024 };
+    return values < PACKING_IN_THREADS_PAYS ? panels : cut(panels, 16);
+}
+
 static void run_block(Product *t, bool b_is_packed, int64_t limit_m) {
     const int64_t a_panels = cut(t->block_m, t->kernels->mr);
     const int64_t b_panels = cut(t->block_n, t->kernels->nr);
@@ -243,8 +249,8 @@ static void run_block(Product *t, bool b_is_packed, int64_t limit_m) {
     const int64_t tasks = cut(t->block_m, t->task_rows) * cut(t->block_n, t->task_columns);
     const bool alone = t->block_m * t->block_n * t->block_k < THREADS_PAY;
     if (!b_is_packed)
-        parallel_for(b_panels, alone ? b_panels : cut(b_panels, 16), pack_b, t);
-    parallel_for(a_panels, alone ? a_panels : cut(a_panels, 16), pack_a, t);
+        parallel_for(b_panels, pack_grain(b_panels, t->block_n * t->block_k), pack_b, t);
+    parallel_for(a_panels, pack_grain(a_panels, t->block_m * t->block_k), pack_a, t);
     parallel_for(tasks, alone ? tasks : 1, compute_tasks, t);
 }
 
@@ -325,6 +331,19 @@ static void multiply_by_dots(const Product *t) {
     }
 }
 
+/* Columns of op(B) lie in memory as rows, and rows of op(A) are few enough to copy. */
+static void multiply_few_rows(const Product *t) {
+    float *copy = gemm_scratch(t->k);
+    for (int64_t i = 0; i < t->m; i++) {
+        for (int64_t p = 0; p < t->k; p++)
+            copy[p] = t->a.data[i * t->a.row_stride + p * t->a.column_stride];
+        for (int64_t j = 0; j < t->n; j++) {
+            const float *column = t->b.data + j * t->b.column_stride;
+            set_element(&t->c[i * t->ldc + j], t->kernels->dot(t->k, copy, column), t->beta);
+        }
+    }
+}
+
 /* ---- Entry points ---- */
 
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
@@ -340,11 +359,13 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, 
                  .beta = beta};
     if (m == 0 || n == 0)
         return;
-    const bool plain = m < SKINNY || n < SKINNY || k < SKINNY || m * n < PLAIN_IS_FASTER / k;
+    const bool plain = m < SKINNY || n < SKINNY || k < SKINNY || m * n < PACKING_PAYS / k;
     if (!plain)
         multiply_packed(&t);
     else if (k == 0 || (!transpose_b && n >= SKINNY))
         multiply_by_rows(&t);
+    else if (transpose_a && transpose_b && m < SKINNY)
+        multiply_few_rows(&t);
     else if (transpose_a)
         multiply_by_columns(&t);
     else

@@ -175,7 +175,8 @@ INLINE Vec exp_vec(Vec x) {
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)); log(m) by polynomial in m - 1. */
 INLINE Vec log_vec(Vec x) {
     const Int small = x < splat(1.17549435e-38F);
-    const Vec scaled = choose(small, x * 8388608.0F, x);
+    /* Where there is no logarithm any positive number will do: the end puts in what belongs there. */
+    const Vec scaled = choose(x > splat(0.0F), choose(small, x * 8388608.0F, x), splat(1.0F));
     const Int bits = (Int)scaled - 0x3f3504f3;
     const Int exponent = (bits >> 23) - (small & 23);
     const Vec f = (Vec)((bits & 0x7fffff) + 0x3f3504f3) - 1.0F;
