@@ -1,5 +1,7 @@
+MAKEFLAGS += --no-builtin-rules
+
 # Knobs
-CC      ?= gcc
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
@@ -46,7 +48,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_isa.c
+$(ISAS:%=$(BUILD)/core/kernels/kernels_%.o): $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_isa.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) -O3 -ffp-contract=fast -DKERNEL_ISA=$* $(ISA_$*) -c -o $@ $<
 
