@@ -15,7 +15,7 @@ endif
 FLAGS := -std=c11 -D_GNU_SOURCE -I. -DXENT_VERSION='"$(VERSION)"' -pthread -MMD -MP $(WARNINGS)
 LIBS  := -lcjson -lpng -lz -lm
 
-SOURCE_FOLDERS := core losses data
+SOURCE_FOLDERS := $(wildcard core losses data)
 SOURCES := $(shell find $(SOURCE_FOLDERS) -name '*.c' ! -name kernels_isa.c | LC_ALL=C sort)
 CLI_SOURCES := $(wildcard cli/*.c)
 TEST_SOURCES := $(wildcard tests/test_*.c)
@@ -66,7 +66,7 @@ $(BUILD)/tests/%: tests/%.c $(OBJECTS)
 $(BUILD)/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
-	    data/npy.c data/idx.c data/csv_read.c $(wildcard core/base/error.c core/base/memory.c core/base/file.c) $(LIBS)
+	    data/npy.c core/base/error.c core/base/memory.c core/base/file.c $(LIBS)
 
 check: all $(TESTS) ## all tests
 	sh scripts/run-tests.sh $(BUILD)
