@@ -5,6 +5,7 @@
 #define XENT_BASE_JSON_H
 
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
 #include "core/base/error.h"
 #include "core/base/memory.h"
@@ -21,6 +22,8 @@ cJSON *json_parse(JsonSource *source, const char *name, const char *text, size_t
 cJSON *json_parse_file(JsonSource *source, const char *path, Error *error);
 /* File name of a value (NULL when it was made, not read) and its line. */
 const char *json_place(const JsonSource *source, const cJSON *value, int *line);
+/* Path of the file a value was read from by json_parse_file; NULL for inline texts and made values. */
+const char *json_file(const JsonSource *source, const cJSON *value);
 /* Copies the tree below `value`, places included; the caller links it into a tree of the source. */
 cJSON *json_copy(JsonSource *source, const cJSON *value);
 
