@@ -13,8 +13,6 @@
 /* Beyond this a double, and so a JSON number, skips integers. */
 #define LARGEST_INTEGER 9007199254740991.0
 
-static bool read_value(ParamContext *context, const Param *param, const cJSON *value, void *field);
-
 /* Both return the length to restore with leave(). A path too long is cut: it only serves messages. */
 static size_t enter_key(ParamContext *context, const char *key)
 {
@@ -156,7 +154,7 @@ static bool read_list(ParamContext *context, const Param *param, const cJSON *va
         return fail_expected(context, param, param->type, value);
     *count = cJSON_GetArraySize(value);
     if (*count < param->min_count)
-        return param_fail(context, value, "expected at least %lld elements, got %lld", (long long)param->min_count,
+        return param_fail(context, value, "expected a list of at least %lld, got %lld", (long long)param->min_count,
                           (long long)*count);
     size_t size = param->type == PARAM_TYPE_COMPONENTS ? sizeof(Instance) : sizeof(int64_t);
     *items = arena_zero(context->arena, (size_t)*count, size);
@@ -175,8 +173,8 @@ static bool read_list(ParamContext *context, const Param *param, const cJSON *va
 /* The list structs differ in their element type only, so each is filled by name. */
 static bool read_lists(ParamContext *context, const Param *param, const cJSON *value, void *field)
 {
-    int64_t count;
-    void *items;
+    int64_t count = 0;
+    void *items = NULL;
     if (!read_list(context, param, value, &count, &items))
         return false;
     if (param->type == PARAM_TYPE_INTS)
@@ -245,7 +243,7 @@ static bool read_value(ParamContext *context, const Param *param, const cJSON *v
     case PARAM_TYPE_COUNT:
         break;
     }
-    assert(!"a parameter of no type");
+    assert(false); /* a row without a type */
     return false;
 }
 
