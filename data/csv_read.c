@@ -83,7 +83,7 @@ static bool read_field(Reader *reader, char **field, bool *last)
     bool quoted = reader->at < reader->end && *reader->at == '"';
     reader->at += quoted;
     *field = reader->at;
-    char *stop;
+    char *stop = reader->at;
     if (!(quoted ? read_quoted(reader, &stop) : read_plain(reader, &stop)))
         return false;
     *last = true;
