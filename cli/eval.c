@@ -25,7 +25,7 @@ static bool read_logits(const char *path, Arena *arena, Array *logits, Error *er
 {
     if (!npy_read(path, arena, logits, error))
         return false;
-    if (logits->type == ARRAY_I64 || logits->rank != 2 || logits->shape[0] < 1 || logits->shape[1] < 1)
+    if (array_is_integer(logits) || logits->rank != 2 || logits->shape[0] < 1 || logits->shape[1] < 1)
         return fail(error, "%s: expected logits [samples, classes] of f4 or f8", path);
     for (int64_t i = 0; i < logits->count; i++)
         if (!isfinite(array_value(logits, i)))
@@ -37,13 +37,16 @@ static bool read_targets(const char *path, Arena *arena, const Array *logits, Ar
 {
     if (!npy_read(path, arena, targets, error))
         return false;
-    if (targets->type != ARRAY_I64 || targets->rank != 1 || targets->count != logits->shape[0])
+    if (!array_is_integer(targets) || targets->rank != 1 || targets->count != logits->shape[0])
         return fail(error, "%s: expected %lld integer targets, one a row of the logits", path, (long long)logits->shape[0]);
+    int64_t *classes = arena_alloc(arena, (size_t)targets->count * sizeof *classes);
     for (int64_t i = 0; i < targets->count; i++) {
-        int64_t target = ((const int64_t *)targets->data)[i];
+        int64_t target = classes[i] = array_integer(targets, i);
         if (target < 0 || target >= logits->shape[1])
             return fail(error, "%s: target %lld at row %lld is outside 0..%lld", path, (long long)target, (long long)i, (long long)logits->shape[1] - 1);
     }
+    targets->type = ARRAY_I64; /* whatever width the file had, the metrics take int64_t */
+    targets->data = classes;
     return true;
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/file.h"
-#include "data/array.h"
+#include "data/decode.h"
 
 static const size_t npy_limit = (size_t)2 << 30;
 
@@ -39,7 +39,8 @@ static bool read_quoted(Cursor *cursor, char *text, size_t room)
     if (!take(cursor, "'"))
         return refuse(cursor, "a quoted word");
     size_t length = 0;
-    while (cursor->at < cursor->end && *cursor->at != '\'' && length + 1 < room)
+    /* Printable only: a NUL inside would hide the rest of the word from strcmp. */
+    while (cursor->at < cursor->end && *cursor->at != '\'' && *cursor->at >= ' ' && *cursor->at <= '~' && length + 1 < room)
         text[length++] = *cursor->at++;
     text[length] = '\0';
     return take(cursor, "'") || refuse(cursor, "the end of a quoted word");
@@ -51,6 +52,7 @@ static bool read_shape(Cursor *cursor, Array *array)
         return refuse(cursor, "a shape");
     array->rank = 0;
     array->count = 1;
+    bool comma = false;
     while (!take(cursor, ")")) {
         skip_blanks(cursor);
         if (array->rank == ARRAY_MAX_RANK)
@@ -66,10 +68,12 @@ static bool read_shape(Cursor *cursor, Array *array)
         array->count *= extent;
         array->shape[array->rank++] = extent;
         skip_blanks(cursor);
-        if (!take(cursor, ",") && (cursor->at == cursor->end || *cursor->at != ')'))
+        comma = take(cursor, ",");
+        if (!comma && (cursor->at == cursor->end || *cursor->at != ')'))
             return refuse(cursor, "',' or ')'");
     }
-    return true;
+    /* In Python "(3)" is a number; a tuple of one size is "(3,)". */
+    return array->rank != 1 || comma || refuse(cursor, "',' after the only size");
 }
 
 typedef struct Header {
@@ -120,45 +124,32 @@ static bool read_header(Cursor *cursor, Header *header, Array *array)
     return true;
 }
 
-/* The element as an unsigned word in the machine's order. */
-static uint64_t load_word(const unsigned char *bytes, int width, bool big_endian)
+/* "<f4": byte order, kind, width. '=' and '|' are read as little-endian. */
+static bool parse_encoding(const char *code, Encoding *encoding)
 {
-    uint64_t word = 0;
-    for (int i = 0; i < width; i++)
-        word = word << 8 | bytes[big_endian ? i : width - 1 - i];
-    return word;
+    if (strlen(code) != 3 || !strchr("<>=|", code[0]) || code[2] < '1' || code[2] > '8')
+        return false;
+    int width = code[2] - '0';
+    *encoding = (Encoding){code[1], width, code[0] == '>'};
+    switch (code[1]) {
+    case 'f': return width == 4 || width == 8;
+    case 'i':
+    case 'u': return width == 1 || width == 2 || width == 4 || width == 8;
+    case 'b': return width == 1;
+    default: return false;
+    }
 }
 
 static bool convert(const char *name, const Header *header, const unsigned char *bytes, size_t size, size_t offset,
                     Arena *arena, Array *array, Error *error)
 {
-    const char *code = header->description;
-    int width = code[0] && code[1] && code[2] >= '1' && code[2] <= '8' && !code[3] ? code[2] - '0' : 0;
-    bool real = code[0] && code[1] == 'f' && (width == 4 || width == 8);
-    bool integer = code[0] && (code[1] == 'i' || code[1] == 'u') && (width == 1 || width == 2 || width == 4 || width == 8);
-    bool boolean = code[0] && code[1] == 'b' && width == 1;
-    if (!strchr("<>=|", code[0]) || !(real || integer || boolean))
-        return fail(error, "%s: type \"%s\" is not read; use f4, f8 or an integer type", name, code);
-    size_t expected = (size_t)array->count * (size_t)width;
+    Encoding encoding;
+    if (!parse_encoding(header->description, &encoding))
+        return fail(error, "%s: type \"%s\" is not read; use f4, f8 or an integer type", name, header->description);
+    size_t expected = (size_t)array->count * (size_t)encoding.width;
     if (size - offset != expected)
         return fail(error, "%s: %zu bytes of data from byte %zu on, the header announces %zu", name, size - offset, offset, expected);
-    array->type = real ? width == 4 ? ARRAY_F32 : ARRAY_F64 : ARRAY_I64;
-    array->data = arena_alloc(arena, (size_t)array->count * (array->type == ARRAY_F32 ? 4 : 8));
-    for (int64_t i = 0; i < array->count; i++) {
-        uint64_t word = load_word(bytes + offset + (size_t)i * (size_t)width, width, code[0] == '>');
-        if (array->type == ARRAY_F32) {
-            uint32_t half = (uint32_t)word;
-            memcpy((float *)array->data + i, &half, 4);
-        } else if (array->type == ARRAY_F64) {
-            memcpy((double *)array->data + i, &word, 8);
-        } else {
-            if (code[1] == 'u' && word > INT64_MAX)
-                return fail(error, "%s: element %lld is above 2^63-1", name, (long long)i);
-            int unused = 64 - 8 * width; /* shifting up and back extends the sign */
-            ((int64_t *)array->data)[i] = code[1] == 'i' ? (int64_t)(word << unused) >> unused : (int64_t)word;
-        }
-    }
-    return true;
+    return array_decode(name, encoding, bytes + offset, arena, array, error);
 }
 
 bool npy_parse(const char *name, const unsigned char *bytes, size_t size, Arena *arena, Array *array, Error *error)
@@ -188,7 +179,7 @@ bool npy_read(const char *path, Arena *arena, Array *array, Error *error)
 
 bool npy_write(const char *path, const Array *array, Error *error)
 {
-    static const char *const codes[] = {"<f4", "<f8", "<i8"};
+    static const char *const codes[] = {"<f4", "<f8", "<i4", "<i8", "|u1"};
     char header[256];
     int length = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (", codes[array->type]);
     for (int i = 0; i < array->rank; i++)
@@ -204,15 +195,6 @@ bool npy_write(const char *path, const Array *array, Error *error)
     const unsigned char magic[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)padded, (unsigned char)(padded >> 8)};
     fwrite(magic, 1, sizeof magic, output.stream);
     fwrite(header, 1, (size_t)padded, output.stream);
-    fwrite(array->data, array->type == ARRAY_F32 ? 4 : 8, (size_t)array->count, output.stream);
+    fwrite(array->data, array_type_size(array->type), (size_t)array->count, output.stream);
     return output_commit(&output, error);
-}
-
-double array_value(const Array *array, int64_t index)
-{
-    switch (array->type) {
-    case ARRAY_F32: return (double)((const float *)array->data)[index];
-    case ARRAY_F64: return ((const double *)array->data)[index];
-    default: return (double)((const int64_t *)array->data)[index];
-    }
 }
