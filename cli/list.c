@@ -1,16 +1,7 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/command.h"
 #include "core/base/component.h"
-
-static const ComponentKind *find_kind(const char *name)
-{
-    for (const ComponentKind *kind = component_kinds; kind->name; kind++)
-        if (strcmp(kind->name, name) == 0 || strcmp(kind->plural, name) == 0)
-            return kind;
-    return NULL;
-}
 
 static cJSON *kind_to_json(const ComponentKind *kind)
 {
@@ -39,7 +30,7 @@ static bool print_json(const ComponentKind *only)
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    const ComponentKind *only = arguments->count ? find_kind(arguments->words[0]) : NULL;
+    const ComponentKind *only = arguments->count ? component_kind(arguments->words[0]) : NULL;
     if (arguments->count && !only)
         return fail_usage(error, "%s: unknown kind; see xent list", arguments->words[0]);
     if (argument_option(arguments, "json"))

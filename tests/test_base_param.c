@@ -125,12 +125,36 @@ static void test_base_param__nearest_name(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* The real registry: a component that exists is found by either spelling and writes itself back. */
+static void test_base_param__existing_component_is_found_and_written_back(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"\"accuracy\"", "{\"type\": \"accuracy\"}"};
+    for (int i = 0; i < 2; i++) {
+        Arena *arena = arena_new();
+        Error error = {0};
+        JsonSource *source = json_source_new();
+        cJSON *value = json_parse(source, "a.json", texts[i], strlen(texts[i]), &error);
+        assert_non_null(value);
+        ParamContext context = {.source = source, .arena = arena, .error = &error};
+        Instance instance;
+        assert_true(instance_parse(&context, "metric", value, &instance));
+        assert_ptr_equal(instance.component, component_find("metrics", "accuracy"));
+        cJSON *written = instance_to_json(&instance);
+        assert_string_equal(cJSON_GetObjectItem(written, "type")->valuestring, "accuracy");
+        cJSON_Delete(written);
+        json_source_free(source);
+        arena_free(arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_base_param__messages),
         TEST(test_base_param__defaults_and_round_trip),
         TEST(test_base_param__nearest_name),
+        TEST(test_base_param__existing_component_is_found_and_written_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
