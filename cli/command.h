@@ -3,7 +3,7 @@
 #ifndef XENT_CLI_COMMAND_H
 #define XENT_CLI_COMMAND_H
 
-#include "core/base/error.h"
+#include "core/base/json.h"
 
 typedef struct Option {
     const char *name;       /* without the dashes */
@@ -31,6 +31,8 @@ extern const Option common_options[];
 
 const Command *command_find(const char *name);
 void command_print_help(const Command *command);
+/* The result of --json: one object on standard output; takes it over. */
+void print_json_object(cJSON *object);
 /* NULL when the option was not given. */
 const char *argument_option(const Arguments *arguments, const char *name);
 

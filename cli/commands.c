@@ -46,3 +46,11 @@ const char *argument_option(const Arguments *arguments, const char *name)
             return arguments->option_values[i];
     return NULL;
 }
+
+void print_json_object(cJSON *object)
+{
+    char *text = cJSON_PrintUnformatted(object);
+    puts(text);
+    cJSON_free(text);
+    cJSON_Delete(object);
+}

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/command.h"
 #include "core/metrics/metric.h"
@@ -50,31 +49,17 @@ static bool read_targets(const char *path, Arena *arena, const Array *logits, Ar
     return true;
 }
 
-/* 9 significant digits; what is not finite is null. */
-static void print_number(double value)
-{
-    if (isfinite(value))
-        printf("%.9g", value);
-    else
-        printf("null");
-}
-
 static void print_json(int64_t count, const Component *const *items, const double *values, const double (*intervals)[2])
 {
-    printf("{\"split\": null, \"n\": %lld, \"metrics\": {", (long long)count);
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddNullToObject(object, "split");
+    cJSON_AddNumberToObject(object, "n", (double)count);
+    cJSON *metrics = cJSON_AddObjectToObject(object, "metrics"), *ci = cJSON_AddObjectToObject(object, "ci");
     for (int i = 0; items[i]; i++) {
-        printf("%s\"%s\": ", i ? ", " : "", items[i]->name);
-        print_number(values[i]);
+        cJSON_AddItemToObject(metrics, items[i]->name, json_number9(values[i]));
+        cJSON_AddItemToObject(ci, items[i]->name, json_numbers9(intervals[i], 2));
     }
-    printf("}, \"ci\": {");
-    for (int i = 0; items[i]; i++) {
-        printf("%s\"%s\": [", i ? ", " : "", items[i]->name);
-        print_number(intervals[i][0]);
-        printf(", ");
-        print_number(intervals[i][1]);
-        printf("]");
-    }
-    printf("}}\n");
+    print_json_object(object);
 }
 
 static void print_table(int64_t count, const Component *const *items, const double *values, const double (*intervals)[2])
@@ -87,15 +72,12 @@ static void print_table(int64_t count, const Component *const *items, const doub
 static void measure(Arena *arena, const Array *logits, const Array *targets, uint64_t seed, bool json)
 {
     double *z = arena_zero(arena, (size_t)logits->count, sizeof *z);
-    for (int64_t i = 0; i < logits->count; i++)
-        z[i] = array_value(logits, i);
+    array_to_doubles(logits, z);
     Predictions predictions = predictions_from_logits(arena, logits->shape[0], logits->shape[1], z, targets->data);
     int64_t *rows = arena_zero(arena, (size_t)predictions.count, sizeof *rows);
     for (int64_t i = 0; i < predictions.count; i++)
         rows[i] = i;
-    const ComponentKind *kind = component_kinds;
-    while (strcmp(kind->name, "metric") != 0)
-        kind++;
+    const ComponentKind *kind = component_kind("metric");
     size_t count = 0;
     while (kind->items[count])
         count++;

@@ -21,10 +21,7 @@ static bool print_json(const ComponentKind *only)
     for (const ComponentKind *kind = component_kinds; kind->name; kind++)
         if (!only || kind == only)
             cJSON_AddItemToObject(object, kind->plural, kind_to_json(kind));
-    char *text = cJSON_Print(object);
-    puts(text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(object);
+    print_json_object(object);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "core/base/component.h"
 #include "core/base/memory.h"
 #include "core/base/threads.h"
 #include "core/kernels/kernels.h"
@@ -138,7 +139,14 @@ int main(int count, char **words)
         name = "version";
     const Command *command = command_find(name);
     if (!command) {
-        fail_usage(&error, "%s: unknown command; see xent help", name);
+        const char *names[64] = {0};
+        for (size_t i = 0; commands[i] && i < 63; i++)
+            names[i] = commands[i]->name;
+        const char *near = nearest_name(name, names);
+        if (near)
+            fail_usage(&error, "%s: unknown command; did you mean \"%s\"?", name, near);
+        else
+            fail_usage(&error, "%s: unknown command; see xent help", name);
         return report(&error);
     }
     bool good = kernels_select(NULL, &error) && run_command(command, count - 2, words + 2, &error);

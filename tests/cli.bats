@@ -69,3 +69,24 @@ END
     done
     mandoc -Tlint -Wwarning man/*.1
 }
+
+@test "every option that help lists stands in the command's page or in xent(1)" {
+    cd "$BATS_TEST_DIRNAME/.."
+    for name in $("$XENT" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+        for option in $("$XENT" help "$name" | sed -n 's/^  --\([a-z-]*\) .*/\1/p'); do
+            grep -qE -- "[ ,](Fl )?-$option( |$)" "man/xent-$name.1" man/xent.1 || { echo "$name: --$option"; false; }
+        done
+    done
+}
+
+@test "an unknown command names the nearest" {
+    run "$XENT" evla
+    [ "$status" -eq 2 ]
+    [[ "$output" == 'xent: evla: unknown command; did you mean "eval"?' ]]
+}
+
+@test "a bad XENT_ISA is exit 2 and named" {
+    XENT_ISA=mmx run "$XENT" version
+    [ "$status" -eq 2 ]
+    [[ "$output" == "xent: XENT_ISA "* ]]
+}

@@ -16,7 +16,7 @@ setup() {
 @test "eval prints the metrics of arrays" {
     run "$XENT" eval --logits z.npy --targets y.npy --json
     [ "$status" -eq 0 ]
-    [[ "$output" == *'"n": 2,'*'"accuracy": 0.5,'*'"nll": 0.813261688'* ]]
+    [[ "$output" == *'"n":2,'*'"accuracy":0.5,'*'"nll":0.813261688'* ]]
 }
 
 @test "eval does not depend on the number of threads" {

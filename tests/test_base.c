@@ -1,8 +1,6 @@
 /* Memory, random numbers, threads and files. */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "tests/testing.h"
@@ -10,27 +8,6 @@
 #include "core/base/file.h"
 #include "core/base/random.h"
 #include "core/base/threads.h"
-
-static char folder[] = "/tmp/xent-test-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder); /* fails when a test left something behind */
-}
-
-static char *in_folder(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void test_base_error__places_are_put_in_front_and_never_overrun(void **state)
 {
@@ -165,7 +142,9 @@ static void test_base_file__write_is_atomic_and_reads_back(void **state)
     Arena *arena = arena_new();
     unsigned char *data;
     size_t size;
-    char *path = in_folder("a");
+    Temporary temporary;
+    temporary_make(&temporary, "a");
+    const char *path = temporary.file;
     assert_true(file_write(path, "hello", 5, &error));
     OutputFile output;
     assert_true(output_open(&output, path, &error));
@@ -175,7 +154,7 @@ static void test_base_file__write_is_atomic_and_reads_back(void **state)
     assert_int_equal(size, 5);
     assert_memory_equal(data, "hello", 6);
     assert_false(file_read(path, 4, arena, &data, &size, &error));
-    unlink(path);
+    temporary_drop(&temporary);
     arena_free(arena);
 }
 
@@ -186,7 +165,10 @@ static void test_base_file__gzip_is_recognised_and_damage_is_named(void **state)
     Arena *arena = arena_new();
     unsigned char *data, *packed;
     size_t size, packed_size;
-    char *path = in_folder("b"), zeros[100000] = {0};
+    Temporary temporary;
+    temporary_make(&temporary, "b");
+    const char *path = temporary.file;
+    char zeros[100000] = {0};
     gzFile stream = gzopen(path, "wb");
     gzwrite(stream, zeros, sizeof zeros);
     gzclose(stream);
@@ -202,7 +184,7 @@ static void test_base_file__gzip_is_recognised_and_damage_is_named(void **state)
         assert_false(file_read(path, 1 << 20, arena, &data, &size, &error));
         assert_non_null(strstr(error.message, path));
     }
-    unlink(path);
+    temporary_drop(&temporary);
     arena_free(arena);
 }
 
@@ -213,15 +195,17 @@ static void test_base_file__only_regular_files_are_read(void **state)
     Arena *arena = arena_new();
     unsigned char *data;
     size_t size;
-    char *path = in_folder("fifo");
+    Temporary temporary;
+    temporary_make(&temporary, "fifo");
+    const char *path = temporary.file;
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_false(file_read(path, 100, arena, &data, &size, &error));
     assert_non_null(strstr(error.message, "not a regular file"));
-    unlink(path);
     assert_false(file_read("/dev/zero", 100, arena, &data, &size, &error));
-    assert_false(file_read(folder, 100, arena, &data, &size, &error));
+    assert_false(file_read(temporary.folder, 100, arena, &data, &size, &error));
     assert_false(file_write("/dev/full/x", "x", 1, &error));
     assert_int_equal(error.status, STATUS_FAILED);
+    temporary_drop(&temporary);
     arena_free(arena);
 }
 
@@ -239,5 +223,5 @@ int main(void)
         cmocka_unit_test(test_base_file__gzip_is_recognised_and_damage_is_named),
         cmocka_unit_test(test_base_file__only_regular_files_are_read),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

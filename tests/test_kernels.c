@@ -1,34 +1,34 @@
 /* Every instruction set the machine has, against double precision. */
+#include "tests/testing.h"
+
 #include "core/base/memory.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/kernels.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const char *const isas[] = {"baseline", "avx2", "avx512"};
 enum { ISAS = sizeof isas / sizeof isas[0] };
 
 static uint64_t random_state;
 
-static int64_t random_below(int64_t n) {
+static int64_t random_below(int64_t n)
+{
     random_state = random_state * 6364136223846793005u + 1442695040888963407u;
     return (int64_t)(random_state >> 33) % n;
 }
 
-static void fill(int64_t n, float *x) {
+static void fill(int64_t n, float *x)
+{
     for (int64_t i = 0; i < n; i++)
         x[i] = (float)(random_below(2001) - 1000) / 1000.0F;
 }
 
-static float *new_floats(int64_t n) {
+static float *new_floats(int64_t n)
+{
     return memory_array((size_t)n + 1, sizeof(float));
 }
 
@@ -42,13 +42,15 @@ typedef struct Case {
     float *a, *b, *before, *c;
 } Case;
 
-static int64_t random_size(void) {
+static int64_t random_size(void)
+{
     static const int64_t special[] = {0, 1, 2, 3, 4, 7, 8, 14, 15, 31, 32, 33, 64, 65};
     const int64_t choice = random_below(20);
     return choice < 14 ? special[choice] : 1 + random_below(choice == 19 ? 600 : 150);
 }
 
-static Case new_case(int64_t m, int64_t n, int64_t k) {
+static Case new_case(int64_t m, int64_t n, int64_t k)
+{
     static const float betas[] = {0.0F, 1.0F, 0.5F};
     Case t = {.transpose_a = random_below(2) == 1, .transpose_b = random_below(2) == 1, .m = m, .n = n, .k = k};
     t.beta = betas[random_below(3)];
@@ -72,27 +74,31 @@ static Case new_case(int64_t m, int64_t n, int64_t k) {
     return t;
 }
 
-static void free_case(Case *t) {
+static void free_case(Case *t)
+{
     memory_free(t->a);
     memory_free(t->b);
     memory_free(t->before);
     memory_free(t->c);
 }
 
-static void run_case(Case *t) {
+static void run_case(Case *t)
+{
     memcpy(t->c, t->before, (size_t)t->size_c * sizeof(float));
     sgemm(t->transpose_a, t->transpose_b, t->m, t->n, t->k, t->a, t->lda, t->b, t->ldb, t->beta,
           t->c, t->ldc);
 }
 
-static double *to_double(int64_t n, const float *x) {
+static double *to_double(int64_t n, const float *x)
+{
     double *y = memory_array((size_t)n + 1, sizeof(double));
     for (int64_t i = 0; i < n; i++)
         y[i] = (double)x[i];
     return y;
 }
 
-static void check_case(const Case *t) {
+static void check_case(const Case *t)
+{
     for (int64_t i = 0; i < t->m; i++) {
         for (int64_t j = 0; j < t->n; j++) {
             double sum = t->beta == 0.0F ? 0 : (double)t->beta * (double)t->before[i * t->ldc + j];
@@ -108,7 +114,8 @@ static void check_case(const Case *t) {
     }
 }
 
-static void check_double(const Case *t) {
+static void check_double(const Case *t)
+{
     double *a = to_double(t->size_a, t->a), *b = to_double(t->size_b, t->b);
     double *c = to_double(t->size_c, t->before);
     dgemm(t->transpose_a, t->transpose_b, t->m, t->n, t->k, a, t->lda, b, t->ldb, (double)t->beta,
@@ -122,7 +129,8 @@ static void check_double(const Case *t) {
     memory_free(c);
 }
 
-static void test_sgemm(void **state) {
+static void test_sgemm(void **state)
+{
     (void)state;
     random_state = 1;
     for (int i = 0; i < 300; i++) {
@@ -134,7 +142,8 @@ static void test_sgemm(void **state) {
     }
 }
 
-static void test_thread_count_keeps_bits(void **state) {
+static void test_thread_count_keeps_bits(void **state)
+{
     (void)state;
     static const int64_t shapes[][3] = {{300, 200, 900}, {65, 1000, 130}, {1000, 33, 64}, {129, 257, 33}};
     static const int counts[] = {1, 2, 4};
@@ -158,7 +167,8 @@ static void test_thread_count_keeps_bits(void **state) {
     threads_set(1);
 }
 
-static void test_batch(void **state) {
+static void test_batch(void **state)
+{
     (void)state;
     enum { BATCH = 7 };
     static const int64_t shapes[][3] = {{5, 6, 7}, {40, 50, 60}, {0, 3, 4}, {70, 90, 110}};
@@ -181,7 +191,8 @@ static void test_batch(void **state) {
     threads_set(1);
 }
 
-static void test_steady_state_allocates_nothing(void **state) {
+static void test_steady_state_allocates_nothing(void **state)
+{
     (void)state;
     Case t = new_case(200, 150, 300);
     run_case(&t);
@@ -194,7 +205,8 @@ static void test_steady_state_allocates_nothing(void **state) {
 /* ---- Elementary functions ---- */
 
 /* The distance in units of the last place of the true value. */
-static double ulps(float value, double truth) {
+static double ulps(float value, double truth)
+{
     int exponent;
     if (isnan(truth))
         return isnan(value) ? 0 : INFINITY;
@@ -205,12 +217,14 @@ static double ulps(float value, double truth) {
     return fabs((double)value - truth) / unit;
 }
 
-static double sigmoid(double x) {
+static double sigmoid(double x)
+{
     return 1.0 / (1.0 + exp(-x));
 }
 
 /* Goes through the bit patterns of both signs in steps, so that every size of number occurs. */
-static void check_function(VectorFunction function, double (*truth)(double), double allowed) {
+static void check_function(VectorFunction function, double (*truth)(double), double allowed)
+{
     enum { N = 1003 }; /* leaves a rest for every width */
     static float x[N], y[N];
     uint32_t bits = 0;
@@ -232,7 +246,8 @@ static void check_function(VectorFunction function, double (*truth)(double), dou
     }
 }
 
-static void test_functions(void **state) {
+static void test_functions(void **state)
+{
     (void)state;
     check_function(kernels()->exp, exp, 2);
     check_function(kernels()->log, log, 4);
@@ -241,7 +256,8 @@ static void test_functions(void **state) {
     check_function(kernels()->erf, erf, 4);
 }
 
-static void test_special_values(void **state) {
+static void test_special_values(void **state)
+{
     (void)state;
     const float x[] = {-INFINITY, INFINITY, NAN, 0.0F, -0.0F, 1e-45F, 3e38F, -3e38F};
     float y[8];
@@ -259,7 +275,8 @@ static void test_special_values(void **state) {
 
 /* ---- Rows ---- */
 
-static void check_row(int64_t n, const float *x, float *y) {
+static void check_row(int64_t n, const float *x, float *y)
+{
     double largest = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++)
         largest = fmax(largest, (double)x[i]);
@@ -279,7 +296,8 @@ static void check_row(int64_t n, const float *x, float *y) {
     }
 }
 
-static void test_rows(void **state) {
+static void test_rows(void **state)
+{
     (void)state;
     static float x[1100], y[1100];
     random_state = 3;
@@ -291,7 +309,8 @@ static void test_rows(void **state) {
     }
 }
 
-static void test_infinite_rows(void **state) {
+static void test_infinite_rows(void **state)
+{
     (void)state;
     float x[40], y[40];
     for (int i = 0; i < 40; i++)
@@ -310,7 +329,8 @@ static void test_infinite_rows(void **state) {
 
 /* ---- Choice ---- */
 
-static void test_choice(void **state) {
+static void test_choice(void **state)
+{
     (void)state;
     Error error;
     assert_false(kernels_select("mmx", &error));
@@ -326,7 +346,8 @@ static void test_choice(void **state) {
     assert_true(kernels_select(NULL, &error));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest once[] = {cmocka_unit_test(test_choice)};
     const struct CMUnitTest each[] = {
         cmocka_unit_test(test_sgemm),

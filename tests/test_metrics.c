@@ -21,8 +21,7 @@ static void check(const MetricDef *metric, double expected)
     const int64_t rows[] = {0, 1, 2, 3};
     double value = metric->measure(&p, rows, 4, arena);
     if (fabs(value - expected) > 1e-12)
-        print_error("%s: %.15g, expected %.15g\n", metric->component.name, value, expected);
-    assert_true(fabs(value - expected) <= 1e-12);
+        fail_msg("%s: %.15g, expected %.15g", metric->component.name, value, expected);
     assert_true(isnan(metric->measure(&p, rows, 0, arena)));
     double interval[2], again[2];
     bootstrap_interval(metric, &p, 3, 200, interval);

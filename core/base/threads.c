@@ -4,15 +4,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <unistd.h>
 
-enum { MAX_WORKERS = 255 };
+/* Loops follow each other within microseconds. A worker that slept in between would be woken on its
+   caller's core, and both would share it for milliseconds; so it looks for work for about 0.1 ms first. */
+enum { MAX_WORKERS = 255, SPINS = 4000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_ready = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
 static pthread_t workers[MAX_WORKERS];
-static int wanted = 1, started, busy;
-static uint64_t generation;
-static bool stopping;
+static int wanted = 1, started, spins;
+static _Atomic int busy;
+static _Atomic uint64_t generation;
+static _Atomic bool stopping;
 
 /* The loop in progress; valid while busy > 0 or its caller is inside parallel_for. */
 static struct {
@@ -35,24 +39,51 @@ static void take_chunks(void)
     inside = false;
 }
 
+static inline void spin_once(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Returns the generation after `seen`, or `seen` itself when the pool stops. */
+static uint64_t wait_for_work(uint64_t seen)
+{
+    for (int i = 0; i < spins; i++, spin_once())
+        if (atomic_load(&generation) != seen || atomic_load(&stopping))
+            return atomic_load(&generation);
+    pthread_mutex_lock(&lock);
+    while (atomic_load(&generation) == seen && !atomic_load(&stopping))
+        pthread_cond_wait(&work_ready, &lock);
+    pthread_mutex_unlock(&lock);
+    return atomic_load(&generation);
+}
+
 static void *worker(void *start)
 {
     uint64_t seen = (uint64_t)(uintptr_t)start;
-    pthread_mutex_lock(&lock);
-    for (;;) {
-        while (generation == seen && !stopping)
-            pthread_cond_wait(&work_ready, &lock);
-        if (stopping)
-            break;
-        seen = generation;
-        pthread_mutex_unlock(&lock);
+    for (uint64_t next; (next = wait_for_work(seen)) != seen; seen = next) {
         take_chunks();
-        pthread_mutex_lock(&lock);
-        if (--busy == 0)
+        if (atomic_fetch_sub(&busy, 1) == 1) {
+            pthread_mutex_lock(&lock); /* the caller is before its test or in its wait, not between */
             pthread_cond_signal(&work_done);
+            pthread_mutex_unlock(&lock);
+        }
     }
-    pthread_mutex_unlock(&lock);
     return NULL;
+}
+
+static void wait_for_workers(void)
+{
+    for (int i = 0; i < spins; i++, spin_once())
+        if (atomic_load(&busy) == 0)
+            return;
+    pthread_mutex_lock(&lock);
+    while (atomic_load(&busy) > 0)
+        pthread_cond_wait(&work_done, &lock);
+    pthread_mutex_unlock(&lock);
 }
 
 int threads_count(void)
@@ -63,13 +94,13 @@ int threads_count(void)
 void threads_stop(void)
 {
     pthread_mutex_lock(&lock);
-    stopping = true;
+    atomic_store(&stopping, true);
     pthread_cond_broadcast(&work_ready);
     pthread_mutex_unlock(&lock);
     for (int i = 0; i < started; i++)
         pthread_join(workers[i], NULL);
     started = 0;
-    stopping = false;
+    atomic_store(&stopping, false);
 }
 
 void threads_set(int count)
@@ -84,9 +115,10 @@ void threads_set(int count)
 static void start_workers(void)
 {
     while (started < wanted - 1 &&
-           pthread_create(&workers[started], NULL, worker, (void *)(uintptr_t)generation) == 0)
+           pthread_create(&workers[started], NULL, worker, (void *)(uintptr_t)atomic_load(&generation)) == 0)
         started++;
     wanted = started + 1;
+    spins = sysconf(_SC_NPROCESSORS_ONLN) >= wanted ? SPINS : 0; /* without a core each, spinning only hinders */
 }
 
 void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
@@ -101,19 +133,16 @@ void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
     }
     if (started < wanted - 1)
         start_workers();
-    pthread_mutex_lock(&lock);
     loop.body = body;
     loop.context = context;
     loop.n = n;
     loop.grain = grain;
     atomic_store(&loop.next, 0);
-    busy = started;
-    generation++;
+    atomic_store(&busy, started);
+    pthread_mutex_lock(&lock);
+    atomic_fetch_add(&generation, 1); /* publishes the loop; under the lock for those that sleep */
     pthread_cond_broadcast(&work_ready);
     pthread_mutex_unlock(&lock);
     take_chunks();
-    pthread_mutex_lock(&lock);
-    while (busy > 0)
-        pthread_cond_wait(&work_done, &lock);
-    pthread_mutex_unlock(&lock);
+    wait_for_workers();
 }

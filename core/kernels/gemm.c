@@ -33,20 +33,24 @@ typedef struct Product {
     float *packed_a, *packed_b;
 } Product;
 
-static int64_t smaller(int64_t x, int64_t y) {
+static int64_t smaller(int64_t x, int64_t y)
+{
     return x < y ? x : y;
 }
 
-static int64_t cut(int64_t n, int64_t piece) {
+static int64_t cut(int64_t n, int64_t piece)
+{
     return (n + piece - 1) / piece;
 }
 
-static int64_t round_up(int64_t n, int64_t unit) {
+static int64_t round_up(int64_t n, int64_t unit)
+{
     return cut(n, unit) * unit;
 }
 
 /* The largest piece <= limit (a multiple of unit) that cuts n into equal parts. */
-static int64_t even_piece(int64_t n, int64_t limit, int64_t unit) {
+static int64_t even_piece(int64_t n, int64_t limit, int64_t unit)
+{
     return round_up(cut(n, cut(n, limit)), unit);
 }
 
@@ -57,13 +61,15 @@ static struct {
 } cache;
 static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
 
-static int64_t system_value(int name, int64_t least, int64_t most, int64_t fallback) {
+static int64_t system_value(int name, int64_t least, int64_t most, int64_t fallback)
+{
     const int64_t value = name < 0 ? -1 : (int64_t)sysconf(name);
     return value >= least && value <= most ? value : fallback;
 }
 
 /* The limits keep what a strange machine reports from making absurd blocks. */
-static void measure_caches(void) {
+static void measure_caches(void)
+{
     int l1 = -1, l2 = -1;
 #if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
     l1 = _SC_LEVEL1_DCACHE_SIZE;
@@ -85,7 +91,8 @@ typedef float Four __attribute__((vector_size(16)));
 typedef float FourInMemory __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* to[p * width + line] = from[line * line_stride + p] for 4 lines and 4 p. */
-static inline void transpose_4x4(int64_t width, const float *from, int64_t line_stride, float *to) {
+static inline void transpose_4x4(int64_t width, const float *from, int64_t line_stride, float *to)
+{
 #ifdef HAVE_SHUFFLE
     const Four x0 = *(const FourInMemory *)from;
     const Four x1 = *(const FourInMemory *)(from + line_stride);
@@ -110,7 +117,8 @@ static inline void transpose_4x4(int64_t width, const float *from, int64_t line_
    cache lines; strides that are powers of two would otherwise make all lines of a panel fall into one
    cache set. */
 static void pack_lines(int64_t width, int64_t lines, int64_t k, const float *from,
-                       int64_t line_stride, float *to) {
+                       int64_t line_stride, float *to)
+{
     int64_t line = 0;
     for (; line + 4 <= lines; line += 4) {
         const float *x = from + line * line_stride;
@@ -128,7 +136,8 @@ static void pack_lines(int64_t width, int64_t lines, int64_t k, const float *fro
 
 /* Lines that lie next to each other. Full panels are copied in steps of a size the compiler knows. */
 static void pack_adjacent(int64_t width, int64_t lines, int64_t k, const float *from,
-                          int64_t k_stride, float *to) {
+                          int64_t k_stride, float *to)
+{
     enum { STEP = 4 };
     if (lines == width && width % STEP == 0)
         for (int64_t p = 0; p < k; p++)
@@ -143,7 +152,8 @@ static void pack_adjacent(int64_t width, int64_t lines, int64_t k, const float *
 /* Packs `lines` <= width lines (rows of A or columns of B) as k groups of `width` values; the lines
    that are missing become zeros. */
 static void pack_panel(int64_t width, int64_t lines, int64_t k, const float *from,
-                       int64_t line_stride, int64_t k_stride, float *to) {
+                       int64_t line_stride, int64_t k_stride, float *to)
+{
     if (line_stride == 1)
         pack_adjacent(width, lines, k, from, k_stride, to);
     else
@@ -153,7 +163,8 @@ static void pack_panel(int64_t width, int64_t lines, int64_t k, const float *fro
             memset(to + p * width + lines, 0, (size_t)(width - lines) * sizeof(float));
 }
 
-static void pack_a(void *context, int64_t begin, int64_t end) {
+static void pack_a(void *context, int64_t begin, int64_t end)
+{
     const Product *t = context;
     const int64_t mr = t->kernels->mr;
     for (int64_t panel = begin; panel < end; panel++) {
@@ -165,7 +176,8 @@ static void pack_a(void *context, int64_t begin, int64_t end) {
     }
 }
 
-static void pack_b(void *context, int64_t begin, int64_t end) {
+static void pack_b(void *context, int64_t begin, int64_t end)
+{
     const Product *t = context;
     const int64_t nr = t->kernels->nr;
     for (int64_t panel = begin; panel < end; panel++) {
@@ -181,7 +193,8 @@ static void pack_b(void *context, int64_t begin, int64_t end) {
 
 /* A tile that sticks out of C is computed beside it and then copied. */
 static void edge_tile(const Product *t, int64_t rows, int64_t columns, const float *a,
-                      const float *b, float beta, float *c) {
+                      const float *b, float beta, float *c)
+{
     float tile[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64)));
     const int64_t nr = t->kernels->nr;
     t->kernels->gemm_tile(t->block_k, a, b, 0.0F, tile, nr);
@@ -192,7 +205,8 @@ static void edge_tile(const Product *t, int64_t rows, int64_t columns, const flo
         }
 }
 
-static void compute_task(const Product *t, int64_t task) {
+static void compute_task(const Product *t, int64_t task)
+{
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
     const int64_t tasks_across = cut(t->block_n, t->task_columns);
     const int64_t row0 = task / tasks_across * t->task_rows;
@@ -213,13 +227,15 @@ static void compute_task(const Product *t, int64_t task) {
         }
 }
 
-static void compute_tasks(void *context, int64_t begin, int64_t end) {
+static void compute_tasks(void *context, int64_t begin, int64_t end)
+{
     for (int64_t task = begin; task < end; task++)
         compute_task(context, task);
 }
 
 /* Tasks as large as the caches like, but small enough for many threads to share the work evenly. */
-static void choose_tasks(Product *t, int64_t limit_m) {
+static void choose_tasks(Product *t, int64_t limit_m)
+{
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
     t->task_rows = even_piece(t->block_m, limit_m, mr);
     t->task_columns = even_piece(t->block_n, 16 * nr, nr);
@@ -237,12 +253,14 @@ static void choose_tasks(Product *t, int64_t limit_m) {
     }
 }
 
-static int64_t pack_grain(int64_t panels, int64_t values) {
+static int64_t pack_grain(int64_t panels, int64_t values)
+{
     enum { PACKING_IN_THREADS_PAYS = 48 * 1024 };
     return values < PACKING_IN_THREADS_PAYS ? panels : cut(panels, 16);
 }
 
-static void run_block(Product *t, bool b_is_packed, int64_t limit_m) {
+static void run_block(Product *t, bool b_is_packed, int64_t limit_m)
+{
     const int64_t a_panels = cut(t->block_m, t->kernels->mr);
     const int64_t b_panels = cut(t->block_n, t->kernels->nr);
     choose_tasks(t, limit_m);
@@ -254,7 +272,8 @@ static void run_block(Product *t, bool b_is_packed, int64_t limit_m) {
     parallel_for(tasks, alone ? tasks : 1, compute_tasks, t);
 }
 
-static void multiply_packed(Product *t) {
+static void multiply_packed(Product *t)
+{
     enum { MOST_COLUMNS = 4096, MOST_ROWS = 4096 };
     pthread_once(&cache_once, measure_caches);
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr, size = sizeof(float);
@@ -278,7 +297,8 @@ static void multiply_packed(Product *t) {
 
 /* ---- Small and skinny products ---- */
 
-static void scale_row(int64_t n, float beta, float *c) {
+static void scale_row(int64_t n, float beta, float *c)
+{
     if (beta == 0.0F)
         memset(c, 0, (size_t)n * sizeof(float));
     else if (beta != 1.0F)
@@ -287,7 +307,8 @@ static void scale_row(int64_t n, float beta, float *c) {
 }
 
 /* Rows of op(B) lie in memory as rows: each row of C is a sum of them. */
-static void multiply_by_rows(const Product *t) {
+static void multiply_by_rows(const Product *t)
+{
     for (int64_t i = 0; i < t->m; i++) {
         float *c = t->c + i * t->ldc;
         scale_row(t->n, t->beta, c);
@@ -297,12 +318,14 @@ static void multiply_by_rows(const Product *t) {
     }
 }
 
-static void set_element(float *c, float value, float beta) {
+static void set_element(float *c, float value, float beta)
+{
     *c = beta == 0.0F ? value : value + beta * *c;
 }
 
 /* Columns of op(A) lie in memory as rows: each column of C is a sum of them. */
-static void multiply_by_columns(const Product *t) {
+static void multiply_by_columns(const Product *t)
+{
     float *sum = gemm_scratch(t->m);
     for (int64_t j = 0; j < t->n; j++) {
         memset(sum, 0, (size_t)t->m * sizeof(float));
@@ -315,7 +338,8 @@ static void multiply_by_columns(const Product *t) {
 }
 
 /* Rows of op(A) lie in memory as rows, and columns of op(B) do or are few enough to copy. */
-static void multiply_by_dots(const Product *t) {
+static void multiply_by_dots(const Product *t)
+{
     float *copy = t->b.row_stride == 1 ? NULL : gemm_scratch(t->k);
     for (int64_t j = 0; j < t->n; j++) {
         const float *column = t->b.data + j * t->b.column_stride;
@@ -332,7 +356,8 @@ static void multiply_by_dots(const Product *t) {
 }
 
 /* Columns of op(B) lie in memory as rows, and rows of op(A) are few enough to copy. */
-static void multiply_few_rows(const Product *t) {
+static void multiply_few_rows(const Product *t)
+{
     float *copy = gemm_scratch(t->k);
     for (int64_t i = 0; i < t->m; i++) {
         for (int64_t p = 0; p < t->k; p++)
@@ -347,7 +372,8 @@ static void multiply_few_rows(const Product *t) {
 /* ---- Entry points ---- */
 
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
-           int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+           int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
     Product t = {.kernels = kernels(),
                  .a = {a, transpose_a ? 1 : lda, transpose_a ? lda : 1},
                  .b = {b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1},
@@ -380,7 +406,8 @@ typedef struct Batch {
     float beta;
 } Batch;
 
-static void run_batch(void *context, int64_t begin, int64_t end) {
+static void run_batch(void *context, int64_t begin, int64_t end)
+{
     const Batch *t = context;
     for (int64_t i = begin; i < end; i++)
         sgemm(t->transpose_a, t->transpose_b, t->m, t->n, t->k, t->a + i * t->stride_a, t->lda,
@@ -390,7 +417,8 @@ static void run_batch(void *context, int64_t begin, int64_t end) {
 void sgemm_batch(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
                  const float *a, int64_t lda, int64_t stride_a, const float *b, int64_t ldb,
                  int64_t stride_b, float beta, float *c, int64_t ldc, int64_t stride_c,
-                 int64_t batch) {
+                 int64_t batch)
+{
     /* Products this large are worth sharing one by one, which also suits a small batch. */
     enum { LARGE = 64 * 1000 * 1000 };
     Batch t = {transpose_a, transpose_b, m, n, k, lda, ldb, ldc, stride_a, stride_b, stride_c,

@@ -4,7 +4,8 @@ enum { BLOCK = 64 };
 
 /* C += op(A)[:, rows of the block] times `block`, a copy of a part of op(B). */
 static void add_block(bool transpose_a, int64_t m, int64_t columns, int64_t depth, const double *a,
-                      int64_t lda, double block[BLOCK][BLOCK], double *c, int64_t ldc) {
+                      int64_t lda, double block[BLOCK][BLOCK], double *c, int64_t ldc)
+{
     for (int64_t i = 0; i < m; i++)
         for (int64_t p = 0; p < depth; p++) {
             const double factor = transpose_a ? a[p * lda + i] : a[i * lda + p];
@@ -14,7 +15,8 @@ static void add_block(bool transpose_a, int64_t m, int64_t columns, int64_t dept
 }
 
 void dgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double *a,
-           int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc) {
+           int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc)
+{
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++)
             c[i * ldc + j] = beta == 0.0 ? 0.0 : beta * c[i * ldc + j];

@@ -12,17 +12,20 @@ static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static bool key_made;
 
-static void free_scratch(void *block) {
+static void free_scratch(void *block)
+{
     memory_free(block);
 }
 
 /* The key serves only to free the memory of threads that end. Without one (the system has run out of
    keys) it is kept until the program ends. */
-static void make_key(void) {
+static void make_key(void)
+{
     key_made = pthread_key_create(&key, free_scratch) == 0;
 }
 
-float *gemm_scratch(int64_t count) {
+float *gemm_scratch(int64_t count)
+{
     if (count > scratch_count) {
         memory_free(scratch);
         scratch = memory_array((size_t)count, sizeof(float));

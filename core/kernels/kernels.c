@@ -18,7 +18,8 @@ typedef struct Variant {
     const char *(*missing)(void);
 } Variant;
 
-static const char *baseline_missing(void) {
+static const char *baseline_missing(void)
+{
     return NULL;
 }
 
@@ -31,14 +32,16 @@ static const char *baseline_missing(void) {
             return feature;                  \
     } while (0)
 
-static const char *avx2_missing(void) {
+static const char *avx2_missing(void)
+{
     __builtin_cpu_init();
     REQUIRE("avx2");
     REQUIRE("fma");
     return NULL;
 }
 
-static const char *avx512_missing(void) {
+static const char *avx512_missing(void)
+{
     __builtin_cpu_init();
     REQUIRE("avx512f");
     REQUIRE("avx512dq");
@@ -62,14 +65,16 @@ enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
 static _Atomic(const Kernels *) selected;
 
-static const Kernels *best(void) {
+static const Kernels *best(void)
+{
     for (int i = 0; i < VARIANTS; i++)
         if (variants[i].missing() == NULL)
             return variants[i].table;
     return &kernels_baseline;
 }
 
-static const Kernels *find(const char *isa, const char *origin, Error *error) {
+static const Kernels *find(const char *isa, const char *origin, Error *error)
+{
     for (int i = 0; i < VARIANTS; i++) {
         if (strcmp(variants[i].table->isa, isa) != 0)
             continue;
@@ -86,7 +91,8 @@ static const Kernels *find(const char *isa, const char *origin, Error *error) {
     return NULL;
 }
 
-bool kernels_select(const char *isa, Error *error) {
+bool kernels_select(const char *isa, Error *error)
+{
     const char *origin = "instruction set";
     if (isa == NULL) {
         isa = getenv("XENT_ISA");
@@ -99,13 +105,12 @@ bool kernels_select(const char *isa, Error *error) {
     return true;
 }
 
-const Kernels *kernels(void) {
+const Kernels *kernels(void)
+{
     const Kernels *table = atomic_load_explicit(&selected, memory_order_acquire);
     if (table == NULL) {
-        Error ignored;
-        if (!kernels_select(NULL, &ignored))
-            atomic_store_explicit(&selected, best(), memory_order_release);
-        table = atomic_load_explicit(&selected, memory_order_acquire);
+        table = best();
+        atomic_store_explicit(&selected, table, memory_order_release);
     }
     return table;
 }

@@ -30,8 +30,7 @@ typedef struct Kernels {
     float (*log_sum_exp_row)(int64_t n, const float *x);
 } Kernels;
 
-/* The table in use. The first call chooses as kernels_select(NULL) does, or takes the best the
-   machine has where that fails, so a program that wants to report it calls kernels_select first. */
+/* The table in use: what kernels_select chose last, or the best the machine has. */
 const Kernels *kernels(void);
 
 /* "baseline", "avx2" or "avx512". NULL: what XENT_ISA names, or the best the machine has. */

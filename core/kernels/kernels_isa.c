@@ -24,37 +24,44 @@ typedef float VecInMemory __attribute__((vector_size(KERNEL_VECTOR_BYTES), align
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE Vec load(const float *x) {
+INLINE Vec load(const float *x)
+{
     return *(const VecInMemory *)x;
 }
 
-INLINE void store(float *y, Vec v) {
+INLINE void store(float *y, Vec v)
+{
     *(VecInMemory *)y = v;
 }
 
-INLINE Vec splat(float x) {
+INLINE Vec splat(float x)
+{
     return x - (Vec){0}; /* minus, so that -0 stays -0 */
 }
 
-INLINE Vec choose(Int mask, Vec yes, Vec no) {
+INLINE Vec choose(Int mask, Vec yes, Vec no)
+{
     return (Vec)(((Int)yes & mask) | ((Int)no & ~mask));
 }
 
 /* Loads `count` < LANES values and fills up with `rest`. */
-INLINE Vec load_part(const float *x, int64_t count, float rest) {
+INLINE Vec load_part(const float *x, int64_t count, float rest)
+{
     float part[LANES];
     store(part, splat(rest));
     memcpy(part, x, (size_t)count * sizeof(float));
     return load(part);
 }
 
-INLINE void store_part(float *y, int64_t count, Vec v) {
+INLINE void store_part(float *y, int64_t count, Vec v)
+{
     float part[LANES];
     store(part, v);
     memcpy(y, part, (size_t)count * sizeof(float));
 }
 
-INLINE float sum_lanes(Vec v) {
+INLINE float sum_lanes(Vec v)
+{
     float part[LANES], sum = 0;
     store(part, v);
     for (int i = 0; i < LANES; i++)
@@ -104,7 +111,8 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     __builtin_prefetch(to, 1); \
     to += ldc;
 
-static void gemm_tile(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc) {
+static void gemm_tile(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc)
+{
     EACH_ROW(ZERO_ROW)
     float *to = c;
     EACH_ROW(PREFETCH_ROW)
@@ -122,7 +130,8 @@ static void gemm_tile(int64_t k, const float *a, const float *b, float beta, flo
     }
 }
 
-static float dot(int64_t n, const float *x, const float *y) {
+static float dot(int64_t n, const float *x, const float *y)
+{
     Vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}; /* four sums hide the latency of the addition */
     int64_t i = 0;
     for (; i + 4 * LANES <= n; i += 4 * LANES) {
@@ -139,7 +148,8 @@ static float dot(int64_t n, const float *x, const float *y) {
     return sum;
 }
 
-static void axpy(int64_t n, float alpha, const float *x, float *y) {
+static void axpy(int64_t n, float alpha, const float *x, float *y)
+{
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         store(y + i, load(y + i) + alpha * load(x + i));
@@ -152,7 +162,8 @@ static void axpy(int64_t n, float alpha, const float *x, float *y) {
 /* x = n ln2 + r with |r| <= ln2 / 2; exp(r) by polynomial. The scale 2^n is applied in two halves
    so that results below the smallest normal number, and overflow, come out by plain arithmetic.
    Clamping uses comparisons that are false for NaN, which therefore passes through. */
-INLINE Vec exp_vec(Vec x) {
+INLINE Vec exp_vec(Vec x)
+{
     const float round_bias = 12582912.0F; /* 1.5 * 2^23: adding it rounds to an integer */
     x = choose(x > splat(89.0F), splat(89.0F), x);
     x = choose(x < splat(-105.0F), splat(-105.0F), x);
@@ -173,7 +184,8 @@ INLINE Vec exp_vec(Vec x) {
 }
 
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)); log(m) by polynomial in m - 1. */
-INLINE Vec log_vec(Vec x) {
+INLINE Vec log_vec(Vec x)
+{
     const Int small = x < splat(1.17549435e-38F);
     /* Where there is no logarithm any positive number will do: the end puts in what belongs there. */
     const Vec scaled = choose(x > splat(0.0F), choose(small, x * 8388608.0F, x), splat(1.0F));
@@ -199,15 +211,18 @@ INLINE Vec log_vec(Vec x) {
     return choose(x < splat(INFINITY), y, choose(x == splat(INFINITY), x, x + x));
 }
 
-INLINE Vec magnitude(Vec x) {
+INLINE Vec magnitude(Vec x)
+{
     return (Vec)((Int)x & 0x7fffffff);
 }
 
-INLINE Vec with_sign_of(Vec value, Vec sign) {
+INLINE Vec with_sign_of(Vec value, Vec sign)
+{
     return (Vec)((Int)value | ((Int)sign & (int32_t)0x80000000));
 }
 
-INLINE Vec tanh_vec(Vec x) {
+INLINE Vec tanh_vec(Vec x)
+{
     const Vec size = magnitude(x), z = x * x;
     Vec p = z * -5.70498872745e-3F + 2.06390887954e-2F;
     p = p * z + -5.37397155531e-2F;
@@ -219,13 +234,15 @@ INLINE Vec tanh_vec(Vec x) {
 }
 
 /* exp is only taken of values <= 0, which keeps the relative error small on the left side too. */
-INLINE Vec sigmoid_vec(Vec x) {
+INLINE Vec sigmoid_vec(Vec x)
+{
     const Vec e = exp_vec(-magnitude(x));
     return choose(x < splat(0.0F), e, splat(1.0F)) / (1.0F + e);
 }
 
 /* An odd polynomial near 0, 1 - exp(polynomial) beyond. From 4 on, erf is 1 in single precision. */
-INLINE Vec erf_vec(Vec x) {
+INLINE Vec erf_vec(Vec x)
+{
     const Vec s = x * x;
     Vec p = s * -5.96761703e-4F + 4.99119423e-3F;
     p = p * s + -2.67681349e-2F;
@@ -266,7 +283,8 @@ DEFINE_MAP(erf)
 
 /* What to subtract before exp: the largest value, or 0 where that is infinite and subtracting it
    would make NaN of everything. NaN is never larger; it shows up in the sum. */
-static float row_shift(int64_t n, const float *x) {
+static float row_shift(int64_t n, const float *x)
+{
     Vec m0 = splat(-INFINITY), m1 = m0;
     int64_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
@@ -284,7 +302,8 @@ static float row_shift(int64_t n, const float *x) {
     return isinf(largest) ? 0.0F : largest;
 }
 
-static float sum_exp(int64_t n, const float *x, float shift) {
+static float sum_exp(int64_t n, const float *x, float shift)
+{
     Vec s0 = {0}, s1 = {0};
     int64_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
@@ -298,12 +317,14 @@ static float sum_exp(int64_t n, const float *x, float shift) {
     return sum_lanes(s0 + s1);
 }
 
-static float log_sum_exp_row(int64_t n, const float *x) {
+static float log_sum_exp_row(int64_t n, const float *x)
+{
     const float shift = row_shift(n, x);
     return shift + logf(sum_exp(n, x, shift));
 }
 
-static void log_softmax_row(int64_t n, const float *x, float *y) {
+static void log_softmax_row(int64_t n, const float *x, float *y)
+{
     const float shift = row_shift(n, x);
     const float log_sum = logf(sum_exp(n, x, shift));
     /* Not x - (shift + log_sum): that loses the logarithm's low bits when the shift is large. */
@@ -311,7 +332,8 @@ static void log_softmax_row(int64_t n, const float *x, float *y) {
         y[i] = (x[i] - shift) - log_sum;
 }
 
-static void softmax_row(int64_t n, const float *x, float *y) {
+static void softmax_row(int64_t n, const float *x, float *y)
+{
     const float shift = row_shift(n, x);
     Vec s0 = {0};
     int64_t i = 0;
