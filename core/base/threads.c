@@ -6,9 +6,10 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* Loops follow each other within microseconds. A worker that slept in between would be woken on its
-   caller's core, and both would share it for milliseconds; so it looks for work for about 0.1 ms first. */
-enum { MAX_WORKERS = 255, SPINS = 4000 };
+/* A worker that slept is often woken on its caller's core, and both share it for some milliseconds until
+   the scheduler moves one. So workers look for work for some tenths of a millisecond before they sleep:
+   longer than the serial stretches between the loops of a computation. */
+enum { MAX_WORKERS = 255, SPINS = 32000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_ready = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;

@@ -61,6 +61,7 @@ static void compare_shape(const int s[3], int rounds)
     for (int round = 0; round < rounds; round++)
         for (int peer = 0; peer < 2; peer++) {
             nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
+            measure(peer, s, a, b, c); /* wakes the threads and lets them spread over the cores */
             times[peer][round] = measure(peer, s, a, b, c);
         }
     for (int peer = 0; peer < 2; peer++)
