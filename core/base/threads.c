@@ -115,11 +115,11 @@ void threads_set(int count)
    the bits do not depend on the number. */
 static void start_workers(void)
 {
+    spins = sysconf(_SC_NPROCESSORS_ONLN) >= wanted ? SPINS : 0; /* without a core each, spinning only hinders */
     while (started < wanted - 1 &&
            pthread_create(&workers[started], NULL, worker, (void *)(uintptr_t)atomic_load(&generation)) == 0)
         started++;
     wanted = started + 1;
-    spins = sysconf(_SC_NPROCESSORS_ONLN) >= wanted ? SPINS : 0; /* without a core each, spinning only hinders */
 }
 
 void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
