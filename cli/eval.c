@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "core/metrics/metric.h"
-#include "data/array.h"
+#include "data/npy.h"
 
 enum { RESAMPLES = 1000 };
 

@@ -2,7 +2,7 @@
 #ifndef XENT_DATA_DECODE_H
 #define XENT_DATA_DECODE_H
 
-#include "data/array.h"
+#include "core/base/array.h"
 
 typedef struct Encoding {
     char kind;       /* 'f' real, 'i' signed, 'u' unsigned, 'b' boolean */

@@ -2,7 +2,7 @@
 #ifndef XENT_DATA_IDX_H
 #define XENT_DATA_IDX_H
 
-#include "data/array.h"
+#include "core/base/array.h"
 
 /* Rank 1 to 4, gzip allowed; u8, i32, f32 and f64 keep their type, i8 and i16 become I64. Errors name
    the file and the byte; *array then means nothing. */

@@ -4,6 +4,7 @@
 
 #include "core/base/file.h"
 #include "data/decode.h"
+#include "data/npy.h"
 
 static const size_t npy_limit = (size_t)2 << 30;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "data/array.h"
+#include "data/npy.h"
 
 static size_t make(unsigned char *bytes, const char *header, size_t data_bytes)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, CHUNK_BYTES = 1 << 16, SIZE_CLASSES = 64 };
+enum { ALIGNMENT = 64, CHUNK_BYTES = 1 << 16, SIZE_CLASSES = 4 * 64 };
 
 static void (*failure_handler)(size_t bytes);
 static _Atomic uint64_t allocations;
@@ -96,7 +96,7 @@ typedef struct FreeBlock {
 struct Arena {
     Chunk *first, *last, *current;
     size_t in_use, peak;
-    FreeBlock *recycled[SIZE_CLASSES]; /* by power of two of the rounded size */
+    FreeBlock *recycled[SIZE_CLASSES]; /* four classes an octave */
 };
 
 Arena *arena_new(void)
@@ -125,18 +125,19 @@ void arena_reset(Arena *arena)
     memset(arena->recycled, 0, sizeof arena->recycled);
 }
 
-/* Large requests are rounded to a power of two so that a recycled block fits the next of its class. */
+/* Large requests are rounded to a quarter of a power of two, so that a recycled block fits the next
+   of its class and little is wasted. */
 static size_t arena_size(size_t bytes, int *size_class)
 {
     size_t rounded = round_up(bytes);
     *size_class = -1;
     if (rounded < 4096)
         return rounded;
-    int class = 12;
-    while (class < 62 && ((size_t)1 << class) < rounded)
-        class++;
-    *size_class = class;
-    return (size_t)1 << class > rounded ? (size_t)1 << class : rounded;
+    int octave = 63 - __builtin_clzll((unsigned long long)rounded - 1);
+    size_t quarter = (size_t)1 << (octave - 2);
+    size_t quarters = (rounded + quarter - 1) / quarter; /* 5 to 8 */
+    *size_class = octave * 4 + (int)quarters - 5;
+    return quarters * quarter;
 }
 
 static Chunk *add_chunk(Arena *arena, size_t bytes)

@@ -1,5 +1,5 @@
 /* NPY from memory: any bytes give an array or an error. */
-#include "data/array.h"
+#include "data/npy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -1,11 +1,12 @@
-#include "data/array.h"
+#include "core/base/array.h"
 
 #include <assert.h>
 
 size_t array_type_size(ArrayType type)
 {
     switch (type) {
-    case ARRAY_U8: return 1;
+    case ARRAY_U8:
+    case ARRAY_I8: return 1;
     case ARRAY_F32:
     case ARRAY_I32: return 4;
     default: return 8;
@@ -23,6 +24,7 @@ int64_t array_integer(const Array *array, int64_t index)
     switch (array->type) {
     case ARRAY_I32: return ((const int32_t *)array->data)[index];
     case ARRAY_U8: return ((const uint8_t *)array->data)[index];
+    case ARRAY_I8: return ((const int8_t *)array->data)[index];
     default: return ((const int64_t *)array->data)[index];
     }
 }
