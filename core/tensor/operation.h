@@ -42,7 +42,7 @@ struct Node {
     Tensor **inputs;
     Tensor *saved[OPERATION_MAX_SAVED]; /* what forward computed and backward reads, besides inputs and output */
     const void *attributes;             /* the operation's own struct */
-    bool needed, done;                  /* t_gradients, t_backward */
+    bool needed, done;                  /* marks of t_gradients and t_backward */
 };
 
 /* Records `output` as the result of `operation`. NULL when no input requires a gradient or recording is
