@@ -1,0 +1,52 @@
+/* Models: an architecture built for the shape of the data. To add one: `const ModelDef model_NAME` in a
+   file of this folder. */
+#ifndef XENT_MODELS_MODEL_H
+#define XENT_MODELS_MODEL_H
+
+#include "core/nn/layer.h"
+
+/* What the data asks of a model. */
+typedef struct ModelInput {
+    Shape shape;                /* of one sample; shape.vocabulary not 0: tokens */
+    int64_t outputs;            /* logits of a sample, or of a position */
+    bool per_position;          /* language model: logits at every token */
+} ModelInput;
+
+typedef struct Model Model;
+
+typedef struct ModelDef {
+    Component component;
+    /* Fills model->state and, through the builder, the parameters; the path is empty, so names begin with
+       the layers'. False after an error, which names the layer. */
+    bool (*build)(Builder *builder, Model *model);
+    /* [N, shape...] (I32 [N, tokens] for tokens) -> logits [N, outputs] or [N, tokens, outputs]. Sets
+       forward->features to the input of the head. */
+    Tensor *(*forward)(const Model *model, Forward *forward, Tensor *x);
+    /* The logits are t_linear(features, weight, bias) of these; for losses that never form them. NULL: not so. */
+    void (*head)(const Model *model, Tensor **weight, Tensor **bias);
+    /* As forward, but stops at the features (given where `head` is). */
+    Tensor *(*features)(const Model *model, Forward *forward, Tensor *x);
+} ModelDef;
+
+struct Model {
+    const ModelDef *def;
+    const void *values;
+    Instance instance;
+    ModelInput input;
+    Arena *arena;               /* owns all but the parameters */
+    ParameterSet *parameters;
+    Layer **layers;             /* for the table, in order */
+    int layer_count;
+    double flops;               /* of a forward, a sample */
+    void *state;
+};
+
+/* NULL after an error (exit 2). Initial values are a function of `seed` and the parameters' names. */
+Model *model_new(const Instance *instance, ModelInput input, uint64_t seed, Error *error);
+void model_free(Model *model);
+Tensor *model_forward(const Model *model, Forward *forward, Tensor *x);
+
+/* Bytes of the activations of a forward, a sample: the sum over the outermost computing layers. */
+double model_activation_bytes(const Model *model);
+
+#endif

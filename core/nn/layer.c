@@ -1,0 +1,138 @@
+#include "core/nn/layer.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/nn/initializer.h"
+#include "core/tensor/operations.h"
+
+Shape shape_of(int rank, const int64_t *sizes)
+{
+    Shape shape = {.rank = rank};
+    for (int i = 0; i < rank; i++)
+        shape.sizes[i] = sizes[i];
+    return shape;
+}
+
+int64_t shape_count(Shape shape)
+{
+    int64_t count = 1;
+    for (int i = 0; i < shape.rank; i++)
+        count *= shape.sizes[i];
+    return count;
+}
+
+const char *shape_text(Arena *arena, Shape shape)
+{
+    const char *text = "[";
+    for (int i = 0; i < shape.rank; i++)
+        text = arena_format(arena, "%s%s%lld", text, i ? ", " : "", (long long)shape.sizes[i]);
+    return arena_format(arena, "%s]", text);
+}
+
+bool builder_fail(Builder *builder, const char *format, ...)
+{
+    char message[sizeof builder->error->message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return fail_usage(builder->error, "%s: %s", builder->path[0] ? builder->path : "model", message);
+}
+
+static void list_layer(Builder *builder, Layer *layer)
+{
+    if (builder->layer_count == builder->layer_room) {
+        int room = builder->layer_room ? 2 * builder->layer_room : 32;
+        Layer **larger = arena_zero(builder->arena, (size_t)room, sizeof *larger);
+        if (builder->layers)
+            memcpy(larger, builder->layers, (size_t)builder->layer_count * sizeof *larger);
+        builder->layers = larger;
+        builder->layer_room = room;
+    }
+    builder->layers[builder->layer_count++] = layer;
+}
+
+static Layer *build(Builder *builder, const char *name, const LayerDef *def, const void *values, Shape input)
+{
+    size_t length = strlen(builder->path);
+    snprintf(builder->path + length, sizeof builder->path - length, "%s%s", length ? "." : "", name);
+    Layer *layer = arena_zero(builder->arena, 1, sizeof *layer);
+    layer->def = def;
+    layer->values = values;
+    layer->name = arena_string(builder->arena, builder->path);
+    layer->input = layer->output = input;
+    layer->depth = builder->depth++;
+    list_layer(builder, layer);
+    int64_t before = parameters_trainable(builder->parameters);
+    if (!def->build(builder, layer))
+        return NULL; /* the path stays: it is part of the message */
+    layer->parameter_count = parameters_trainable(builder->parameters) - before;
+    builder->depth--;
+    builder->path[length] = '\0';
+    return layer;
+}
+
+Layer *layer_build(Builder *builder, const char *name, const Instance *instance, Shape input)
+{
+    return build(builder, name, (const LayerDef *)instance->component, instance->values, input);
+}
+
+Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input)
+{
+    const Component *found = component_find("layer", component);
+    assert(found);
+    void *copy = arena_alloc(builder->arena, found->size ? found->size : 1);
+    if (found->size)
+        memcpy(copy, values, found->size);
+    return build(builder, name, (const LayerDef *)found, copy, input);
+}
+
+Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x)
+{
+    return layer->def->forward(layer, forward, x);
+}
+
+static Tensor *add_parameter(Builder *builder, const char *name, ParameterRole role, int rank, const int64_t *shape)
+{
+    char full[sizeof builder->path + 64];
+    snprintf(full, sizeof full, "%s%s%s", builder->path, builder->path[0] ? "." : "", name);
+    return parameters_add(builder->parameters, full, role, rank, shape);
+}
+
+Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank, const int64_t *shape)
+{
+    Tensor *weight = add_parameter(builder, name, role, rank, shape);
+    int64_t rows = rank ? shape[0] : 1, columns = rows ? weight->count / rows : 0, receptive = 1;
+    for (int i = 2; i < rank; i++)
+        receptive *= shape[i];
+    Instance chosen = builder->initializer;
+    if (!chosen.component)
+        chosen = instance_default(builder->arena, "initializer", initializer);
+    /* A sequence for each name: adding a layer leaves the others' initial values as they were. */
+    Random random = random_start(builder->seed, builder->parameters->items[builder->parameters->count - 1].name, 0);
+    initializer_fill(&chosen, &random, rows, columns, (double)columns, (double)(rows * receptive), tensor_f32(weight));
+    return weight;
+}
+
+Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank, const int64_t *shape)
+{
+    Tensor *parameter = add_parameter(builder, name, role, rank, shape);
+    for (int64_t i = 0; i < parameter->count; i++)
+        tensor_f32(parameter)[i] = (float)value;
+    return parameter;
+}
+
+Random forward_random(Forward *forward)
+{
+    Random random = random_start(forward->seed, "forward", (uint32_t)forward->step);
+    random.index = (uint64_t)forward->draws++ << 40;
+    return random;
+}
+
+void forward_add_penalty(Forward *forward, Tensor *term)
+{
+    forward->penalty = forward->penalty ? t_add(forward->penalty, term) : term;
+}

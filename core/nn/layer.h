@@ -1,0 +1,84 @@
+/* Layers: shape inference and parameters at build time, operations at forward time.
+
+   To add one: a file in this folder with `const LayerDef layer_NAME = {...};`. `build` reads
+   layer->values and layer->input, asks the builder for parameters, and fills layer->output and
+   layer->state; `forward` maps [batch, input...] to [batch, output...]. */
+#ifndef XENT_NN_LAYER_H
+#define XENT_NN_LAYER_H
+
+#include "core/base/component.h"
+#include "core/base/random.h"
+#include "core/nn/parameters.h"
+
+/* Of one sample, without the batch axis. */
+typedef struct Shape {
+    int rank;
+    int64_t sizes[TENSOR_MAX_RANK - 1];
+    int64_t vocabulary;         /* not 0: I32 tokens below it, not features */
+} Shape;
+
+typedef struct LayerDef LayerDef;
+
+typedef struct Layer {
+    const LayerDef *def;
+    const void *values;         /* the component's parameters */
+    const char *name;           /* dotted: "layers.3" */
+    int depth;                  /* 0: of the model itself; 1: inside one of those, ... */
+    Shape input, output;
+    void *state;                /* the layer's own struct, in the builder's arena */
+    int64_t parameter_count;    /* trained elements, nested layers included */
+    double flops;               /* multiplications and additions of a forward, a sample; nested included */
+} Layer;
+
+/* What a model is built with. Everything built belongs to `arena` and `parameters`. */
+typedef struct Builder {
+    Arena *arena;
+    ParameterSet *parameters;
+    uint64_t seed;
+    Instance initializer;       /* of all weights; component NULL: each layer's own */
+    char path[256];             /* dotted name of the layer being built */
+    int depth;
+    Layer **layers;             /* every layer built, in the order of the table */
+    int layer_count, layer_room;
+    Error *error;
+} Builder;
+
+/* What a forward pass knows and leaves behind. */
+typedef struct Forward {
+    bool training;
+    uint64_t seed;
+    int64_t step;
+    uint32_t draws;             /* random operations so far: each has a sequence of its own */
+    Tensor *features;           /* the input of the last linear map, when the model sets it */
+    Tensor *penalty;            /* sum of what layers add to the loss; NULL: nothing */
+} Forward;
+
+struct LayerDef {
+    Component component;
+    bool (*build)(Builder *builder, Layer *layer);
+    Tensor *(*forward)(const Layer *layer, Forward *forward, Tensor *x);
+};
+
+/* Builds a layer under builder->path + "." + name. NULL after an error, which names the layer. */
+Layer *layer_build(Builder *builder, const char *name, const Instance *instance, Shape input);
+/* The same from a component's name and values made in C: layer_build_with(builder, "head", "linear", &(struct linear){...}). */
+Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input);
+Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
+
+/* A parameter of the layer being built, filled by builder->initializer (weights), or by `initializer`
+   with its defaults. A weight [out, ...] counts fans over all but the first axis, times `receptive`
+   (kernel elements) for fan_out. */
+Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank, const int64_t *shape);
+Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank, const int64_t *shape);
+/* An error about the layer being built (exit 2); returns false. */
+bool builder_fail(Builder *builder, const char *format, ...) FORMAT_LIKE_PRINTF(2, 3);
+
+Random forward_random(Forward *forward);
+void forward_add_penalty(Forward *forward, Tensor *term);
+
+Shape shape_of(int rank, const int64_t *sizes);
+int64_t shape_count(Shape shape);
+/* "[3, 28, 28]"; in the arena. */
+const char *shape_text(Arena *arena, Shape shape);
+
+#endif

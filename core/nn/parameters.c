@@ -1,0 +1,63 @@
+#include "core/nn/parameters.h"
+
+#include <assert.h>
+#include <string.h>
+
+ParameterSet *parameters_new(void)
+{
+    ParameterSet *set = memory_new(sizeof *set);
+    set->arena = arena_new();
+    return set;
+}
+
+void parameters_free(ParameterSet *set)
+{
+    if (!set)
+        return;
+    arena_free(set->arena);
+    memory_free(set->items);
+    memory_free(set);
+}
+
+Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, int rank, const int64_t *shape)
+{
+    assert(!parameters_find(set, name));
+    if (set->count == set->room) {
+        int64_t room = set->room ? 2 * set->room : 32;
+        set->items = memory_grow(set->items, (size_t)set->room * sizeof *set->items, (size_t)room * sizeof *set->items);
+        set->room = room;
+    }
+    Tensor *value = tensor_new(set->arena, ARRAY_F32, rank, shape);
+    value->requires_gradient = role != ROLE_BUFFER;
+    set->items[set->count++] = (Parameter){arena_string(set->arena, name), value, role};
+    return value;
+}
+
+Parameter *parameters_find(const ParameterSet *set, const char *name)
+{
+    for (int64_t i = 0; i < set->count; i++)
+        if (strcmp(set->items[i].name, name) == 0)
+            return &set->items[i];
+    return NULL;
+}
+
+int64_t parameters_trainable(const ParameterSet *set)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < set->count; i++)
+        if (set->items[i].value->requires_gradient)
+            count += set->items[i].value->count;
+    return count;
+}
+
+ParameterSet *parameters_copy(const ParameterSet *set)
+{
+    ParameterSet *copy = parameters_new();
+    for (int64_t i = 0; i < set->count; i++) {
+        const Parameter *from = &set->items[i];
+        Tensor *value = parameters_add(copy, from->name, from->role, from->value->rank, from->value->shape);
+        memcpy(value->data, from->value->data, (size_t)value->count * sizeof(float));
+        value->requires_gradient = false;
+    }
+    return copy;
+}

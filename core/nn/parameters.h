@@ -1,0 +1,37 @@
+/* The parameters and buffers of a model, in the order of creation, each under a dotted name such as
+   "blocks.0.attention.q.weight". The set owns their memory. */
+#ifndef XENT_NN_PARAMETERS_H
+#define XENT_NN_PARAMETERS_H
+
+#include "core/tensor/tensor.h"
+
+typedef enum ParameterRole {
+    ROLE_WEIGHT,        /* matrices and filters */
+    ROLE_EMBEDDING,
+    ROLE_BIAS,
+    ROLE_SCALE,         /* factors and shifts of normalisations */
+    ROLE_BUFFER         /* not trained: running statistics, fixed tables */
+} ParameterRole;
+
+typedef struct Parameter {
+    const char *name;
+    Tensor *value;      /* F32; requires a gradient unless it is a buffer or frozen */
+    ParameterRole role;
+} Parameter;
+
+typedef struct ParameterSet {
+    Arena *arena;
+    Parameter *items;
+    int64_t count, room;
+} ParameterSet;
+
+ParameterSet *parameters_new(void);
+void parameters_free(ParameterSet *set);
+/* Zeros of that shape under a new name, which is copied. */
+Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, int rank, const int64_t *shape);
+Parameter *parameters_find(const ParameterSet *set, const char *name);   /* NULL: none */
+int64_t parameters_trainable(const ParameterSet *set);                   /* number of elements */
+/* Same names and shapes, values copied; gradients not required. For EMA, teachers, references. */
+ParameterSet *parameters_copy(const ParameterSet *set);
+
+#endif
