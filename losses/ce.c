@@ -1,0 +1,85 @@
+/* Cross-entropy of hard or soft targets, with label smoothing (Szegedy et al. 2016), class weights, and
+   an index that is ignored. */
+#include "core/tensor/operations.h"
+#include "losses/loss.h"
+
+struct ce { double label_smoothing; FloatList class_weights; int64_t ignore_index; };
+
+static const Param params[] = {
+    PARAM_FLOAT(struct ce, label_smoothing, 0, .min = 0, .max = 1, .help = "share of the uniform distribution over all classes in the target"),
+    PARAM_FLOATS(struct ce, class_weights, "[]", .min = 0, .help = "a weight for each class; empty: all 1"),
+    PARAM_INT(struct ce, ignore_index, null, .help = "targets of this value count for nothing"),
+    PARAM_END
+};
+
+static bool check(const void *values, const LossInput *in, Error *error)
+{
+    const struct ce *self = values;
+    int64_t classes = in->logits->shape[in->logits->rank - 1];
+    if (self->class_weights.count && self->class_weights.count != classes)
+        return fail_usage(error, "class_weights: %lld weights for %lld classes", (long long)self->class_weights.count, (long long)classes);
+    if (loss_targets_are_soft(in))
+        return true;
+    for (int64_t i = 0; i < in->targets->count; i++) {
+        int64_t target = tensor_i32(in->targets)[i];
+        if (target != self->ignore_index && (target < 0 || target >= classes))
+            return fail(error, "targets: %lld at row %lld is outside 0..%lld", (long long)target, (long long)i, (long long)classes - 1);
+    }
+    return true;
+}
+
+/* Ignored rows become -1, which the operations leave out. */
+static Tensor *kept_targets(const struct ce *self, const LossInput *in)
+{
+    if (self->ignore_index == PARAM_UNSET)
+        return in->targets;
+    Tensor *kept = t_like(in->targets);
+    for (int64_t i = 0; i < kept->count; i++)
+        tensor_i32(kept)[i] = tensor_i32(in->targets)[i] == self->ignore_index ? -1 : tensor_i32(in->targets)[i];
+    return kept;
+}
+
+static Tensor *weights(const void *values, const LossInput *in)
+{
+    const struct ce *self = values;
+    if (loss_targets_are_soft(in) || (self->ignore_index == PARAM_UNSET && self->class_weights.count == 0))
+        return NULL;
+    Tensor *result = t_new(in->logits->type, in->targets->rank, in->targets->shape);
+    for (int64_t i = 0; i < result->count; i++) {
+        int64_t target = tensor_i32(in->targets)[i];
+        bool ignored = self->ignore_index != PARAM_UNSET && target == self->ignore_index;
+        tensor_set(result, i, ignored ? 0 : self->class_weights.count ? self->class_weights.items[target] : 1);
+    }
+    return result;
+}
+
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct ce *self = values;
+    int64_t classes = in->logits->shape[in->logits->rank - 1];
+    double smoothing = self->label_smoothing;
+    bool soft = loss_targets_are_soft(in);
+    if (!soft && smoothing == 0)
+        return t_softmax_cross_entropy(in->logits, kept_targets(self, in));
+    Tensor *log_p = t_log_softmax(in->logits);
+    if (soft && self->class_weights.count)
+        log_p = t_mul(log_p, loss_constants(log_p, self->class_weights));
+    if (soft) {
+        Tensor *targets = smoothing == 0 ? in->targets : t_add_scalar(t_scale(in->targets, 1 - smoothing), smoothing / (double)classes);
+        return t_neg(t_sum(t_mul(targets, log_p), -1, false));
+    }
+    /* (1-s) log p_y + s/C sum log p; one-hot rows of ignored targets are zero, and so must the second term be. */
+    Tensor *one_hot = t_one_hot(kept_targets(self, in), classes, log_p->type);
+    Tensor *kept = t_sum(one_hot, -1, true);
+    Tensor *targets = t_add(t_scale(one_hot, 1 - smoothing), t_scale(kept, smoothing / (double)classes));
+    return t_neg(t_sum(t_mul(targets, log_p), -1, false));
+}
+
+const LossDef loss_ce = {
+    .component = {.name = "ce", .summary = "cross-entropy", .params = params, .size = sizeof(struct ce),
+                  .formula = "-sum_k t_k log softmax(z)_k",
+                  .notes = "With label smoothing s, t becomes (1-s) t + s/C. For hard targets the class weight of the target "
+                           "joins the sample weight in the mean; for soft targets each class's term is multiplied."},
+    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER,
+    .forward = forward, .weights = weights, .check = check,
+};
