@@ -1,0 +1,26 @@
+/* Learning-rate schedules: a factor of the optimizer's rate as a function of the step. To add one: a file
+   in this folder with `const ScheduleDef schedule_NAME`. */
+#ifndef XENT_OPTIM_SCHEDULE_H
+#define XENT_OPTIM_SCHEDULE_H
+
+#include "core/base/component.h"
+
+typedef struct ScheduleContext {
+    int64_t step;               /* from 0 */
+    int64_t total;              /* steps of the whole run as planned; 0: unknown (limited by seconds alone) */
+    int64_t steps_per_epoch;
+} ScheduleContext;
+
+typedef struct ScheduleDef {
+    Component component;
+    double (*factor)(const void *values, const ScheduleContext *context);
+    bool (*needs_total)(const void *values);    /* NULL: never; such a schedule changes when train.epochs does */
+    /* After an epoch's validation: may change `factor` (1 at the start) from the history in `state`, which
+       the checkpoint keeps. NULL: nothing. */
+    void (*observe)(const void *values, double validation_loss, double state[4], double *factor);
+} ScheduleDef;
+
+double schedule_factor(const Instance *schedule, const ScheduleContext *context);
+bool schedule_needs_total(const Instance *schedule);
+
+#endif
