@@ -41,17 +41,19 @@ void image_blur(const TransformShape *shape, double sigma, float *image, float *
 
 /* On intensities, which stay in 0..1: results are cut there. "grey" is 0.299 R + 0.587 G + 0.114 B (ITU-R
    BT.601) of three channels and the mean of any other number; a factor of 1 changes nothing. */
-void image_brightness(const TransformShape *shape, float factor, float *image);  /* factor x */
-void image_contrast(const TransformShape *shape, float factor, float *image);    /* from the mean grey: m + factor (x - m) */
-void image_saturation(const TransformShape *shape, float factor, float *image);  /* from each pixel's grey */
-void image_sharpness(const TransformShape *shape, float factor, float *image, float *scratch); /* from the image smoothed by
-                                   (1 1 1; 1 5 1; 1 1 1)/13; border pixels stay; scratch: one image */
-void image_hue(const TransformShape *shape, double turns, float *image);         /* three channels; 1 is all around */
-void image_grey(const TransformShape *shape, float *image);                      /* every channel becomes grey */
-void image_solarize(const TransformShape *shape, float threshold, float *image); /* x >= threshold -> 1 - x */
-void image_posterize(const TransformShape *shape, int bits, float *image);       /* keeps the upper 1..8 bits of a byte */
-void image_autocontrast(const TransformShape *shape, float *image); /* each channel stretched to 0..1; a constant one stays */
-void image_equalize(const TransformShape *shape, float *image);     /* each channel's histogram of 256 levels flattened */
+void image_brightness(const TransformShape *shape, float factor, float *image);     /* factor x */
+/* From the mean grey m and from each pixel's grey: m + factor (x - m). */
+void image_contrast(const TransformShape *shape, float factor, float *image);
+void image_saturation(const TransformShape *shape, float factor, float *image);
+/* From the image smoothed by (1 1 1; 1 5 1; 1 1 1) / 13; border pixels stay; scratch: one image. */
+void image_sharpness(const TransformShape *shape, float factor, float *image, float *scratch);
+void image_hue(const TransformShape *shape, double turns, float *image);            /* three channels; 1: around */
+void image_grey(const TransformShape *shape, float *image);                         /* every channel becomes grey */
+void image_solarize(const TransformShape *shape, float threshold, float *image);    /* x >= threshold -> 1 - x */
+void image_posterize(const TransformShape *shape, int bits, float *image);          /* a byte's upper 1..8 bits */
+/* Each channel stretched to 0..1; its histogram of 256 levels flattened. A constant channel stays. */
+void image_autocontrast(const TransformShape *shape, float *image);
+void image_equalize(const TransformShape *shape, float *image);
 
 /* Intensities to hue in turns [0, 1), saturation and value 0..1 (Smith 1978), and back. */
 void image_rgb_to_hsv(const float rgb[3], float hsv[3]);

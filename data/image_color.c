@@ -69,7 +69,8 @@ void image_sharpness(const TransformShape *shape, float factor, float *image, fl
             for (int64_t x = 1; x + 1 < width; x++) {
                 int64_t at = (channel * height + y) * width + x;
                 const float *above = scratch + at - width, *here = scratch + at, *below = scratch + at + width;
-                float sum = above[-1] + above[0] + above[1] + here[-1] + 5 * here[0] + here[1] + below[-1] + below[0] + below[1];
+                float sum = 5 * here[0] + here[-1] + here[1] + above[-1] + above[0] + above[1] + below[-1] + below[0] +
+                            below[1];
                 image[at] = blend(sum / 13, here[0], factor);
             }
 }

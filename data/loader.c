@@ -148,7 +148,8 @@ static void pass_samples(void *context, int64_t begin, int64_t end)
             read_sample(loader, position, row, &slot->batch);
         for (int64_t t = pass->first; t < pass->end; t++) {
             Random random = draws_for(loader, t, slot->epoch, position);
-            transform_at(&loader->options, t)->image(loader->options.transforms.items[t].values, &loader->shape, &random,
+            const void *values = loader->options.transforms.items[t].values;
+            transform_at(&loader->options, t)->image(values, &loader->shape, &random,
                                                      slot->batch.features + row * loader->size, scratch);
         }
     }

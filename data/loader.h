@@ -8,7 +8,8 @@
 /* Belongs to the loader and is valid until the next call of loader_batch. */
 typedef struct Batch {
     int64_t count;
-    float *features;        /* [count, shape...], normalised (U8 scaled to 0..1 before) and transformed; NULL for tokens */
+    float *features;        /* [count, shape...], normalised and transformed; U8 is scaled to 0..1 before, also where
+                               nothing is normalised; NULL for tokens */
     int32_t *tokens;        /* [count, length]; NULL for features */
     int32_t *labels;        /* TARGET_CLASS: [count], the sample's own class, mixed or not; TARGET_TOKENS:
                                [count, length], the token that follows each; otherwise NULL */

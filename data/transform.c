@@ -38,8 +38,8 @@ bool loader_check(const DataSplit *split, const LoaderOptions *options, Error *e
     if (split->count == 0)
         return fail_usage(error, "the split has no samples");
     if (options->drop_last && split->count < options->batch_size)
-        return fail_usage(error, "batch_size: %lld is more than the split's %lld samples, and drop_last leaves none; lower it",
-                          (long long)options->batch_size, (long long)split->count);
+        return fail_usage(error, "batch_size: %lld is more than the split's %lld samples, and drop_last leaves none; "
+                          "lower it", (long long)options->batch_size, (long long)split->count);
     for (int64_t i = 0; i < options->transforms.count; i++) {
         const Instance *instance = &options->transforms.items[i];
         if (!check_transform(split->dataset, instance, error))
@@ -53,7 +53,8 @@ bool transform_check_range(const char *key, FloatList range, Error *error)
     if (range.count != 2)
         return fail_usage(error, "%s: expected two numbers, the lower first, got %lld", key, (long long)range.count);
     if (range.items[0] > range.items[1])
-        return fail_usage(error, "%s: expected the lower number first, got [%g, %g]", key, range.items[0], range.items[1]);
+        return fail_usage(error, "%s: expected the lower number first, got [%g, %g]", key,
+                          range.items[0], range.items[1]);
     return true;
 }
 

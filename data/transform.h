@@ -23,7 +23,8 @@ typedef struct TransformDef {
     /* A whole batch (MixUp, CutMix): features and the rows of batch->values, [count, classes], which hold
        the targets (classes one-hot). Draws as above with the batch's index for the position. `scratch`
        is reset before the next transform. NULL for the others. */
-    void (*batch)(const void *values, const TransformShape *shape, Random *random, int64_t classes, Batch *batch, Arena *scratch);
+    void (*batch)(const void *values, const TransformShape *shape, Random *random, int64_t classes, Batch *batch,
+                  Arena *scratch);
     bool vectors;                       /* takes samples that are not images, too */
     /* What else it needs of the shape (three channels, a size): a fail_usage error; NULL: nothing. */
     bool (*check)(const void *values, const TransformShape *shape, Error *error);

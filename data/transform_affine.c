@@ -15,7 +15,8 @@ static void warp(const TransformShape *shape, Affine affine, float *image, float
 struct rotate { double degrees; };
 
 static const Param rotate_params[] = {
-    PARAM_FLOAT(struct rotate, degrees, 15, .min = 0, .max = 180, .help = "the angle is uniform in [-degrees, degrees)"),
+    PARAM_FLOAT(struct rotate, degrees, 15, .min = 0, .max = 180,
+                .help = "the angle is uniform in [-degrees, degrees)"),
     PARAM_END
 };
 
@@ -36,9 +37,12 @@ const TransformDef transform_rotate = {
 struct affine { double degrees, translate; FloatList scale; double shear; };
 
 static const Param affine_params[] = {
-    PARAM_FLOAT(struct affine, degrees, 10, .min = 0, .max = 180, .help = "the angle is uniform in [-degrees, degrees)"),
-    PARAM_FLOAT(struct affine, translate, 0.1, .min = 0, .max = 1, .help = "largest move, as a share of width and of height"),
-    PARAM_FLOATS(struct affine, scale, "[0.9, 1.1]", .min = 0.01, .max = 100, .min_count = 2, .help = "factor of the size, lowest and highest"),
+    PARAM_FLOAT(struct affine, degrees, 10, .min = 0, .max = 180,
+                .help = "the angle is uniform in [-degrees, degrees)"),
+    PARAM_FLOAT(struct affine, translate, 0.1, .min = 0, .max = 1,
+                .help = "largest move, as a share of width and of height"),
+    PARAM_FLOATS(struct affine, scale, "[0.9, 1.1]", .min = 0.01, .max = 100, .min_count = 2,
+                 .help = "factor of the size, lowest and highest"),
     PARAM_FLOAT(struct affine, shear, 0, .min = 0, .max = 80, .help = "largest angle of the horizontal shear, degrees"),
     PARAM_END
 };
@@ -64,8 +68,8 @@ static void apply_affine(const void *values, const TransformShape *shape, Random
 const TransformDef transform_affine = {
     .component = {.name = "affine", .summary = "rotate, move, scale and shear at random", .params = affine_params,
                   .size = sizeof(struct affine), .formula = "p -> c + t + s R(angle) S(shear) (p - c), c the centre",
-                  .notes = "Every parameter is uniform in its range. Bilinear; what comes from outside the image is black "
-                           "(intensity 0 before normalisation).",
+                  .notes = "Every parameter is uniform in its range. Bilinear; what comes from outside the image is "
+                           "black (intensity 0 before normalisation).",
                   .validate = validate_affine},
     .image = apply_affine,
 };

@@ -3,7 +3,8 @@
 struct blur { FloatList sigma; double probability; };
 
 static const Param params[] = {
-    PARAM_FLOATS(struct blur, sigma, "[0.1, 2]", .min = 0.01, .max = IMAGE_MAX_SIGMA, .min_count = 2, .help = "the filter's deviation, lowest and highest, pixels"),
+    PARAM_FLOATS(struct blur, sigma, "[0.1, 2]", .min = 0.01, .max = IMAGE_MAX_SIGMA, .min_count = 2,
+                 .help = "the filter's deviation, lowest and highest, pixels"),
     PARAM_FLOAT(struct blur, probability, 0.5, .min = 0, .max = 1, .help = "of an image to be blurred"),
     PARAM_END
 };
@@ -21,10 +22,11 @@ static void apply(const void *values, const TransformShape *shape, Random *rando
 }
 
 const TransformDef transform_blur = {
-    .component = {.name = "blur", .summary = "Gaussian filter of random width", .params = params, .size = sizeof(struct blur),
+    .component = {.name = "blur", .summary = "Gaussian filter of random width", .params = params,
+                  .size = sizeof(struct blur),
                   .source = "arXiv:2002.05709, appendix A",
-                  .notes = "Cut at 3 sigma, mirrored at the border. A filter that sums to 1 gives the same on normalised images "
-                           "as on intensities, so the normalisation stays as it is.",
+                  .notes = "Cut at 3 sigma, mirrored at the border. A filter that sums to 1 gives the same on "
+                           "normalised images as on intensities, so the normalisation stays as it is.",
                   .validate = validate},
     .image = apply,
 };

@@ -4,9 +4,12 @@
 struct jitter { double brightness, contrast, saturation, hue; };
 
 static const Param jitter_params[] = {
-    PARAM_FLOAT(struct jitter, brightness, 0.4, .min = 0, .max = 1, .help = "factor uniform in [1 - brightness, 1 + brightness)"),
-    PARAM_FLOAT(struct jitter, contrast, 0.4, .min = 0, .max = 1, .help = "factor uniform in [1 - contrast, 1 + contrast)"),
-    PARAM_FLOAT(struct jitter, saturation, 0.4, .min = 0, .max = 1, .help = "factor uniform in [1 - saturation, 1 + saturation)"),
+    PARAM_FLOAT(struct jitter, brightness, 0.4, .min = 0, .max = 1,
+                .help = "factor uniform in [1 - brightness, 1 + brightness)"),
+    PARAM_FLOAT(struct jitter, contrast, 0.4, .min = 0, .max = 1,
+                .help = "factor uniform in [1 - contrast, 1 + contrast)"),
+    PARAM_FLOAT(struct jitter, saturation, 0.4, .min = 0, .max = 1,
+                .help = "factor uniform in [1 - saturation, 1 + saturation)"),
     PARAM_FLOAT(struct jitter, hue, 0.1, .min = 0, .max = 0.5, .help = "largest turn of the hue, 1 is all around"),
     PARAM_END
 };
@@ -15,7 +18,8 @@ static bool check_jitter(const void *values, const TransformShape *shape, Error 
 {
     const struct jitter *jitter = values;
     if (shape->channels != 3 && (jitter->saturation > 0 || jitter->hue > 0))
-        return fail_usage(error, "saturation and hue need three channels, the images have %lld; set both to 0", (long long)shape->channels);
+        return fail_usage(error, "saturation and hue need three channels, the images have %lld; set both to 0",
+                          (long long)shape->channels);
     return true;
 }
 
@@ -46,8 +50,9 @@ static void apply_jitter(const void *values, const TransformShape *shape, Random
 const TransformDef transform_color_jitter = {
     .component = {.name = "color-jitter", .summary = "change brightness, contrast, saturation and hue, in random order",
                   .params = jitter_params, .size = sizeof(struct jitter), .source = "arXiv:2002.05709, appendix A",
-                  .notes = "Works on intensities: the normalisation is undone before and done again after, and each step cuts "
-                           "at 0 and 1. Contrast is the distance from the image's mean grey, saturation from each pixel's."},
+                  .notes = "Works on intensities: the normalisation is undone before and done again after, and each "
+                           "step cuts at 0 and 1. Contrast is the distance from the image's mean grey, saturation "
+                           "from each pixel's."},
     .image = apply_jitter, .check = check_jitter,
 };
 
@@ -62,7 +67,8 @@ static bool check_grey(const void *values, const TransformShape *shape, Error *e
 {
     (void)values;
     if (shape->channels != 3)
-        return fail_usage(error, "needs three channels, the images have %lld; leave it out", (long long)shape->channels);
+        return fail_usage(error, "needs three channels, the images have %lld; leave it out",
+                          (long long)shape->channels);
     return true;
 }
 
@@ -77,7 +83,8 @@ static void apply_grey(const void *values, const TransformShape *shape, Random *
 }
 
 const TransformDef transform_grey = {
-    .component = {.name = "grey", .summary = "take the colour away at random", .params = grey_params, .size = sizeof(struct grey),
+    .component = {.name = "grey", .summary = "take the colour away at random", .params = grey_params,
+                  .size = sizeof(struct grey),
                   .source = "ITU-R BT.601", .formula = "Y = 0.299 R + 0.587 G + 0.114 B",
                   .notes = "On intensities: the normalisation is undone before and done again after."},
     .image = apply_grey, .check = check_grey,

@@ -7,7 +7,8 @@
 struct crop { int64_t padding; bool reflect; };
 
 static const Param crop_params[] = {
-    PARAM_INT(struct crop, padding, 4, .min = 0, .max = 1024, .help = "pixels added on every side before an image-sized window is cut out"),
+    PARAM_INT(struct crop, padding, 4, .min = 0, .max = 1024,
+              .help = "pixels added on every side before an image-sized window is cut out"),
     PARAM_BOOL(struct crop, reflect, false, .help = "pad with the mirrored image, not with black"),
     PARAM_END
 };
@@ -53,15 +54,18 @@ const TransformDef transform_crop = {
 struct resized { FloatList scale, ratio; };
 
 static const Param resized_params[] = {
-    PARAM_FLOATS(struct resized, scale, "[0.08, 1]", .min = 1e-4, .max = 1, .min_count = 2, .help = "the box's share of the area, lowest and highest"),
-    PARAM_FLOATS(struct resized, ratio, "[0.75, 1.3333333333333333]", .min = 0.01, .max = 100, .min_count = 2, .help = "the box's width over its height, lowest and highest"),
+    PARAM_FLOATS(struct resized, scale, "[0.08, 1]", .min = 1e-4, .max = 1, .min_count = 2,
+                 .help = "the box's share of the area, lowest and highest"),
+    PARAM_FLOATS(struct resized, ratio, "[0.75, 1.3333333333333333]", .min = 0.01, .max = 100, .min_count = 2,
+                 .help = "the box's width over its height, lowest and highest"),
     PARAM_END
 };
 
 static bool validate_resized(const void *values, Error *error)
 {
     const struct resized *resized = values;
-    return transform_check_range("scale", resized->scale, error) && transform_check_range("ratio", resized->ratio, error);
+    return transform_check_range("scale", resized->scale, error)
+        && transform_check_range("ratio", resized->ratio, error);
 }
 
 /* The largest box at the centre whose ratio is in the range; for when no random one fits. */
@@ -100,10 +104,12 @@ static void apply_resized(const void *values, const TransformShape *shape, Rando
 }
 
 const TransformDef transform_random_resized_crop = {
-    .component = {.name = "random-resized-crop", .summary = "a box of random area, shape and place, scaled to the whole image",
+    .component = {.name = "random-resized-crop",
+                  .summary = "a box of random area, shape and place, scaled to the whole image",
                   .params = resized_params, .size = sizeof(struct resized), .source = "arXiv:1409.4842, section 6",
-                  .notes = "Area uniform, ratio uniform in its logarithm, bilinear. A box that does not fit is drawn again, ten "
-                           "times at most; then it is the largest one at the centre whose ratio is allowed.",
+                  .notes = "Area uniform, ratio uniform in its logarithm, bilinear. A box that does not fit is drawn "
+                           "again, ten times at most; then it is the largest one at the centre whose ratio is "
+                           "allowed.",
                   .validate = validate_resized},
     .image = apply_resized,
 };

@@ -19,7 +19,8 @@ static void apply(const void *values, const TransformShape *shape, Random *rando
     const struct cutout *cutout = values;
     int64_t height = shape->height, width = shape->width;
     for (int64_t square = 0; square < cutout->count; square++) {
-        int64_t top = random_below(random, height) - cutout->size / 2, left = random_below(random, width) - cutout->size / 2;
+        int64_t top = random_below(random, height) - cutout->size / 2;
+        int64_t left = random_below(random, width) - cutout->size / 2;
         int64_t bottom = limited(top + cutout->size, height), right = limited(left + cutout->size, width);
         for (int64_t channel = 0; channel < shape->channels; channel++)
             for (int64_t y = limited(top, height); y < bottom; y++)
@@ -29,9 +30,11 @@ static void apply(const void *values, const TransformShape *shape, Random *rando
 }
 
 const TransformDef transform_cutout = {
-    .component = {.name = "cutout", .summary = "blank out squares at random places", .params = params, .size = sizeof(struct cutout),
+    .component = {.name = "cutout", .summary = "blank out squares at random places", .params = params,
+                  .size = sizeof(struct cutout),
                   .source = "arXiv:1708.04552",
-                  .notes = "The centre is uniform over the image, so that a square may reach beyond the border. As in the paper "
-                           "the square becomes 0 after normalisation, which is the mean colour (black without normalisation)."},
+                  .notes = "The centre is uniform over the image, so that a square may reach beyond the border. As "
+                           "in the paper the square becomes 0 after normalisation, which is the mean colour (black "
+                           "without normalisation)."},
     .image = apply,
 };

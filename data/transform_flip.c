@@ -3,7 +3,8 @@
 struct flip { double horizontal, vertical; };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct flip, horizontal, 0.5, .min = 0, .max = 1, .help = "probability that left and right change places"),
+    PARAM_FLOAT(struct flip, horizontal, 0.5, .min = 0, .max = 1,
+                .help = "probability that left and right change places"),
     PARAM_FLOAT(struct flip, vertical, 0, .min = 0, .max = 1, .help = "probability that top and bottom change places"),
     PARAM_END
 };
@@ -25,12 +26,15 @@ static void apply(const void *values, const TransformShape *shape, Random *rando
         for (int64_t x = 0; x < width / 2; x++)
             swap(image + row * width + x, image + row * width + width - 1 - x);
     for (int64_t channel = 0; vertical && channel < shape->channels; channel++)
-        for (int64_t y = 0; y < height / 2; y++)
+        for (int64_t y = 0; y < height / 2; y++) {
+            float *upper = image + (channel * height + y) * width, *lower = upper + (height - 1 - 2 * y) * width;
             for (int64_t x = 0; x < width; x++)
-                swap(image + (channel * height + y) * width + x, image + (channel * height + height - 1 - y) * width + x);
+                swap(upper + x, lower + x);
+        }
 }
 
 const TransformDef transform_flip = {
-    .component = {.name = "flip", .summary = "mirror the image at random", .params = params, .size = sizeof(struct flip)},
+    .component = {.name = "flip", .summary = "mirror the image at random", .params = params,
+                  .size = sizeof(struct flip)},
     .image = apply,
 };

@@ -7,8 +7,9 @@
 
 struct mix { double alpha, probability; };
 
-/* In place, which is possible along a cycle only with a copy: rows[i] = own rows[i] + (1 - own) copy[partner[i]]. */
-static void mix_rows(const Batch *batch, const int64_t *partners, double own, int64_t length, float *rows, Arena *scratch)
+/* rows[i] = own rows[i] + (1 - own) rows[partners[i]], of the rows as they were; rows: [count, length]. */
+static void mix_rows(const Batch *batch, const int64_t *partners, double own, int64_t length, float *rows,
+                     Arena *scratch)
 {
     size_t bytes = (size_t)(batch->count * length) * sizeof *rows;
     float *copy = arena_alloc(scratch, bytes), share = (float)own;
@@ -29,12 +30,14 @@ static int64_t *draw_partners(Random *random, int64_t count, Arena *scratch)
 }
 
 static const Param mixup_params[] = {
-    PARAM_FLOAT(struct mix, alpha, 0.2, .min = 0, .max = 1000, .help = "of Beta(alpha, alpha), the share of the first sample; 0: nothing is mixed"),
+    PARAM_FLOAT(struct mix, alpha, 0.2, .min = 0, .max = 1000,
+                .help = "of Beta(alpha, alpha), the share of the first sample; 0: nothing is mixed"),
     PARAM_FLOAT(struct mix, probability, 1, .min = 0, .max = 1, .help = "of a batch to be mixed"),
     PARAM_END
 };
 
-static void apply_mixup(const void *values, const TransformShape *shape, Random *random, int64_t classes, Batch *batch, Arena *scratch)
+static void apply_mixup(const void *values, const TransformShape *shape, Random *random, int64_t classes, Batch *batch,
+                        Arena *scratch)
 {
     const struct mix *mix = values;
     if (mix->alpha == 0 || random_uniform(random) >= mix->probability)
@@ -49,13 +52,14 @@ const TransformDef transform_mixup = {
     .component = {.name = "mixup", .summary = "each sample and its target mixed with another's", .params = mixup_params,
                   .size = sizeof(struct mix), .source = "arXiv:1710.09412",
                   .formula = "x = l x_i + (1 - l) x_j, y = l y_i + (1 - l) y_j, l ~ Beta(alpha, alpha)",
-                  .notes = "One l a batch. Classes become soft targets; soft targets, labels and real values are mixed as they are. "
-                           "Takes vectors, too. Linear, so the normalisation does not matter."},
+                  .notes = "One l a batch. Classes become soft targets; soft targets, labels and real values are "
+                           "mixed as they are. Takes vectors, too. Linear, so the normalisation does not matter."},
     .batch = apply_mixup, .vectors = true,
 };
 
 static const Param cutmix_params[] = {
-    PARAM_FLOAT(struct mix, alpha, 1, .min = 0, .max = 1000, .help = "of Beta(alpha, alpha), the share of the first sample; 0: nothing is mixed"),
+    PARAM_FLOAT(struct mix, alpha, 1, .min = 0, .max = 1000,
+                .help = "of Beta(alpha, alpha), the share of the first sample; 0: nothing is mixed"),
     PARAM_FLOAT(struct mix, probability, 1, .min = 0, .max = 1, .help = "of a batch to be mixed"),
     PARAM_END
 };
@@ -67,7 +71,8 @@ static Box draw_box(const TransformShape *shape, Random *random, double own)
 {
     double side = sqrt(1 - own);
     int64_t height = (int64_t)((double)shape->height * side), width = (int64_t)((double)shape->width * side);
-    int64_t top = random_below(random, shape->height) - height / 2, left = random_below(random, shape->width) - width / 2;
+    int64_t top = random_below(random, shape->height) - height / 2;
+    int64_t left = random_below(random, shape->width) - width / 2;
     Box box = {.top = top, .left = left, .bottom = top + height, .right = left + width};
     box.top = box.top < 0 ? 0 : box.top;
     box.left = box.left < 0 ? 0 : box.left;
@@ -91,7 +96,8 @@ static void paste_boxes(const TransformShape *shape, Box box, const int64_t *par
             }
 }
 
-static void apply_cutmix(const void *values, const TransformShape *shape, Random *random, int64_t classes, Batch *batch, Arena *scratch)
+static void apply_cutmix(const void *values, const TransformShape *shape, Random *random, int64_t classes,
+                         Batch *batch, Arena *scratch)
 {
     const struct mix *mix = values;
     if (mix->alpha == 0 || random_uniform(random) >= mix->probability)
@@ -104,9 +110,12 @@ static void apply_cutmix(const void *values, const TransformShape *shape, Random
 }
 
 const TransformDef transform_cutmix = {
-    .component = {.name = "cutmix", .summary = "a box of each image comes from another, targets in proportion to the areas",
+    .component = {.name = "cutmix",
+                  .summary = "a box of each image comes from another, targets in proportion to the areas",
                   .params = cutmix_params, .size = sizeof(struct mix), .source = "arXiv:1905.04899",
-                  .formula = "x = M x_i + (1 - M) x_j, y = l y_i + (1 - l) y_j, l the share of M; 1 - area ~ Beta(alpha, alpha) before the cut at the border",
-                  .notes = "One box a batch. Classes become soft targets. Pixels are copied, so the normalisation does not matter."},
+                  .formula = "x = M x_i + (1 - M) x_j, y = l y_i + (1 - l) y_j, l the share of M; 1 - area ~ "
+                             "Beta(alpha, alpha) before the cut at the border",
+                  .notes = "One box a batch. Classes become soft targets. Pixels are copied, so the normalisation "
+                           "does not matter."},
     .batch = apply_cutmix,
 };

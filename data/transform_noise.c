@@ -3,7 +3,8 @@
 struct noise { double deviation; };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct noise, deviation, 0.05, .min = 0, .max = 100, .help = "of the noise; images: in intensities 0..1; vectors: in the units the model sees"),
+    PARAM_FLOAT(struct noise, deviation, 0.05, .min = 0, .max = 100,
+                .help = "of the noise; images: in intensities 0..1; vectors: in the units the model sees"),
     PARAM_END
 };
 
@@ -20,7 +21,8 @@ static void apply(const void *values, const TransformShape *shape, Random *rando
 }
 
 const TransformDef transform_noise = {
-    .component = {.name = "noise", .summary = "add Gaussian noise to every element", .params = params, .size = sizeof(struct noise),
+    .component = {.name = "noise", .summary = "add Gaussian noise to every element", .params = params,
+                  .size = sizeof(struct noise),
                   .formula = "x + deviation e, e ~ N(0, 1)",
                   .notes = "Intensities are not cut at 0 and 1. Takes vectors, too: there, after normalisation."},
     .image = apply, .vectors = true,

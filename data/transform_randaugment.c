@@ -5,12 +5,14 @@
 struct randaugment { int64_t n; double magnitude; };
 
 static const Param params[] = {
-    PARAM_INT(struct randaugment, n, 2, .min = 0, .max = 16, .help = "operations applied to each image, one after the other"),
-    PARAM_FLOAT(struct randaugment, magnitude, 9, .min = 0, .max = 30, .help = "strength of every operation, 30 is the strongest"),
+    PARAM_INT(struct randaugment, n, 2, .min = 0, .max = 16,
+              .help = "operations applied to each image, one after the other"),
+    PARAM_FLOAT(struct randaugment, magnitude, 9, .min = 0, .max = 30,
+                .help = "strength of every operation, 30 is the strongest"),
     PARAM_END
 };
 
-/* What an operation works on: intensities, and its strength: 0..1, or -1..1 where `is_signed`. */
+/* The image in intensities, and room for a copy. Strengths are 0..1, or -1..1 where an operation is signed. */
 typedef struct Step {
     const TransformShape *shape;
     float *image, *scratch;
@@ -27,10 +29,13 @@ static void identity(Step step, double strength) { (void)step, (void)strength; }
 static void autocontrast(Step step, double strength) { (void)strength, image_autocontrast(step.shape, step.image); }
 static void equalize(Step step, double strength) { (void)strength, image_equalize(step.shape, step.image); }
 static void solarize(Step step, double strength) { image_solarize(step.shape, (float)(1 - strength), step.image); }
-static void posterize(Step step, double strength) { image_posterize(step.shape, 8 - (int)lround(4 * strength), step.image); }
+static void posterize(Step step, double strength) { image_posterize(step.shape, 8 - (int)lround(4 * strength),
+                      step.image); }
 static void color(Step step, double strength) { image_saturation(step.shape, (float)(1 + 0.9 * strength), step.image); }
-static void contrast(Step step, double strength) { image_contrast(step.shape, (float)(1 + 0.9 * strength), step.image); }
-static void brightness(Step step, double strength) { image_brightness(step.shape, (float)(1 + 0.9 * strength), step.image); }
+static void contrast(Step step, double strength) { image_contrast(step.shape, (float)(1 + 0.9 * strength),
+                     step.image); }
+static void brightness(Step step, double strength) { image_brightness(step.shape, (float)(1 + 0.9 * strength),
+                       step.image); }
 
 static void sharpness(Step step, double strength)
 {
@@ -84,11 +89,12 @@ static void apply(const void *values, const TransformShape *shape, Random *rando
 }
 
 const TransformDef transform_randaugment = {
-    .component = {.name = "randaugment", .summary = "n operations drawn from fourteen, all of one magnitude", .params = params,
-                  .size = sizeof(struct randaugment), .source = "arXiv:1909.13719",
-                  .notes = "identity, autocontrast, equalize, rotate (to 30 degrees), solarize, color, posterize (to 4 bits), contrast, "
-                           "brightness, sharpness (factors 1 -+ 0.9), shear-x, shear-y (to 0.3), translate-x, translate-y (to 0.45 of the "
-                           "side); signs are random. Works on intensities 0..1: the normalisation is undone before and done again after; "
-                           "what comes from outside the image is black. On images of one channel, color changes nothing."},
+    .component = {.name = "randaugment", .summary = "n operations drawn from fourteen, all of one magnitude",
+                  .params = params, .size = sizeof(struct randaugment), .source = "arXiv:1909.13719",
+                  .notes = "identity, autocontrast, equalize, rotate (to 30 degrees), solarize, color, posterize (to "
+                           "4 bits), contrast, brightness, sharpness (factors 1 -+ 0.9), shear-x, shear-y (to 0.3), "
+                           "translate-x, translate-y (to 0.45 of the side); signs are random. Works on intensities "
+                           "0..1: the normalisation is undone before and done again after; what comes from outside "
+                           "the image is black. On images of one channel, color changes nothing."},
     .image = apply,
 };
