@@ -29,6 +29,14 @@ static int64_t *draw_partners(Random *random, int64_t count, Arena *scratch)
     return partners;
 }
 
+static bool validate(const void *values, Error *error)
+{
+    double alpha = ((const struct mix *)values)->alpha;
+    if (alpha > 0 && alpha < 1e-6)
+        return fail_usage(error, "alpha: expected 0 or at least 1e-6, got %g", alpha);
+    return true;
+}
+
 static const Param mixup_params[] = {
     PARAM_FLOAT(struct mix, alpha, 0.2, .min = 0, .max = 1000,
                 .help = "of Beta(alpha, alpha), the share of the first sample; 0: nothing is mixed"),
@@ -53,7 +61,8 @@ const TransformDef transform_mixup = {
                   .size = sizeof(struct mix), .source = "arXiv:1710.09412",
                   .formula = "x = l x_i + (1 - l) x_j, y = l y_i + (1 - l) y_j, l ~ Beta(alpha, alpha)",
                   .notes = "One l a batch. Classes become soft targets; soft targets, labels and real values are "
-                           "mixed as they are. Takes vectors, too. Linear, so the normalisation does not matter."},
+                           "mixed as they are. Takes vectors, too. Linear, so the normalisation does not matter.",
+                  .validate = validate},
     .batch = apply_mixup, .vectors = true,
 };
 
@@ -116,6 +125,7 @@ const TransformDef transform_cutmix = {
                   .formula = "x = M x_i + (1 - M) x_j, y = l y_i + (1 - l) y_j, l the share of M; 1 - area ~ "
                              "Beta(alpha, alpha) before the cut at the border",
                   .notes = "One box a batch. Classes become soft targets. Pixels are copied, so the normalisation "
-                           "does not matter."},
+                           "does not matter.",
+                  .validate = validate},
     .batch = apply_cutmix,
 };

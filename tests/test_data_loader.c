@@ -85,7 +85,8 @@ static void test_data_loader__every_sample_once_an_epoch_in_a_new_order(void **s
 {
     (void)state;
     int64_t orders[2][COUNT];
-    Loader *loader = loader_new(&split, (LoaderOptions){.batch_size = BATCH, .shuffle = true, .seed = 3, .prefetch = true});
+    LoaderOptions options = {.batch_size = BATCH, .shuffle = true, .seed = 3, .prefetch = true};
+    Loader *loader = loader_new(&split, options);
     for (int epoch = 0; epoch < 2; epoch++) {
         int seen[COUNT] = {0};
         for (int index = 0, filled = 0; index < loader_batches(loader); index++) {
@@ -104,8 +105,8 @@ static void test_data_loader__every_sample_once_an_epoch_in_a_new_order(void **s
 }
 
 static const char every_transform[] =
-    "[\"crop\", \"flip\", {\"type\": \"rotate\", \"degrees\": 40}, \"affine\", \"color-jitter\", \"mixup\", \"grey\", \"blur\","
-    " {\"type\": \"cutout\", \"size\": 2}, \"noise\", \"random-resized-crop\", \"randaugment\", \"cutmix\"]";
+    "[\"crop\", \"flip\", {\"type\": \"rotate\", \"degrees\": 40}, \"affine\", \"color-jitter\", \"mixup\", \"grey\","
+    " \"blur\", {\"type\": \"cutout\", \"size\": 2}, \"noise\", \"random-resized-crop\", \"randaugment\", \"cutmix\"]";
 
 typedef struct Copy { float features[BATCH * PIXELS], values[BATCH * CLASSES]; int64_t ids[BATCH]; } Copy;
 
@@ -274,7 +275,8 @@ static void test_data_loader__token_windows_and_the_tokens_that_follow(void **st
 static void test_data_loader__vectors_are_normalised_by_column(void **state)
 {
     (void)state;
-    float values[] = {1, 10, 3, 30, 5, 50}, targets[] = {0.1f, 0.2f, 0.3f}, column_mean[] = {3, 30}, column_deviation[] = {2, 10};
+    float values[] = {1, 10, 3, 30, 5, 50}, targets[] = {0.1f, 0.2f, 0.3f};
+    float column_mean[] = {3, 30}, column_deviation[] = {2, 10};
     int64_t order[] = {0, 2};
     Dataset table = {.count = 3, .type = ARRAY_F32, .rank = 1, .shape = {2}, .sample_stride = 2, .features = values,
                      .normalized = 2, .mean = column_mean, .deviation = column_deviation, .target_kind = TARGET_VALUES,

@@ -35,6 +35,7 @@ double random_gamma(Random *random, double shape)
 
 double random_beta(Random *random, double a, double b)
 {
+    assert(a >= 1e-300 && b >= 1e-300); /* below, both logarithms can be infinite */
     double log_a = log_gamma_variate(random, a), log_b = log_gamma_variate(random, b);
     return 1 / (1 + exp(log_b - log_a));
 }

@@ -8,7 +8,7 @@
 /* Gamma with shape > 0 and scale 1; mean and variance are `shape`. Marsaglia and Tsang 2000. */
 double random_gamma(Random *random, double shape);
 
-/* Beta with a, b > 0, in [0, 1]; as G(a) / (G(a) + G(b)), through logarithms, so that small parameters
+/* Beta with a, b >= 1e-300, in [0, 1]; as G(a) / (G(a) + G(b)), through logarithms, so that small parameters
    give values next to 0 and 1 and never 0/0. */
 double random_beta(Random *random, double a, double b);
 
