@@ -140,7 +140,7 @@ static void pass_samples(void *context, int64_t begin, int64_t end)
     const Pass *pass = context;
     Loader *loader = pass->loader;
     Slot *slot = pass->slot;
-    float *scratch = loader->image_scratch + begin / GRAIN * 2 * loader->size;
+    float *scratch = loader->image_scratch ? loader->image_scratch + begin / GRAIN * 2 * loader->size : NULL;
     for (int64_t row = begin; row < end; row++) {
         int64_t place = slot->index * loader->options.batch_size + row;
         int64_t position = loader->options.shuffle ? loader->order[place] : place;
@@ -249,10 +249,16 @@ static void prefetch_after(Loader *loader, int64_t epoch, int64_t index)
     pthread_mutex_unlock(&loader->lock);
 }
 
+static int64_t largest_batch(const Loader *loader)
+{
+    int64_t count = loader->split->count, size = loader->options.batch_size;
+    return size < count ? size : count;
+}
+
 static void allocate_batch(Loader *loader, Batch *batch, bool mixes)
 {
     const Dataset *dataset = loader->split->dataset;
-    size_t count = (size_t)loader->options.batch_size, size = (size_t)loader->size;
+    size_t count = (size_t)largest_batch(loader), size = (size_t)loader->size;
     bool tokens = dataset->type == ARRAY_I32;
     if (tokens)
         batch->tokens = arena_zero(loader->arena, count * size, sizeof *batch->tokens);
@@ -273,7 +279,7 @@ static void allocate_batch(Loader *loader, Batch *batch, bool mixes)
 static bool prepare_transforms(Loader *loader)
 {
     const LoaderOptions *options = &loader->options;
-    int64_t count = options->transforms.count, chunks = (options->batch_size + GRAIN - 1) / GRAIN;
+    int64_t count = options->transforms.count, chunks = (largest_batch(loader) + GRAIN - 1) / GRAIN;
     bool mixes = false;
     if (!count)
         return false;

@@ -151,6 +151,9 @@ static void test_data_image__intensities_by_hand(void **state)
     float bytes[] = {200.0f / 255, 127.0f / 255, 128.0f / 255, 1};
     image_posterize(&shape, 1, bytes);
     assert_true(bytes[0] == 128.0f / 255 && bytes[1] == 0 && bytes[2] == 128.0f / 255 && bytes[3] == 128.0f / 255);
+    float between[] = {127.4f / 255, 127.6f / 255, 0.2f / 255, 254.6f / 255};
+    image_posterize(&shape, 8, between); /* to the nearest byte */
+    assert_true(between[0] == 127.0f / 255 && between[1] == 128.0f / 255 && between[2] == 0 && between[3] == 1);
     image_grey(&pixel, color);
     for (int i = 0; i < 3; i++)
         assert_true(fabsf(color[i] - luma) < 1e-6f);

@@ -177,6 +177,48 @@ static void test_data_loader__same_bytes_in_any_order_of_calls(void **state)
     }
 }
 
+/* Two transforms of one kind draw from sequences of their own. */
+static void test_data_loader__every_transform_draws_its_own(void **state)
+{
+    (void)state;
+    float once[PIXELS];
+    memset(pixels, 0, sizeof pixels);
+    images.normalized = 0;
+    static const char *const lists[] = {"[\"noise\"]", "[\"noise\", \"noise\"]"};
+    for (int i = 0; i < 2; i++) {
+        LoaderOptions options = {.batch_size = 1, .seed = 7, .transforms = transforms_parse(arena, lists[i])};
+        Loader *loader = loader_new(&split, options);
+        const float *features = loader_batch(loader, 0, 0)->features;
+        for (int k = 0; k < PIXELS; k++)
+            assert_true(i == 0 || fabsf(features[k] - 2 * once[k]) > 1e-6f);
+        memcpy(once, features, sizeof once);
+        loader_free(loader);
+    }
+}
+
+/* Sequences are neither the same nor the same one moved along, not even for a sample that is there twice. */
+static void test_data_loader__every_sample_and_epoch_draws_anew(void **state)
+{
+    (void)state;
+    memset(pixels, 0, sizeof pixels);
+    for (int i = 0; i < COUNT; i++)
+        positions[i] = 4;
+    LoaderOptions options = {.batch_size = COUNT, .seed = 7, .transforms = transforms_parse(arena, "[\"noise\"]")};
+    Loader *loader = loader_new(&split, options);
+    float *first = arena_alloc(arena, sizeof(float) * COUNT * PIXELS);
+    memcpy(first, loader_batch(loader, 0, 0)->features, sizeof(float) * COUNT * PIXELS);
+    const float *second = loader_batch(loader, 1, 0)->features;
+    for (int shift = 0; shift < 4; shift++)
+        for (int a = 0; a < COUNT; a++)
+            for (int b = 0; b < COUNT; b++) {
+                size_t bytes = sizeof(float) * (SIDE * SIDE - 4); /* of one channel, normalised alike */
+                assert_true((a == b && shift == 0) ||
+                            memcmp(first + a * PIXELS + shift, first + b * PIXELS, bytes) != 0);
+                assert_memory_not_equal(first + a * PIXELS + shift, second + b * PIXELS, bytes);
+            }
+    loader_free(loader);
+}
+
 /* A stack too large for any machine makes the system refuse threads. */
 static void *nothing(void *context)
 {
@@ -370,6 +412,8 @@ int main(void)
         TEST(test_data_loader__every_sample_once_an_epoch_in_a_new_order),
         TEST(test_data_loader__same_bytes_for_any_threads_and_prefetching),
         TEST(test_data_loader__same_bytes_in_any_order_of_calls),
+        TEST(test_data_loader__every_transform_draws_its_own),
+        TEST(test_data_loader__every_sample_and_epoch_draws_anew),
         TEST(test_data_loader__refused_thread_changes_no_bit),
         TEST(test_data_loader__next_batch_is_prepared_on_another_thread),
         TEST(test_data_loader__later_epochs_allocate_nothing),
