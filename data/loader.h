@@ -8,11 +8,14 @@
 /* Belongs to the loader and is valid until the next call of loader_batch. */
 typedef struct Batch {
     int64_t count;
-    float *features;        /* [count, shape...], normalised and transformed; NULL for tokens */
+    float *features;        /* [count, shape...], normalised and transformed; U8 is scaled to 0..1 before, also where
+                               nothing is normalised; NULL for tokens */
     int32_t *tokens;        /* [count, length]; NULL for features */
-    int32_t *labels;        /* [count]; tokens: [count, length], the token that follows each */
-    float *values;          /* [count, classes]: soft targets, labels, values; also what MixUp and CutMix make of classes */
-    float *weights;         /* [count] or NULL */
+    int32_t *labels;        /* TARGET_CLASS: [count], the sample's own class, mixed or not; TARGET_TOKENS:
+                               [count, length], the token that follows each; otherwise NULL */
+    float *values;          /* [count, classes]: soft targets, labels, values; also what MixUp and CutMix make of
+                               classes (one-hot without a change); otherwise NULL */
+    float *weights;         /* [count], the samples' own, mixed or not; NULL: the data set has none */
     int64_t *ids;           /* [count], index into the data set */
 } Batch;
 
@@ -22,14 +25,23 @@ typedef struct LoaderOptions {
     bool drop_last;         /* leave out a last batch that is not full */
     InstanceList transforms;/* applied in order; training only */
     uint64_t seed;
-    bool prefetch;          /* prepare the next batch on a thread of its own */
+    bool prefetch;          /* prepare the next batch on a thread of its own; no thread to be had: without, same bits */
 } LoaderOptions;
 
 typedef struct Loader Loader;
-Loader *loader_new(const DataSplit *split, LoaderOptions options); /* borrows the split */
-void loader_free(Loader *loader);
+
+/* What only split and options together tell: no samples, no full batch with drop_last, a transform that
+   cannot work on these samples. fail_usage; the message begins with the option ("transforms[1]: crop: ..."). */
+bool loader_check(const DataSplit *split, const LoaderOptions *options, Error *error);
+
+/* Borrows the split and the transforms; both have passed loader_check. Allocates everything at once: after the
+   first epoch's first batches no call allocates. Windows of TARGET_TOKENS are read one token past their
+   end, for the last label. */
+Loader *loader_new(const DataSplit *split, LoaderOptions options);
+void loader_free(Loader *loader);               /* NULL allowed */
 int64_t loader_batches(const Loader *loader);   /* an epoch's number of batches */
-/* Batch `index` of `epoch`; calls in running order are prefetched, any other order is right too. */
+/* Batch 0 <= index < loader_batches of 0 <= epoch < 2^32. Calls in running order are prefetched, any other
+   order is right too. One thread at a time may call. */
 const Batch *loader_batch(Loader *loader, int64_t epoch, int64_t index);
 
 #endif
