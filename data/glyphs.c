@@ -15,8 +15,8 @@ struct glyphs {
 };
 
 static const Param params[] = {
-    SPLIT_COUNT_ROWS(struct glyphs, "10000", "1000", "2000"),
-    IMAGE_ROWS(struct glyphs, "28", "1"),
+    SPLIT_COUNT_ROWS(struct glyphs, "samples", "10000", "1000", "2000"),
+    IMAGE_ROWS(struct glyphs, "28", "1", "1"),
     PARAM_FLOAT(struct glyphs, rotation, 15, .min = 0, .max = 180,
                 .help = "largest rotation in degrees; 6 and 9 look alike beyond 60"),
     PARAM_FLOAT(struct glyphs, scale, 0.2, .min = 0, .max = 0.5, .help = "largest change of height and of width, as a share"),

@@ -37,10 +37,50 @@ void canvas_segment(Canvas *canvas, const float from[3], const float to[3])
         }
 }
 
+/* Distance to the nearest edge; inside where a ray to the right crosses an odd number of edges. */
+static float polygon_distance(const float (*corners)[2], int count, float x, float y)
+{
+    float nearest = FAR * FAR;
+    bool inside = false;
+    for (int i = 0, before = count - 1; i < count; before = i++) {
+        const float *a = corners[before], *b = corners[i];
+        float dx = b[0] - a[0], dy = b[1] - a[1], px = x - a[0], py = y - a[1];
+        float along = fminf(fmaxf((px * dx + py * dy) / (dx * dx + dy * dy), 0), 1);
+        float ox = px - along * dx, oy = py - along * dy;
+        nearest = fminf(nearest, ox * ox + oy * oy);
+        if ((a[1] > y) != (b[1] > y) && px < dx * py / dy)
+            inside = !inside;
+    }
+    return inside ? -sqrtf(nearest) : sqrtf(nearest);
+}
+
+void canvas_polygon(Canvas *canvas, const float (*corners)[2], int count)
+{
+    float low[2] = {FAR, FAR}, high[2] = {-FAR, -FAR};
+    for (int i = 0; i < count; i++)
+        for (int axis = 0; axis < 2; axis++) {
+            low[axis] = fminf(low[axis], corners[i][axis]);
+            high[axis] = fmaxf(high[axis], corners[i][axis]);
+        }
+    int64_t left, right, top, bottom;
+    clip_range(low[0] - 1, high[0] + 1, canvas->size, &left, &right);
+    clip_range(low[1] - 1, high[1] + 1, canvas->size, &top, &bottom);
+    for (int64_t y = top; y < bottom; y++)
+        for (int64_t x = left; x < right; x++) {
+            float *nearest = &canvas->distance[y * canvas->size + x];
+            *nearest = fminf(*nearest, polygon_distance(corners, count, (float)x, (float)y));
+        }
+}
+
+static float pixel_coverage(float distance)
+{
+    return fminf(fmaxf(0.5f - distance, 0), 1);
+}
+
 void canvas_coverage(const Canvas *canvas, float *coverage)
 {
     for (int64_t i = 0; i < canvas->size * canvas->size; i++)
-        coverage[i] = fminf(fmaxf(0.5f - canvas->distance[i], 0), 1);
+        coverage[i] = pixel_coverage(canvas->distance[i]);
 }
 
 bool image_keys_check(const ImageKeys *keys, Error *error)
@@ -58,6 +98,8 @@ void image_describe(const ImageKeys *keys, int64_t classes, const char *const *n
     dataset->shape[1] = dataset->shape[2] = keys->size;
     dataset->sample_stride = keys->channels * keys->size * keys->size;
     dataset->target_kind = TARGET_CLASS;
+    dataset->target_deviation = 1;
+    dataset->entropy_rate = NAN;
     dataset->classes = classes;
     dataset->class_names = names;
 }
@@ -98,7 +140,7 @@ void draw_clutter(const ImageKeys *keys, Random *random, float *coverage)
         draw_distractor(&canvas, random);
     float strength = random_between(random, 0.2, 0.5);
     for (int64_t i = 0; i < keys->size * keys->size; i++)
-        coverage[i] = fmaxf(coverage[i], strength * fminf(fmaxf(0.5f - canvas.distance[i], 0), 1));
+        coverage[i] = fmaxf(coverage[i], strength * pixel_coverage(canvas.distance[i]));
 }
 
 /* (share, 1 - 2 share, share) along rows and columns; the edge repeats. */

@@ -16,6 +16,8 @@ typedef struct Canvas {
 void canvas_clear(Canvas *canvas, int64_t size);
 /* A piece of a stroke between `from` and `to`, (x, y, half of the width at that end). */
 void canvas_segment(Canvas *canvas, const float from[3], const float to[3]);
+/* A filled polygon of `count` corners (x, y), convex or not. */
+void canvas_polygon(Canvas *canvas, const float (*corners)[2], int count);
 /* Share of every pixel that ink covers, for an edge that is straight within a pixel: 1/2 - distance. */
 void canvas_coverage(const Canvas *canvas, float *coverage);
 
@@ -25,10 +27,10 @@ typedef struct ImageKeys {
     double noise, blur, contrast, gradient, clutter;
 } ImageKeys;
 
-#define IMAGE_ROWS(structure, size_, clutter_)                                                                    \
+#define IMAGE_ROWS(structure, size_, channels_, clutter_)                                                         \
     {"size", PARAM_TYPE_INT, offsetof(structure, image.size), size_, CANVAS_SIZE_MIN, CANVAS_SIZE_MAX, 0, NULL,   \
      NULL, "height and width in pixels", false},                                                                  \
-    {"channels", PARAM_TYPE_INT, offsetof(structure, image.channels), "1", 1, 3, 0, NULL, NULL,                   \
+    {"channels", PARAM_TYPE_INT, offsetof(structure, image.channels), channels_, 1, 3, 0, NULL, NULL,             \
      "1: light ink on dark paper; 3: any two colours", false},                                                    \
     {"noise", PARAM_TYPE_FLOAT, offsetof(structure, image.noise), "0.05", 0, 1, 0, NULL, NULL,                    \
      "standard deviation of the noise of a pixel, whose range is 0 to 1", false},                                 \
@@ -48,7 +50,7 @@ void image_describe(const ImageKeys *keys, int64_t classes, const char *const *n
 /* The same with arrays for `count` images. */
 Dataset *image_dataset_new(const ImageKeys *keys, int64_t classes, const char *const *names, int64_t count);
 
-/* Short faint strokes anywhere, at most half as strong as the ink of `coverage` [size, size] can be;
+/* Short faint strokes anywhere, at most half as strong as the ink of `coverage` [size, size];
    their number is `clutter` on average. */
 void draw_clutter(const ImageKeys *keys, Random *random, float *coverage);
 /* Blurs `coverage` [size, size], in place, and paints it in random colours into `out` [channels, size, size]. */
