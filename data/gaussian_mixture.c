@@ -15,11 +15,12 @@ static const Param params[] = {
     SPLIT_COUNT_ROWS(struct gaussian_mixture, "samples", "2000", "500", "2000"),
     PARAM_INT(struct gaussian_mixture, classes, 3, .min = 2, .max = 10000, .help = "number of classes"),
     PARAM_INT(struct gaussian_mixture, dimensions, 2, .min = 1, .max = DIMENSIONS_MAX, .help = "number of features"),
-    PARAM_INT(struct gaussian_mixture, components, 1, .min = 1, .max = 1000, .help = "Gaussians a class, equally likely"),
+    PARAM_INT(struct gaussian_mixture, components, 1, .min = 1, .max = 1000,
+              .help = "Gaussians a class, equally likely"),
     PARAM_FLOAT(struct gaussian_mixture, separation, 4, .min = 0, .max = 1000,
                 .help = "root mean square distance between two means, whose Gaussians have deviation 1"),
     PARAM_FLOAT(struct gaussian_mixture, spread, 0, .min = 0, .max = 3,
-                .help = "largest |ln| of a Gaussian's deviation along its own axes; 0: all covariances are the identity"),
+                .help = "largest |ln| of a Gaussian's deviation along its own axes; 0: the covariance is the identity"),
     PARAM_FLOATS(struct gaussian_mixture, priors, "[]", .min = 0, .max = 1,
                  .help = "probability of every class, sum 1; empty: all equal"),
     DATASET_COMMON_ROWS(struct gaussian_mixture, "false"),
@@ -80,8 +81,11 @@ static Truth draw_truth(const struct gaussian_mixture *self, uint64_t seed, Aren
         .reflections = arena_zero(arena, (size_t)(gaussians * REFLECTIONS * d), sizeof(double)),
         .log_determinants = arena_zero(arena, (size_t)gaussians, sizeof(double)),
     };
+    double sum = 0; /* 1 but for rounding, where priors are given */
     for (int64_t c = 0; c < self->classes; c++)
-        truth.priors[c] = self->priors.count ? self->priors.items[c] : 1 / (double)self->classes;
+        sum += truth.priors[c] = self->priors.count ? self->priors.items[c] : 1;
+    for (int64_t c = 0; c < self->classes; c++)
+        truth.priors[c] /= sum;
     Random random = generator_truth(seed, "gaussian-mixture");
     for (int64_t g = 0; g < gaussians; g++)
         draw_gaussian(self, &random, &truth, g);
@@ -146,8 +150,9 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     seed = generator_seed(&self->common, seed);
     Arena *scratch = arena_new();
     Truth truth = draw_truth(self, seed, scratch);
-    Dataset *dataset = vector_dataset_new(self->dimensions, TARGET_CLASS, self->classes, split_counts_total(&self->counts));
-    dataset->posteriors = arena_zero(dataset->arena, (size_t)(dataset->count * self->classes), sizeof(double));
+    int64_t count = split_counts_total(&self->counts);
+    Dataset *dataset = vector_dataset_new(self->dimensions, TARGET_CLASS, self->classes, count);
+    dataset->posteriors = arena_zero(dataset->arena, (size_t)(count * self->classes), sizeof(double));
     generate_samples(splits, dataset, &self->counts, seed, "gaussian-mixture", fill, &truth);
     arena_free(scratch);
     return true;
@@ -170,22 +175,24 @@ static bool validate(const void *values, Error *error)
     for (int64_t c = 0; c < self->priors.count; c++)
         sum += self->priors.items[c];
     if (self->priors.count && self->priors.count != self->classes)
-        return fail_usage(error, "priors: expected one for each of the %lld classes, got %lld", (long long)self->classes,
-                          (long long)self->priors.count);
+        return fail_usage(error, "priors: expected one for each of the %lld classes, got %lld",
+                          (long long)self->classes, (long long)self->priors.count);
     if (self->priors.count && fabs(sum - 1) > 1e-6)
         return fail_usage(error, "priors: expected a sum of 1, got %g", sum);
     return true;
 }
 
 const DatasetDef dataset_gaussian_mixture = {
-    .component = {.name = "gaussian-mixture", .summary = "Gaussian mixtures, one a class, with exact posteriors",
-                  .params = params, .size = sizeof(struct gaussian_mixture), .validate = validate,
-                  .formula = "p(y | x) = prior_y sum_k N(x; m_yk, S_yk) / sum_c prior_c sum_k N(x; m_ck, S_ck)",
-                  .notes = "Means are N(0, separation^2 / (2 dimensions) I). A covariance is Q D^2 Q^T, where Q is a product of "
-                           "four random reflections and ln D_ii is uniform within spread of 0. Labels are drawn from the "
-                           "priors, so classes are balanced on average only.\n\n"
-                           "The posteriors are those of the stored features. The mean over samples of 1 - max_y p(y | x) "
-                           "estimates the Bayes error, and that of -ln p(y | x) the conditional entropy, the least expected "
-                           "cross-entropy, without bias."},
+    .component = {
+        .name = "gaussian-mixture", .summary = "Gaussian mixtures, one a class, with exact posteriors",
+        .params = params, .size = sizeof(struct gaussian_mixture), .validate = validate,
+        .formula = "p(y | x) = prior_y sum_k N(x; m_yk, S_yk) / sum_c prior_c sum_k N(x; m_ck, S_ck)",
+        .notes = "Means are N(0, separation^2 / (2 dimensions) I). A covariance is Q D^2 Q^T, where Q is a product "
+                 "of four random reflections and ln D_ii is uniform within spread of 0. Labels are drawn from the "
+                 "priors, so classes are balanced on average only.\n\n"
+                 "The posteriors are those of the stored features. The mean over samples of 1 - max_y p(y | x) "
+                 "estimates the Bayes error, and that of the entropy of p(. | x) the least expected cross-entropy, "
+                 "without bias.",
+    },
     .load = load, .describe = describe,
 };

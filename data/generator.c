@@ -77,6 +77,8 @@ int64_t random_choice(const double *probabilities, int64_t count, double u)
     int64_t i = 0;
     for (double sum = probabilities[0]; i < count - 1 && u >= sum; sum += probabilities[i])
         i++;
+    while (probabilities[i] == 0) /* the sum was rounded below u */
+        i--;
     return i;
 }
 

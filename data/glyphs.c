@@ -19,10 +19,13 @@ static const Param params[] = {
     IMAGE_ROWS(struct glyphs, "28", "1", "1"),
     PARAM_FLOAT(struct glyphs, rotation, 15, .min = 0, .max = 180,
                 .help = "largest rotation in degrees; 6 and 9 look alike beyond 60"),
-    PARAM_FLOAT(struct glyphs, scale, 0.2, .min = 0, .max = 0.5, .help = "largest change of height and of width, as a share"),
+    PARAM_FLOAT(struct glyphs, scale, 0.2, .min = 0, .max = 0.5,
+                .help = "largest change of height and of width, as a share"),
     PARAM_FLOAT(struct glyphs, shear, 0.3, .min = 0, .max = 1, .help = "largest slant, columns a row"),
-    PARAM_FLOAT(struct glyphs, shift, 0.08, .min = 0, .max = 0.5, .help = "largest shift along each axis, as a share of the size"),
-    PARAM_FLOAT(struct glyphs, deformation, 1, .min = 0, .max = 3, .help = "how far strokes bend and wander; 0: as in the template"),
+    PARAM_FLOAT(struct glyphs, shift, 0.08, .min = 0, .max = 0.5,
+                .help = "largest shift along each axis, as a share of the size"),
+    PARAM_FLOAT(struct glyphs, deformation, 1, .min = 0, .max = 3,
+                .help = "how far strokes bend and wander; 0: as in the template"),
     PARAM_FLOATS(struct glyphs, width, "[1.6, 4]", .min = 0.5, .max = 10, .min_count = 2,
                  .help = "thinnest and thickest stroke, in pixels of a 28-pixel image"),
     DATASET_COMMON_ROWS(struct glyphs, "true"),
@@ -45,11 +48,14 @@ typedef struct Template {
 /* A digit's styles follow each other. */
 static const struct { int digit; Template template; } styles[] = {
     /* oval, narrow, slashed, not quite closed */
-    {0, {1, {{9, true, {{0, -100}, {-38, -75}, {-55, 0}, {-38, 75}, {0, 100}, {38, 75}, {55, 0}, {38, -75}, {0, -100}}}}}},
-    {0, {1, {{9, true, {{6, -100}, {-22, -72}, {-36, 5}, {-24, 78}, {0, 100}, {26, 72}, {38, 0}, {28, -74}, {6, -100}}}}}},
+    {0, {1, {{9, true, {{0, -100}, {-38, -75}, {-55, 0}, {-38, 75}, {0, 100}, {38, 75}, {55, 0}, {38, -75},
+                        {0, -100}}}}}},
+    {0, {1, {{9, true, {{6, -100}, {-22, -72}, {-36, 5}, {-24, 78}, {0, 100}, {26, 72}, {38, 0}, {28, -74},
+                        {6, -100}}}}}},
     {0, {2, {{9, true, {{0, -95}, {-40, -70}, {-56, 0}, {-40, 70}, {0, 95}, {40, 70}, {56, 0}, {40, -70}, {0, -95}}},
              {2, false, {{-34, 58}, {34, -58}}}}}},
-    {0, {1, {{10, true, {{18, -88}, {-20, -90}, {-52, -40}, {-54, 20}, {-30, 82}, {8, 96}, {44, 66}, {56, 0}, {44, -62}, {2, -98}}}}}},
+    {0, {1, {{10, true, {{18, -88}, {-20, -90}, {-52, -40}, {-54, 20}, {-30, 82}, {8, 96}, {44, 66}, {56, 0},
+                         {44, -62}, {2, -98}}}}}},
     /* bar, flag, flag and foot */
     {1, {1, {{2, false, {{0, -100}, {0, 100}}}}}},
     {1, {1, {{3, false, {{-36, -58}, {6, -100}, {6, 100}}}}}},
@@ -57,7 +63,8 @@ static const struct { int digit; Template template; } styles[] = {
     /* flat foot, looped foot, angular */
     {2, {2, {{7, true, {{-48, -58}, {-28, -92}, {12, -100}, {46, -74}, {44, -30}, {4, 28}, {-52, 98}}},
              {2, false, {{-52, 98}, {54, 98}}}}}},
-    {2, {1, {{11, true, {{-46, -62}, {-22, -96}, {22, -98}, {46, -60}, {30, -8}, {-14, 54}, {-48, 92}, {-52, 66}, {-20, 66}, {20, 92}, {58, 84}}}}}},
+    {2, {1, {{11, true, {{-46, -62}, {-22, -96}, {22, -98}, {46, -60}, {30, -8}, {-14, 54}, {-48, 92}, {-52, 66},
+                         {-20, 66}, {20, 92}, {58, 84}}}}}},
     {2, {2, {{6, true, {{-50, -74}, {-12, -98}, {34, -92}, {50, -56}, {30, -10}, {-50, 96}}},
              {3, true, {{-50, 96}, {2, 90}, {56, 100}}}}}},
     /* two bowls, flat top, pointed waist with open ends */
@@ -74,14 +81,18 @@ static const struct { int digit; Template template; } styles[] = {
     /* printed, one stroke, roof apart */
     {5, {2, {{3, false, {{48, -96}, {-36, -96}, {-42, -14}}},
              {7, true, {{-42, -14}, {-8, -28}, {32, -20}, {52, 22}, {40, 72}, {2, 98}, {-48, 82}}}}}},
-    {5, {1, {{10, true, {{50, -92}, {2, -96}, {-34, -84}, {-40, -42}, {-18, -14}, {24, -6}, {48, 30}, {36, 78}, {-4, 98}, {-50, 84}}}}}},
+    {5, {1, {{10, true, {{50, -92}, {2, -96}, {-34, -84}, {-40, -42}, {-18, -14}, {24, -6}, {48, 30}, {36, 78},
+                         {-4, 98}, {-50, 84}}}}}},
     {5, {3, {{2, false, {{-34, -92}, {-40, -12}}},
-             {6, true, {{-40, -12}, {6, -24}, {46, 4}, {50, 54}, {16, 96}, {-46, 90}}}, {2, false, {{-34, -92}, {54, -98}}}}}},
+             {6, true, {{-40, -12}, {6, -24}, {46, 4}, {50, 54}, {16, 96}, {-46, 90}}},
+             {2, false, {{-34, -92}, {54, -98}}}}}},
     /* sweep into a loop, upright, curled top */
-    {6, {1, {{11, true, {{30, -100}, {-14, -62}, {-46, 0}, {-48, 58}, {-18, 96}, {26, 92}, {50, 54}, {34, 14}, {-4, 6}, {-34, 24}, {-46, 56}}}}}},
+    {6, {1, {{11, true, {{30, -100}, {-14, -62}, {-46, 0}, {-48, 58}, {-18, 96}, {26, 92}, {50, 54}, {34, 14},
+                         {-4, 6}, {-34, 24}, {-46, 56}}}}}},
     {6, {2, {{2, false, {{-34, -100}, {-46, 48}}},
              {7, true, {{-46, 48}, {-28, 8}, {14, 0}, {48, 34}, {38, 82}, {-4, 100}, {-46, 48}}}}}},
-    {6, {1, {{12, true, {{42, -74}, {16, -98}, {-24, -84}, {-50, -30}, {-52, 36}, {-32, 86}, {6, 98}, {42, 76}, {46, 30}, {14, 0}, {-24, 10}, {-46, 44}}}}}},
+    {6, {1, {{12, true, {{42, -74}, {16, -98}, {-24, -84}, {-50, -30}, {-52, 36}, {-32, 86}, {6, 98}, {42, 76},
+                         {46, 30}, {14, 0}, {-24, 10}, {-46, 44}}}}}},
     /* plain, barred, hooked */
     {7, {1, {{3, false, {{-52, -96}, {52, -96}, {-14, 100}}}}}},
     {7, {2, {{3, false, {{-50, -94}, {52, -94}, {-10, 100}}}, {2, false, {{-30, 4}, {46, -4}}}}}},
@@ -89,13 +100,17 @@ static const struct { int digit; Template template; } styles[] = {
     /* two ovals, one crossing stroke, small head */
     {8, {2, {{7, true, {{0, -98}, {-38, -78}, {-36, -26}, {0, -6}, {36, -26}, {38, -78}, {0, -98}}},
              {7, true, {{0, -6}, {-46, 20}, {-46, 76}, {0, 99}, {46, 76}, {46, 20}, {0, -6}}}}}},
-    {8, {1, {{11, true, {{34, -84}, {-8, -100}, {-42, -66}, {-20, -20}, {28, 18}, {46, 62}, {2, 99}, {-44, 66}, {-26, 20}, {22, -24}, {34, -84}}}}}},
+    {8, {1, {{11, true, {{34, -84}, {-8, -100}, {-42, -66}, {-20, -20}, {28, 18}, {46, 62}, {2, 99}, {-44, 66},
+                         {-26, 20}, {22, -24}, {34, -84}}}}}},
     {8, {2, {{7, true, {{4, -100}, {-26, -82}, {-26, -40}, {2, -22}, {30, -42}, {32, -80}, {4, -100}}},
              {7, true, {{2, -22}, {-48, 16}, {-50, 72}, {0, 98}, {50, 70}, {48, 14}, {2, -22}}}}}},
     /* straight tail, curved tail, one stroke */
-    {9, {2, {{7, true, {{44, -54}, {24, -94}, {-18, -98}, {-48, -58}, {-32, -10}, {12, -6}, {44, -54}}}, {2, false, {{44, -54}, {36, 100}}}}}},
-    {9, {1, {{12, true, {{44, -62}, {14, -98}, {-30, -90}, {-50, -46}, {-26, -6}, {18, -12}, {44, -62}, {48, -6}, {40, 56}, {8, 94}, {-24, 92}, {-46, 66}}}}}},
-    {9, {1, {{10, true, {{42, -80}, {0, -100}, {-42, -70}, {-40, -22}, {0, -4}, {34, -34}, {46, -82}, {40, -10}, {22, 48}, {-8, 100}}}}}},
+    {9, {2, {{7, true, {{44, -54}, {24, -94}, {-18, -98}, {-48, -58}, {-32, -10}, {12, -6}, {44, -54}}},
+             {2, false, {{44, -54}, {36, 100}}}}}},
+    {9, {1, {{12, true, {{44, -62}, {14, -98}, {-30, -90}, {-50, -46}, {-26, -6}, {18, -12}, {44, -62}, {48, -6},
+                         {40, 56}, {8, 94}, {-24, 92}, {-46, 66}}}}}},
+    {9, {1, {{10, true, {{42, -80}, {0, -100}, {-42, -70}, {-40, -22}, {0, -4}, {34, -34}, {46, -82}, {40, -10},
+                         {22, 48}, {-8, 100}}}}}},
 };
 
 static const char *const names[DIGITS + 1] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", NULL};
@@ -198,7 +213,8 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
     float coverage[CANVAS_SIZE_MAX * CANVAS_SIZE_MAX];
     canvas_coverage(&canvas, coverage);
     draw_clutter(&self->image, random, coverage);
-    paint_image(&self->image, random, coverage, (uint8_t *)dataset->features + slot->index * dataset->sample_stride);
+    uint8_t *image = (uint8_t *)dataset->features + slot->index * dataset->sample_stride;
+    paint_image(&self->image, random, coverage, image);
     dataset->labels[slot->index] = digit;
 }
 
@@ -228,9 +244,12 @@ static bool validate(const void *values, Error *error)
 }
 
 const DatasetDef dataset_glyphs = {
-    .component = {.name = "glyphs", .summary = "drawn digits 0 to 9 in several handwriting styles, with random pose, stroke and noise",
-                  .params = params, .size = sizeof(struct glyphs), .validate = validate,
-                  .notes = "Images [channels, size, size] of unsigned bytes and 10 classes, sample i of a split of digit i mod 10. "
-                           "Each image depends on the seed, its split and its place in it alone."},
+    .component = {
+        .name = "glyphs",
+        .summary = "drawn digits 0 to 9 in several handwriting styles, with random pose, stroke and noise",
+        .params = params, .size = sizeof(struct glyphs), .validate = validate,
+        .notes = "Images [channels, size, size] of unsigned bytes and 10 classes; sample i of a split is of digit i "
+                 "mod 10. Each image depends on the seed, its split and its place in it alone.",
+    },
     .load = load, .describe = describe,
 };

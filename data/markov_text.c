@@ -16,12 +16,13 @@ struct markov_text {
 
 static const Param params[] = {
     SPLIT_COUNT_ROWS(struct markov_text, "tokens", "200000", "20000", "20000"),
-    PARAM_INT(struct markov_text, classes, 26, .min = 2, .max = SYMBOLS_MAX, .help = "size of the alphabet: a to z, A to Z, 0 to 9, ..."),
+    PARAM_INT(struct markov_text, classes, 26, .min = 2, .max = SYMBOLS_MAX,
+              .help = "size of the alphabet: a to z, A to Z, 0 to 9, ..."),
     PARAM_INT(struct markov_text, order, 1, .min = 1, .max = 8, .help = "how many symbols the next one depends on"),
     PARAM_FLOAT(struct markov_text, concentration, 0.2, .min = 0.001, .max = 1e6,
-                .help = "of the symmetric Dirichlet distribution of each row; small: a few likely symbols, large: nearly uniform"),
+                .help = "of the Dirichlet distribution of each row; small: few likely symbols, large: nearly uniform"),
     PARAM_FLOAT(struct markov_text, smoothing, 0.01, .min = 0.002, .max = 1,
-                .help = "share of every row that is uniform, so that every context can be reached; 1: independent uniform symbols"),
+                .help = "share of every row that is uniform, so that every context is reached; 1: independent symbols"),
     PARAM_INT(struct markov_text, length, 64, .min = 1, .max = 1000000, .help = "tokens of a window, a sample"),
     PARAM_INT(struct markov_text, stride, null, .min = 1, .max = 1000000, .optional = true,
               .help = "tokens from the start of a window to the start of the next; length when absent"),
@@ -30,10 +31,11 @@ static const Param params[] = {
 };
 
 static const char *const alphabet[SYMBOLS_MAX] = {
-    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x",
-    "y", "z", "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V",
-    "W", "X", "Y", "Z", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", ",", ";", ":", "!", "?", "'", "\"", "(", ")",
-    "[", "]", "{", "}", "<", ">", "+", "-", "*", "/", "=", "_", "&", "|", "^", "~", "@", "#", "$", "%", "\\", "`",
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u",
+    "v", "w", "x", "y", "z", "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P",
+    "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".",
+    ",", ";", ":", "!", "?", "'", "\"", "(", ")", "[", "]", "{", "}", "<", ">", "+", "-", "*", "/", "=", "_",
+    "&", "|", "^", "~", "@", "#", "$", "%", "\\", "`",
 };
 
 /* ln of a gamma variate, exact where the variate itself would underflow. Marsaglia and Tsang 2000;
@@ -152,8 +154,8 @@ static void describe_windows(const struct markov_text *self, Dataset *dataset)
 }
 
 /* The chain starts in its stationary distribution. The first `order` symbols are those of the context. */
-static void write_tokens(const struct markov_text *self, const double *transition, const double *stationary, Random random,
-                         int64_t count, int32_t *tokens)
+static void write_tokens(const struct markov_text *self, const double *transition, const double *stationary,
+                         Random random, int64_t count, int32_t *tokens)
 {
     int64_t symbols = self->classes, contexts = contexts_of(self);
     int64_t context = random_choice(stationary, contexts, random_uniform(&random)), rest = context;
@@ -180,7 +182,7 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     markov_draw_transition(&truth, self->concentration, self->smoothing, symbols, contexts, transition);
     bool good = markov_stationary(symbols, contexts, transition, stationary, next);
     if (!good) {
-        fail_usage(error, "markov-text: the chain mixes too slowly for its entropy rate; raise smoothing or concentration");
+        fail_usage(error, "markov-text: the chain mixes too slowly for its entropy rate; raise smoothing");
         goto out;
     }
     const int64_t counts[] = {self->counts.train, self->counts.val, self->counts.test};
@@ -193,7 +195,8 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
         dataset->count = windows_of(self, counts[part]);
         dataset->entropy_rate = markov_entropy_rate(symbols, contexts, transition, stationary);
         int32_t *tokens = arena_zero(dataset->arena, (size_t)counts[part], sizeof *tokens);
-        write_tokens(self, transition, stationary, generator_sample(seed, "markov-text", (SplitPart)part, 0), counts[part], tokens);
+        Random random = generator_sample(seed, "markov-text", (SplitPart)part, 0);
+        write_tokens(self, transition, stationary, random, counts[part], tokens);
         dataset->features = tokens;
         *parts[part] = split_range(splits->arena, dataset, 0, dataset->count);
     }
@@ -206,7 +209,8 @@ static bool describe(const void *values, Dataset *shape)
 {
     const struct markov_text *self = values;
     describe_windows(self, shape);
-    shape->count = windows_of(self, self->counts.train) + windows_of(self, self->counts.val) + windows_of(self, self->counts.test);
+    const SplitCounts *counts = &self->counts;
+    shape->count = windows_of(self, counts->train) + windows_of(self, counts->val) + windows_of(self, counts->test);
     return true;
 }
 
@@ -217,20 +221,24 @@ static bool validate(const void *values, Error *error)
     const int64_t counts[] = {self->counts.train, self->counts.val, self->counts.test};
     for (int part = PART_TRAIN; part <= PART_TEST; part++)
         if (counts[part] != 0 && counts[part] <= self->length)
-            return fail_usage(error, "%s: a window of %lld tokens and the one that follows need %lld, got %lld", keys[part],
-                              (long long)self->length, (long long)self->length + 1, (long long)counts[part]);
+            return fail_usage(error, "%s: a window of %lld tokens and the one that follows need %lld, got %lld",
+                              keys[part], (long long)self->length, (long long)self->length + 1,
+                              (long long)counts[part]);
     if (contexts_of(self) * self->classes > TABLE_MAX)
-        return fail_usage(error, "order: classes^(order + 1), the size of the transition table, is more than %d", TABLE_MAX);
+        return fail_usage(error, "order: classes^(order + 1), the size of the transition table, is more than %d",
+                          TABLE_MAX);
     return true;
 }
 
 const DatasetDef dataset_markov_text = {
-    .component = {.name = "markov-text", .summary = "text from a Markov chain of known entropy rate",
-                  .params = params, .size = sizeof(struct markov_text), .validate = validate,
-                  .formula = "entropy rate = - sum_c pi_c sum_s P(s | c) ln P(s | c), c the last `order` symbols, pi P = pi",
-                  .notes = "Splits are texts of the same chain, each started in the stationary distribution. A sample is a window "
-                           "of `length` tokens; its targets are the tokens that follow each. The entropy rate is the least "
-                           "expected loss of a model that sees `order` tokens or more; the first order - 1 positions of a window "
-                           "see fewer."},
+    .component = {
+        .name = "markov-text", .summary = "text from a Markov chain of known entropy rate",
+        .params = params, .size = sizeof(struct markov_text), .validate = validate,
+        .formula = "entropy rate = - sum_c pi_c sum_s P(s | c) ln P(s | c), c the last `order` symbols, pi P = pi",
+        .notes = "Splits are texts of the same chain, each started in the stationary distribution. A sample is a "
+                 "window of `length` tokens; its targets are the tokens that follow each. The entropy rate is the "
+                 "least expected loss of a model that sees `order` tokens or more; the first order - 1 positions of "
+                 "a window see fewer.",
+    },
     .load = load, .describe = describe,
 };

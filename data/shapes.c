@@ -22,10 +22,12 @@ static const char *const names[FIGURES + 1] = {
 static const struct { int count; int8_t corners[CORNERS_MAX][2]; } outlines[FIGURES] = {
     [SQUARE] = {4, {{-71, -71}, {71, -71}, {71, 71}, {-71, 71}}},
     [TRIANGLE] = {3, {{0, -100}, {87, 50}, {-87, 50}}},
-    [STAR] = {10, {{0, -100}, {24, -32}, {95, -31}, {38, 12}, {59, 81}, {0, 40}, {-59, 81}, {-38, 12}, {-95, -31}, {-24, -32}}},
+    [STAR] = {10, {{0, -100}, {24, -32}, {95, -31}, {38, 12}, {59, 81},
+                   {0, 40}, {-59, 81}, {-38, 12}, {-95, -31}, {-24, -32}}},
     [CROSS] = {12, {{-30, -95}, {30, -95}, {30, -30}, {95, -30}, {95, 30}, {30, 30},
                     {30, 95}, {-30, 95}, {-30, 30}, {-95, 30}, {-95, -30}, {-30, -30}}},
-    [SEMICIRCLE] = {9, {{-100, 42}, {-92, 4}, {-71, -29}, {-38, -50}, {0, -58}, {38, -50}, {71, -29}, {92, 4}, {100, 42}}},
+    [SEMICIRCLE] = {9, {{-92, 39}, {-85, 4}, {-65, -27}, {-35, -46}, {0, -53},
+                        {35, -46}, {65, -27}, {85, 4}, {92, 39}}},
     [ARROW] = {7, {{0, -100}, {75, -10}, {28, -10}, {28, 96}, {-28, 96}, {-28, -10}, {-75, -10}}},
 };
 
@@ -87,7 +89,8 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
     float coverage[CANVAS_SIZE_MAX * CANVAS_SIZE_MAX];
     canvas_coverage(&canvas, coverage);
     draw_clutter(&self->image, &slot->random, coverage);
-    paint_image(&self->image, &slot->random, coverage, (uint8_t *)dataset->features + slot->index * dataset->sample_stride);
+    uint8_t *image = (uint8_t *)dataset->features + slot->index * dataset->sample_stride;
+    paint_image(&self->image, &slot->random, coverage, image);
     dataset->labels[slot->index] = figure;
 }
 
@@ -117,10 +120,12 @@ static bool validate(const void *values, Error *error)
 }
 
 const DatasetDef dataset_shapes = {
-    .component = {.name = "shapes", .summary = "images of one figure each: circle, square, triangle, star, cross, ring, semicircle, arrow",
-                  .params = params, .size = sizeof(struct shapes), .validate = validate,
-                  .notes = "Images [channels, size, size] of unsigned bytes; sample i of a split shows figure i mod classes, of "
-                           "random place, size, rotation and colours before a shaded ground with distracting strokes. Each "
-                           "image depends on the seed, its split and its place in it alone."},
+    .component = {
+        .name = "shapes", .summary = "images of one figure each: circle, square, triangle, star, cross, ...",
+        .params = params, .size = sizeof(struct shapes), .validate = validate,
+        .notes = "Images [channels, size, size] of unsigned bytes; sample i of a split shows figure i mod classes, "
+                 "of random place, size, rotation and colours before a shaded ground with distracting strokes. Each "
+                 "image depends on the seed, its split and its place in it alone.",
+    },
     .load = load, .describe = describe,
 };

@@ -48,9 +48,11 @@ static bool describe(const void *values, Dataset *shape)
 }
 
 const DatasetDef dataset_spirals = {
-    .component = {.name = "spirals", .summary = "interleaved arms of a spiral in the plane, a class each",
-                  .params = params, .size = sizeof(struct spirals),
-                  .formula = "x = t (cos a, sin a) + noise N(0, I), a = 2 pi (turns t + y / classes), t uniform in [0, 1)",
-                  .notes = "Sample i of a split is of arm i mod classes."},
+    .component = {
+        .name = "spirals", .summary = "interleaved arms of a spiral in the plane, a class each",
+        .params = params, .size = sizeof(struct spirals),
+        .formula = "x = t (cos a, sin a) + noise N(0, I), a = 2 pi (turns t + y / classes), t uniform in [0, 1)",
+        .notes = "Sample i of a split is of arm i mod classes.",
+    },
     .load = load, .describe = describe,
 };

@@ -19,9 +19,11 @@ static const Param params[] = {
     PARAM_INT(struct tabular, numeric, 6, .min = 0, .max = COLUMNS_MAX, .help = "columns of standard normal numbers"),
     PARAM_INT(struct tabular, categorical, 2, .min = 0, .max = COLUMNS_MAX, .help = "columns of categories, one-hot"),
     PARAM_INT(struct tabular, levels, 4, .min = 2, .max = 1000, .help = "categories a column, equally likely"),
-    PARAM_INT(struct tabular, interactions, 4, .min = 0, .max = 100000, .help = "pairs of columns whose product has an effect"),
+    PARAM_INT(struct tabular, interactions, 4, .min = 0, .max = 100000,
+              .help = "pairs of columns whose product has an effect"),
     PARAM_ENUM(struct tabular, task, "classification", .choices = tasks, .help = "what the target is"),
-    PARAM_INT(struct tabular, classes, 2, .min = 2, .max = CLASSES_MAX, .help = "number of classes; of classification only"),
+    PARAM_INT(struct tabular, classes, 2, .min = 2, .max = CLASSES_MAX,
+              .help = "number of classes; of classification only"),
     PARAM_FLOAT(struct tabular, signal, 2, .min = 0, .max = 100,
                 .help = "root mean square of a logit, or of the mean of the target"),
     PARAM_FLOAT(struct tabular, noise, 0.5, .min = 0, .max = 100,
@@ -167,9 +169,10 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     seed = generator_seed(&self->common, seed);
     Arena *scratch = arena_new();
     Truth truth = draw_truth(self, seed, scratch);
-    Dataset *dataset = vector_dataset_new(features_of(self), target_kind(self), truth.outputs, split_counts_total(&self->counts));
+    int64_t count = split_counts_total(&self->counts);
+    Dataset *dataset = vector_dataset_new(features_of(self), target_kind(self), truth.outputs, count);
     if (self->task == CLASSIFICATION)
-        dataset->posteriors = arena_zero(dataset->arena, (size_t)(dataset->count * truth.outputs), sizeof(double));
+        dataset->posteriors = arena_zero(dataset->arena, (size_t)(count * truth.outputs), sizeof(double));
     generate_samples(splits, dataset, &self->counts, seed, "tabular", fill, &truth);
     arena_free(scratch);
     return true;
@@ -190,20 +193,22 @@ static bool validate(const void *values, Error *error)
     if (columns == 0)
         return fail_usage(error, "numeric and categorical are both 0; a table needs a column");
     if (self->interactions > pairs)
-        return fail_usage(error, "interactions: %lld columns have %lld pairs, got %lld", (long long)columns, (long long)pairs,
-                          (long long)self->interactions);
+        return fail_usage(error, "interactions: %lld columns have %lld pairs, got %lld", (long long)columns,
+                          (long long)pairs, (long long)self->interactions);
     return true;
 }
 
 const DatasetDef dataset_tabular = {
-    .component = {.name = "tabular", .summary = "numbers and categories with main effects and products of two columns",
-                  .params = params, .size = sizeof(struct tabular), .validate = validate,
-                  .formula = "f_o = signal / sqrt(columns + interactions) "
-                             "(sum_j w_oj x_j + sum_j e_o,j,level + sum_i v_oi s_a(x_a) s_b(x_b))",
-                  .notes = "Features are the numeric columns and then one-hot categories. All w, e and v are N(0, 1); s is the "
-                           "number itself, or an N(0, 1) score of the category, another one in every product.\n\n"
-                           "Classification: p(y | x) = softmax(f), known exactly; labels are drawn from it, and the shares of "
-                           "the classes follow. Regression: y = f + noise N(0, 1), so that no prediction has a root mean "
-                           "square error below noise."},
+    .component = {
+        .name = "tabular", .summary = "numbers and categories with main effects and products of two columns",
+        .params = params, .size = sizeof(struct tabular), .validate = validate,
+        .formula = "f_o = signal / sqrt(columns + interactions) "
+                   "(sum_j w_oj x_j + sum_j e_o,j,level + sum_i v_oi s_a(x_a) s_b(x_b))",
+        .notes = "Features are the numeric columns and then one-hot categories. All w, e and v are N(0, 1); s is the "
+                 "number itself, or an N(0, 1) score of the category, another one in every product.\n\n"
+                 "Classification: p(y | x) = softmax(f), known exactly; labels are drawn from it, and the shares of "
+                 "the classes follow. Regression: y = f + noise N(0, 1), so that no prediction is expected to have a "
+                 "root mean square error below noise.",
+    },
     .load = load, .describe = describe,
 };
