@@ -15,6 +15,16 @@ char *find_file(Arena *arena, const char *folder, const char *name)
     return file_exists(path) ? path : NULL;
 }
 
+const char *const *copy_names(Arena *arena, const char *const *names, int64_t count)
+{
+    if (!names)
+        return NULL;
+    const char **copy = arena_alloc(arena, (size_t)count * sizeof *copy);
+    for (int64_t i = 0; i < count; i++)
+        copy[i] = arena_string(arena, names[i]);
+    return copy;
+}
+
 /* As f32, all finite. */
 static float *to_floats(Arena *arena, const char *name, const Array *array, Error *error)
 {

@@ -23,6 +23,9 @@ bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array
 /* One number of classes for data sets that were read apart: the larger one of both. */
 void dataset_share_classes(Dataset *a, Dataset *b);
 
+/* Names as an arena's own; NULL stays NULL. */
+const char *const *copy_names(Arena *arena, const char *const *names, int64_t count);
+
 /* The path of folder/name or folder/name.gz, whichever exists, the plain one first; NULL: neither. */
 char *find_file(Arena *arena, const char *folder, const char *name);
 
