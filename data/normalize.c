@@ -77,6 +77,12 @@ static void run_pass(const Pass *pass, const double *partial, double *totals)
             totals[c] += partial[k * pass->channels + c];
 }
 
+/* 1 for a constant; what rounding leaves of one, below f32's resolution of the mean, is no deviation. */
+static double deviation_of(double variance, double mean)
+{
+    return variance <= 1e-14 * mean * mean ? 1 : sqrt(variance);
+}
+
 static void shape_pass(const Dataset *dataset, Pass *pass)
 {
     pass->channels = dataset->shape[dataset->rank >= 3 ? 0 : dataset->rank - 1];
@@ -108,10 +114,8 @@ static void fit(const DataSplit *split, Arena *scratch, const Pass *shape, doubl
     for (int64_t c = 0; c < pass.channels; c++) {
         double variance = deviation[c] / n - (bytes ? mean[c] * mean[c] : 0);
         double scale = bytes ? 255 : 1;
-        /* What rounding leaves of a constant is no deviation. */
-        bool constant = variance <= 1e-14 * mean[c] * mean[c];
+        deviation[c] = deviation_of(variance / (scale * scale), mean[c] / scale);
         mean[c] /= scale;
-        deviation[c] = constant ? 1 : sqrt(variance) / scale;
     }
 }
 
@@ -166,14 +170,16 @@ bool normalize_targets(DataSplits *splits, Error *error)
     double *deviation = arena_zero(scratch, (size_t)outputs, sizeof *deviation);
     for (int64_t i = 0; i < train->count; i++)
         for (int64_t k = 0; k < outputs; k++)
-            mean[k] += (double)dataset->values[train->order[i] * outputs + k] / n;
+            mean[k] += (double)dataset->values[train->order[i] * outputs + k];
+    for (int64_t k = 0; k < outputs; k++)
+        mean[k] /= n;
     for (int64_t i = 0; i < train->count; i++)
         for (int64_t k = 0; k < outputs; k++) {
             double distance = (double)dataset->values[train->order[i] * outputs + k] - mean[k];
-            deviation[k] += distance * distance / n;
+            deviation[k] += distance * distance;
         }
     for (int64_t k = 0; k < outputs; k++)
-        deviation[k] = deviation[k] <= 1e-14 * mean[k] * mean[k] ? 1 : sqrt(deviation[k]);
+        deviation[k] = deviation_of(deviation[k] / n, mean[k]);
     for (int i = 0; i < 3; i++)
         if (splits->datasets[i])
             apply_to_values(splits->datasets[i], mean, deviation);
