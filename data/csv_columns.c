@@ -67,7 +67,7 @@ int64_t csv_category_find(const CsvCategories *categories, const char *text)
     return found ? found - categories->names : -1;
 }
 
-static bool is_missing_number(const char *text)
+bool csv_is_mark(const char *text)
 {
     static const char *const marks[] = {"", "?", "NA", "N/A", "NaN", "nan", "null"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
@@ -78,7 +78,7 @@ static bool is_missing_number(const char *text)
 
 bool csv_is_missing(const CsvColumn *column, const char *text)
 {
-    return column->categorical ? !text[0] : is_missing_number(text);
+    return column->categorical ? !text[0] : csv_is_mark(text);
 }
 
 bool csv_column_type(const CsvFile *file, int64_t index, bool forced, CsvColumn *column, Error *error)
@@ -92,7 +92,7 @@ bool csv_column_type(const CsvFile *file, int64_t index, bool forced, CsvColumn 
         double value;
         if (csv_number(cell, &value))
             numbers++;
-        else if (!is_missing_number(cell) && texts++ == 0)
+        else if (!csv_is_mark(cell) && texts++ == 0)
             first_text = i;
     }
     column->categorical = texts > 0;
@@ -136,7 +136,7 @@ bool csv_column_encode(const CsvFile *file, const CsvColumn *column, int64_t row
         return true;
     }
     double value;
-    if (is_missing_number(cell))
+    if (csv_is_mark(cell))
         value = column->mean;
     else if (!csv_number(cell, &value))
         return csv_fail(file, row, column->index, error, "expected a number, got \"%.40s\"", cell);

@@ -26,7 +26,8 @@ typedef struct CsvColumn {
 /* Finds out whether the column holds numbers. Text in at most one cell of 20 is taken for a mistake:
    an error, unless the column is `forced` to be categorical. */
 bool csv_column_type(const CsvFile *file, int64_t index, bool forced, CsvColumn *column, Error *error);
-/* No value: an empty cell; in a column of numbers also ?, NA, N/A, NaN, nan and null. */
+/* No value: an empty cell; among numbers and targets also ?, NA, N/A, NaN, nan and null. */
+bool csv_is_mark(const char *text);
 bool csv_is_missing(const CsvColumn *column, const char *text);
 /* Mean or categories of all rows. */
 bool csv_column_fit(const CsvFile *file, CsvColumn *column, Arena *arena, Error *error);

@@ -25,7 +25,7 @@ bool csv_targets_fit(const CsvFile *file, CsvTask task, Arena *arena, CsvTargets
         return fail(error, "%s: data.task: %lld target columns cannot be classes", file->path, (long long)targets->count);
     for (int64_t i = 0; i < file->rows; i++)
         for (int64_t k = 0; k < targets->count; k++)
-            if (!csv_cell(file, i, targets->columns[k])[0])
+            if (csv_is_mark(csv_cell(file, i, targets->columns[k])))
                 return csv_fail(file, i, targets->columns[k], error, "no target; \"missing\": \"drop\" leaves such rows out");
     if (targets->count == 1)
         csv_categories_fit(file, targets->columns[0], arena, &targets->classes);

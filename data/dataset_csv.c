@@ -186,7 +186,7 @@ static bool settle_rows(const Encoder *encoder, CsvFile *file, Error *error)
             size_t length = strlen(cell);
             if (suffix_length && length > suffix_length && strcmp(cell + length - suffix_length, suffix) == 0)
                 cell[length - suffix_length] = '\0';
-            if (!cell[0] && encoder->keys->missing == MISSING_DROP)
+            if (csv_is_mark(cell) && encoder->keys->missing == MISSING_DROP)
                 keep[i] = 0;
         }
     }
@@ -299,7 +299,7 @@ const DatasetDef dataset_csv = {
         .notes = "A column whose cells are numbers is one feature; one with text becomes a feature for each of its "
                  "categories (one-hot), sorted, as they occur in the training file; a category that only the test file "
                  "has gives zeros. Classes are sorted too, as numbers where all are. Cells are trimmed, empty lines are "
-                 "no rows. Without value are empty cells and, among numbers, ?, NA, N/A, NaN, nan and null; text in at most "
+                 "no rows. Without value are empty cells and, among numbers and targets, ?, NA, N/A, NaN, nan and null; text in at most "
                  "one of 20 cells of a column of numbers is an error. Means and categories are those of the whole "
                  "training file, before it is split.",
         .validate = validate,
