@@ -100,7 +100,6 @@ void vector_describe(int64_t columns, TargetKind kind, int64_t classes, Dataset 
     dataset->shape[0] = dataset->sample_stride = columns;
     dataset->target_kind = kind;
     dataset->classes = classes;
-    dataset->target_deviation = 1;
     dataset->entropy_rate = NAN;
 }
 

@@ -148,7 +148,6 @@ static void describe_windows(const struct markov_text *self, Dataset *dataset)
     dataset->target_kind = TARGET_TOKENS;
     dataset->classes = self->classes;
     dataset->class_names = alphabet;
-    dataset->target_deviation = 1;
     dataset->bytes_per_token = 1;
     dataset->entropy_rate = NAN;
 }

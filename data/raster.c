@@ -98,7 +98,6 @@ void image_describe(const ImageKeys *keys, int64_t classes, const char *const *n
     dataset->shape[1] = dataset->shape[2] = keys->size;
     dataset->sample_stride = keys->channels * keys->size * keys->size;
     dataset->target_kind = TARGET_CLASS;
-    dataset->target_deviation = 1;
     dataset->entropy_rate = NAN;
     dataset->classes = classes;
     dataset->class_names = names;
