@@ -352,6 +352,8 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
+#include "core/kernels/kernels_norm.inc.h"
+
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .isa = TEXT(KERNEL_ISA),
@@ -368,4 +370,20 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .softmax_row = softmax_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
+    .sum_row = sum_row,
+    .squares_row = squares_row,
+    .max_row = max_row,
+    .exp_row = exp_row,
+    .scale_row = scale_row,
+    .score_row = score_row,
+    .attention_gradient_row = attention_gradient_row,
+    .cross_entropy_gradient_row = cross_entropy_gradient_row,
+    .norm_row = norm_row,
+    .norm_columns = norm_columns,
+    .norm_sums = norm_sums,
+    .norm_sums_columns = norm_sums_columns,
+    .squares_columns = squares_columns,
+    .norm_gradient_row = norm_gradient_row,
+    .norm_gradient_columns = norm_gradient_columns,
+    .norm_parameters_row = norm_parameters_row,
 };
