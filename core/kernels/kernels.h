@@ -29,7 +29,16 @@ typedef struct Kernels {
     VectorFunction softmax_row, log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
-    double (*sum_row)(int64_t n, const float *x);
+    /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
+    void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
+    void (*log_softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
+    /* The log-sum-exp of a row as a sum of two, shift and log of the rest: added up, a large shift would take
+       the low bits of the other. */
+    void (*log_sum_exp_parts)(int64_t n, const float *x, float *parts);
+    /* result = factor softmax(x), given the parts. */
+    void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
+
+    double (*sum_row)(int64_t n, const float *x, float center);     /* sum of x - center */
     double (*squares_row)(int64_t n, const float *x, float center); /* sum of (x - center)^2 */
     float (*max_row)(int64_t n, const float *x);                    /* -inf of an empty row */
     float (*exp_row)(int64_t n, const float *x, float shift, float *y); /* y = exp(x - shift); returns the sum */
@@ -39,8 +48,8 @@ typedef struct Kernels {
     void (*score_row)(int64_t n, float *s, float scale, const float *mask, float slope, float first);
     /* dp = p (dp - delta) scale: through a softmax whose output is p. */
     void (*attention_gradient_row)(int64_t n, const float *p, float *dp, float delta, float scale);
-    /* z = weight exp(z - log_sum) (1 - (inverse_cap z)^2) */
-    void (*cross_entropy_gradient_row)(int64_t n, float *z, float log_sum, float weight, float inverse_cap);
+    /* z = weight exp(z - log_sum) (1 - (inverse_cap z)^2), log_sum in the two parts above */
+    void (*cross_entropy_gradient_row)(int64_t n, float *z, const float *parts, float weight, float inverse_cap);
 
     /* Normalisation, with x' = x - mean. In *_row mean and factors are the same all along, and scale and
        shift (may be NULL) are not; in *_columns all have an entry for each element. */
@@ -51,6 +60,7 @@ typedef struct Kernels {
     void (*norm_sums)(int64_t n, const float *x, float mean, const float *dy, const float *scale, double *sum,
                       double *product);
     void (*norm_sums_columns)(int64_t n, const float *x, const float *mean, const float *dy, float *sum, float *product);
+    void (*sum_columns)(int64_t n, const float *x, const float *mean, float *sum);     /* sum += x' */
     void (*squares_columns)(int64_t n, const float *x, const float *mean, float *sum); /* sum += x'^2 */
     /* dx = by[0] dy scale - by[1] - by[2] x' */
     void (*norm_gradient_row)(int64_t n, const float *x, float mean, const float *dy, const float *scale,

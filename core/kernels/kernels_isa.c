@@ -352,6 +352,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
+#include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_norm.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
@@ -370,6 +371,10 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .softmax_row = softmax_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
+    .softmax_backward_row = softmax_backward_row,
+    .log_softmax_backward_row = log_softmax_backward_row,
+    .log_sum_exp_parts = log_sum_exp_parts,
+    .scaled_softmax_row = scaled_softmax_row,
     .sum_row = sum_row,
     .squares_row = squares_row,
     .max_row = max_row,
@@ -382,6 +387,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .norm_columns = norm_columns,
     .norm_sums = norm_sums,
     .norm_sums_columns = norm_sums_columns,
+    .sum_columns = sum_columns,
     .squares_columns = squares_columns,
     .norm_gradient_row = norm_gradient_row,
     .norm_gradient_columns = norm_gradient_columns,

@@ -28,11 +28,11 @@ INLINE float sum_block(int64_t n, const float *x, float center, bool squared)
     return sum;
 }
 
-static double sum_row(int64_t n, const float *x)
+static double sum_row(int64_t n, const float *x, float center)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i += SUM_BLOCK)
-        sum += (double)sum_block(n - i < SUM_BLOCK ? n - i : SUM_BLOCK, x + i, 0, false);
+        sum += (double)sum_block(n - i < SUM_BLOCK ? n - i : SUM_BLOCK, x + i, center, false);
     return sum;
 }
 
@@ -104,19 +104,19 @@ static void attention_gradient_row(int64_t n, const float *restrict p, float *re
         dp[i] = p[i] * (dp[i] - delta) * scale;
 }
 
-INLINE Vec cross_entropy_gradient(Vec z, float log_sum, float weight, float inverse_cap)
+INLINE Vec cross_entropy_gradient(Vec z, const float *parts, float weight, float inverse_cap)
 {
-    const Vec g = exp_vec(z - log_sum) * weight, u = z * inverse_cap;
+    const Vec g = exp_vec((z - parts[0]) - parts[1]) * weight, u = z * inverse_cap;
     return inverse_cap == 0 ? g : g * (1.0F - u * u); /* 0 times -inf is not a number */
 }
 
-static void cross_entropy_gradient_row(int64_t n, float *z, float log_sum, float weight, float inverse_cap)
+static void cross_entropy_gradient_row(int64_t n, float *z, const float *parts, float weight, float inverse_cap)
 {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        store(z + i, cross_entropy_gradient(load(z + i), log_sum, weight, inverse_cap));
+        store(z + i, cross_entropy_gradient(load(z + i), parts, weight, inverse_cap));
     if (i < n)
-        store_part(z + i, n - i, cross_entropy_gradient(load_part(z + i, n - i, 0), log_sum, weight, inverse_cap));
+        store_part(z + i, n - i, cross_entropy_gradient(load_part(z + i, n - i, 0), parts, weight, inverse_cap));
 }
 
 /* ---- Normalisation ---- */
@@ -199,6 +199,12 @@ static void norm_columns(int64_t n, const float *restrict x, const float *restri
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = (x[i] - mean[i]) * factor[i] + shift[i];
+}
+
+static void sum_columns(int64_t n, const float *restrict x, const float *restrict mean, float *restrict sum)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += x[i] - mean[i];
 }
 
 static void squares_columns(int64_t n, const float *restrict x, const float *restrict mean, float *restrict sum)

@@ -25,7 +25,7 @@ typedef struct Pass {
     const double *mean, *factor;
     double *mean_out, *variance_out;
     float *y;                           /* or dx; NULL: not wanted */
-    float *partial_scale, *partial_shift; /* ROWS: a row of `channels` sums for each chunk; NULL: not wanted */
+    float *partial_scale, *partial_shift; /* ROWS: a row of `channels` sums for each chunk */
     int64_t chunk;
     double *sums, *products;            /* BY_COLUMN: [channels]; SEGMENTS: [outer, channels] */
     const double *average, *product;    /* of the statistics */
@@ -61,7 +61,9 @@ static void spill(int64_t n, float *sum, double *total)
     }
 }
 
-/* ---- Statistics ---- */
+/* ---- Statistics ----
+
+   Sums are of differences from some element, so that float holds them well when the mean is large. */
 
 static void statistics_of_rows(void *context, int64_t begin, int64_t end)
 {
@@ -71,7 +73,7 @@ static void statistics_of_rows(void *context, int64_t begin, int64_t end)
     for (int64_t row = begin; row < end; row++) {
         const float *x = pass->x + row * n;
         const double divisor = mean_divisor(pass->norm);
-        pass->mean_out[row] = pass->norm->centred ? kernel->sum_row(n, x) / divisor : 0;
+        pass->mean_out[row] = pass->norm->centred && n > 0 ? (double)x[0] + kernel->sum_row(n, x, x[0]) / divisor : 0;
         pass->variance_out[row] = kernel->squares_row(n, x, (float)pass->mean_out[row]) / divisor;
     }
 }
@@ -81,10 +83,11 @@ static void statistics_of_channels(void *context, int64_t begin, int64_t end)
     const Pass *pass = context;
     const Norm *norm = pass->norm;
     for (int64_t c = begin; c < end; c++) {
+        const float some = norm_elements(norm) > 0 ? pass->x[c * norm->inner] : 0;
         double sum = 0, squares = 0;
         for (int64_t o = 0; o < norm->outer; o++)
-            sum += kernels()->sum_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner);
-        const double mean = sum / mean_divisor(norm);
+            sum += kernels()->sum_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, some);
+        const double mean = (double)some + sum / mean_divisor(norm);
         for (int64_t o = 0; o < norm->outer; o++)
             squares += kernels()->squares_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, (float)mean);
         pass->mean_out[c] = mean;
@@ -99,16 +102,20 @@ static void statistics_of_columns(void *context, int64_t begin, int64_t end)
     for (int64_t block = begin; block < end; block++) {
         const int64_t first = block * COLUMNS, n = block_width(norm, first);
         double *mean = pass->mean_out + first, *variance = pass->variance_out + first;
-        float sum[COLUMNS] = {0}, centre[COLUMNS];
+        float sum[COLUMNS] = {0}, centre[COLUMNS] = {0};
+        if (norm->outer > 0)
+            memcpy(centre, pass->x + first, (size_t)n * sizeof *centre);
         memset(mean, 0, (size_t)n * sizeof *mean);
         memset(variance, 0, (size_t)n * sizeof *variance);
         for (int64_t o = 0; o < norm->outer; o++) {
-            kernels()->axpy(n, 1, pass->x + o * norm->channels + first, sum);
+            kernels()->sum_columns(n, pass->x + o * norm->channels + first, centre, sum);
             if (o % ROWS_A_SUM == ROWS_A_SUM - 1 || o == norm->outer - 1)
                 spill(n, sum, mean);
         }
-        for (int64_t i = 0; i < n; i++)
-            centre[i] = (float)(mean[i] /= mean_divisor(norm));
+        for (int64_t i = 0; i < n; i++) {
+            mean[i] = (double)centre[i] + mean[i] / mean_divisor(norm);
+            centre[i] = (float)mean[i];
+        }
         for (int64_t o = 0; o < norm->outer; o++) {
             kernels()->squares_columns(n, pass->x + o * norm->channels + first, centre, sum);
             if (o % ROWS_A_SUM == ROWS_A_SUM - 1 || o == norm->outer - 1)
@@ -166,6 +173,7 @@ static void apply_to_segments(void *context, int64_t begin, int64_t end)
     for (int64_t segment = begin; segment < end; segment++) {
         const int64_t c = segment % norm->channels, s = norm_statistic_of(norm, segment / norm->channels, c);
         const float factor = (float)pass->factor[s] * (pass->scale ? pass->scale[c] : 1);
+        /* y = factor x' + shift has the form of that gradient. */
         const float shift = pass->shift ? pass->shift[c] : 0, by[3] = {0, -shift, -factor};
         const float *x = pass->x + segment * n;
         kernels()->norm_gradient_row(n, x, (float)pass->mean[s], x, NULL, by, pass->y + segment * n);
@@ -203,7 +211,8 @@ static void gradient_of_rows(void *context, int64_t begin, int64_t end)
     for (int64_t row = begin; row < end; row++) {
         const float *x = pass->x + row * n, *dy = pass->dy + row * n, mean = (float)pass->mean[row];
         const double factor = pass->factor[row];
-        kernel->norm_parameters_row(n, x, mean, (float)factor, dy, dscale, dshift);
+        if (pass->dscale || pass->dshift)
+            kernel->norm_parameters_row(n, x, mean, (float)factor, dy, dscale, dshift);
         if (!pass->y)
             continue;
         double sum, product;
