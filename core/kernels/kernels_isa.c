@@ -353,7 +353,8 @@ static void softmax_row(int64_t n, const float *x, float *y)
 }
 
 #include "core/kernels/kernels_softmax.inc.h"
-#include "core/kernels/kernels_norm.inc.h"
+#include "core/kernels/kernels_rows.inc.h"
+#include "core/kernels/kernels_elementwise.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -375,21 +376,6 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .log_softmax_backward_row = log_softmax_backward_row,
     .log_sum_exp_parts = log_sum_exp_parts,
     .scaled_softmax_row = scaled_softmax_row,
-    .sum_row = sum_row,
-    .squares_row = squares_row,
-    .max_row = max_row,
-    .exp_row = exp_row,
-    .scale_row = scale_row,
-    .score_row = score_row,
-    .attention_gradient_row = attention_gradient_row,
-    .cross_entropy_gradient_row = cross_entropy_gradient_row,
-    .norm_row = norm_row,
-    .norm_columns = norm_columns,
-    .norm_sums = norm_sums,
-    .norm_sums_columns = norm_sums_columns,
-    .sum_columns = sum_columns,
-    .squares_columns = squares_columns,
-    .norm_gradient_row = norm_gradient_row,
-    .norm_gradient_columns = norm_gradient_columns,
-    .norm_parameters_row = norm_parameters_row,
+    .rows = ROW_KERNELS,
+    .elementwise = ELEMENTWISE_KERNELS,
 };

@@ -91,7 +91,7 @@ static void compute_scores(const Work *work, const Tile *tile, float *s)
           work->key + key_row(shape, tile) * d, d, 0, s, KEYS);
     for (int64_t i = 0; i < tile->rows; i++) {
         const int64_t distance = tile->first_key - (tile->first_query + i) - (shape->keys - shape->queries);
-        kernels()->score_row(visible(shape, tile, i), s + i * KEYS, (float)shape->scale,
+        kernels()->rows.score_row(visible(shape, tile, i), s + i * KEYS, (float)shape->scale,
                              work->mask ? work->mask + mask_row(shape, tile, i) : NULL, slope, (float)distance);
     }
 }
@@ -108,11 +108,11 @@ static void clear_hidden(const Attention *shape, const Tile *tile, int64_t i, fl
 static void update_row(const Work *work, const Tile *tile, int64_t i, float *s, float *output, float *largest, float *sum)
 {
     const int64_t seen = visible(work->shape, tile, i);
-    const float before = *largest, tile_largest = kernels()->max_row(seen, s);
+    const float before = *largest, tile_largest = kernels()->rows.max_row(seen, s);
     clear_hidden(work->shape, tile, i, s);
     if (tile_largest > before)
         *largest = tile_largest;
-    else if (before == -INFINITY && seen > 0 && isnan(kernels()->sum_row(seen, s, 0)))
+    else if (before == -INFINITY && seen > 0 && isnan(kernels()->rows.centred_sum_row(seen, s, 0)))
         *largest = NAN; /* is never larger, and must not pass for a row that sees nothing */
     if (*largest == -INFINITY) {
         memset(s, 0, (size_t)tile->columns * sizeof *s);
@@ -120,10 +120,10 @@ static void update_row(const Work *work, const Tile *tile, int64_t i, float *s, 
     }
     if (*largest != before) {
         const float factor = expf(before - *largest);
-        kernels()->scale_row(work->shape->width, factor, output);
+        kernels()->rows.scale_row(work->shape->width, factor, output);
         *sum *= factor;
     }
-    *sum += kernels()->exp_row(seen, s, *largest, s);
+    *sum += kernels()->rows.exp_row(seen, s, *largest, s);
 }
 
 static void forward_block(const Work *work, Tile tile)
@@ -146,7 +146,7 @@ static void forward_block(const Work *work, Tile tile)
     }
     for (int64_t i = 0; i < tile.rows; i++) {
         const bool nothing = largest[i] == -INFINITY;
-        kernels()->scale_row(d, nothing ? 0 : 1 / sum[i], output + i * d);
+        kernels()->rows.scale_row(d, nothing ? 0 : 1 / sum[i], output + i * d);
         work->parts[2 * (first_row + i)] = nothing ? 0 : largest[i];
         work->parts[2 * (first_row + i) + 1] = nothing ? 0 : logf(sum[i]);
     }
@@ -203,7 +203,7 @@ static void backward_tile(const Work *work, const Tile *tile)
         return;
     sgemm(false, true, tile->rows, tile->columns, d, gradient, d, work->value + key * d, d, 0, ds, KEYS);
     for (int64_t i = 0; i < tile->rows; i++) {
-        kernels()->attention_gradient_row(visible(shape, tile, i), p + i * KEYS, ds + i * KEYS, work->delta[row + i],
+        kernels()->rows.attention_gradient_row(visible(shape, tile, i), p + i * KEYS, ds + i * KEYS, work->delta[row + i],
                                           work->dmask ? 1 : (float)shape->scale);
         clear_hidden(shape, tile, i, ds + i * KEYS);
     }

@@ -68,13 +68,13 @@ static void spill(int64_t n, float *sum, double *total)
 static void statistics_of_rows(void *context, int64_t begin, int64_t end)
 {
     const Pass *pass = context;
-    const Kernels *kernel = kernels();
+    const RowKernels *rows = &kernels()->rows;
     const int64_t n = norm_elements(pass->norm);
     for (int64_t row = begin; row < end; row++) {
         const float *x = pass->x + row * n;
         const double divisor = mean_divisor(pass->norm);
-        pass->mean_out[row] = pass->norm->centred && n > 0 ? (double)x[0] + kernel->sum_row(n, x, x[0]) / divisor : 0;
-        pass->variance_out[row] = kernel->squares_row(n, x, (float)pass->mean_out[row]) / divisor;
+        pass->mean_out[row] = pass->norm->centred && n > 0 ? (double)x[0] + rows->centred_sum_row(n, x, x[0]) / divisor : 0;
+        pass->variance_out[row] = rows->centred_squares_row(n, x, (float)pass->mean_out[row]) / divisor;
     }
 }
 
@@ -86,10 +86,10 @@ static void statistics_of_channels(void *context, int64_t begin, int64_t end)
         const float some = norm_elements(norm) > 0 ? pass->x[c * norm->inner] : 0;
         double sum = 0, squares = 0;
         for (int64_t o = 0; o < norm->outer; o++)
-            sum += kernels()->sum_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, some);
+            sum += kernels()->rows.centred_sum_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, some);
         const double mean = (double)some + sum / mean_divisor(norm);
         for (int64_t o = 0; o < norm->outer; o++)
-            squares += kernels()->squares_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, (float)mean);
+            squares += kernels()->rows.centred_squares_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, (float)mean);
         pass->mean_out[c] = mean;
         pass->variance_out[c] = squares / mean_divisor(norm);
     }
@@ -108,7 +108,7 @@ static void statistics_of_columns(void *context, int64_t begin, int64_t end)
         memset(mean, 0, (size_t)n * sizeof *mean);
         memset(variance, 0, (size_t)n * sizeof *variance);
         for (int64_t o = 0; o < norm->outer; o++) {
-            kernels()->sum_columns(n, pass->x + o * norm->channels + first, centre, sum);
+            kernels()->rows.centred_sum_columns(n, pass->x + o * norm->channels + first, centre, sum);
             if (o % ROWS_A_SUM == ROWS_A_SUM - 1 || o == norm->outer - 1)
                 spill(n, sum, mean);
         }
@@ -117,7 +117,7 @@ static void statistics_of_columns(void *context, int64_t begin, int64_t end)
             centre[i] = (float)mean[i];
         }
         for (int64_t o = 0; o < norm->outer; o++) {
-            kernels()->squares_columns(n, pass->x + o * norm->channels + first, centre, sum);
+            kernels()->rows.centred_squares_columns(n, pass->x + o * norm->channels + first, centre, sum);
             if (o % ROWS_A_SUM == ROWS_A_SUM - 1 || o == norm->outer - 1)
                 spill(n, sum, variance);
         }
@@ -144,7 +144,7 @@ static void apply_to_rows(void *context, int64_t begin, int64_t end)
     const Pass *pass = context;
     const int64_t n = pass->norm->channels;
     for (int64_t row = begin; row < end; row++)
-        kernels()->norm_row(n, pass->x + row * n, (float)pass->mean[row], (float)pass->factor[row], pass->scale, pass->shift,
+        kernels()->rows.norm_row(n, pass->x + row * n, (float)pass->mean[row], (float)pass->factor[row], pass->scale, pass->shift,
                             pass->y + row * n);
 }
 
@@ -161,7 +161,7 @@ static void apply_to_columns(void *context, int64_t begin, int64_t end)
             shift[i] = pass->shift ? pass->shift[first + i] : 0;
         }
         for (int64_t at = first; at < pass->norm->outer * channels; at += channels)
-            kernels()->norm_columns(n, pass->x + at, mean, factor, shift, pass->y + at);
+            kernels()->rows.norm_columns(n, pass->x + at, mean, factor, shift, pass->y + at);
     }
 }
 
@@ -176,7 +176,7 @@ static void apply_to_segments(void *context, int64_t begin, int64_t end)
         /* y = factor x' + shift has the form of that gradient. */
         const float shift = pass->shift ? pass->shift[c] : 0, by[3] = {0, -shift, -factor};
         const float *x = pass->x + segment * n;
-        kernels()->norm_gradient_row(n, x, (float)pass->mean[s], x, NULL, by, pass->y + segment * n);
+        kernels()->rows.norm_gradient_row(n, x, (float)pass->mean[s], x, NULL, by, pass->y + segment * n);
     }
 }
 
@@ -203,7 +203,7 @@ static void gradient_of_rows(void *context, int64_t begin, int64_t end)
 {
     const Pass *pass = context;
     const Norm *norm = pass->norm;
-    const Kernels *kernel = kernels();
+    const RowKernels *rows = &kernels()->rows;
     const int64_t n = norm->channels, chunk = begin / pass->chunk;
     float *dscale = pass->partial_scale + chunk * n, *dshift = pass->partial_shift + chunk * n;
     memset(dscale, 0, (size_t)n * sizeof *dscale);
@@ -212,14 +212,14 @@ static void gradient_of_rows(void *context, int64_t begin, int64_t end)
         const float *x = pass->x + row * n, *dy = pass->dy + row * n, mean = (float)pass->mean[row];
         const double factor = pass->factor[row];
         if (pass->dscale || pass->dshift)
-            kernel->norm_parameters_row(n, x, mean, (float)factor, dy, dscale, dshift);
+            rows->norm_parameters_row(n, x, mean, (float)factor, dy, dscale, dshift);
         if (!pass->y)
             continue;
         double sum, product;
-        kernel->norm_sums(n, x, mean, dy, pass->scale, &sum, &product);
+        rows->norm_sums(n, x, mean, dy, pass->scale, &sum, &product);
         const float by[3] = {(float)factor, norm->centred ? (float)(factor * sum / (double)n) : 0,
                              (float)(factor * factor * factor * product / (double)n)};
-        kernel->norm_gradient_row(n, x, mean, dy, pass->scale, by, pass->y + row * n);
+        rows->norm_gradient_row(n, x, mean, dy, pass->scale, by, pass->y + row * n);
     }
 }
 
@@ -266,7 +266,7 @@ static void gradient_of_columns(void *context, int64_t begin, int64_t end)
         }
         for (int64_t o = 0; o <= last; o++) {
             const int64_t at = o * channels + first;
-            kernels()->norm_sums_columns(n, pass->x + at, mean, pass->dy + at, sum, product);
+            kernels()->rows.norm_sums_columns(n, pass->x + at, mean, pass->dy + at, sum, product);
             if (o % ROWS_A_SUM == ROWS_A_SUM - 1 || o == last) {
                 spill(n, sum, sums);
                 spill(n, product, products);
@@ -282,7 +282,7 @@ static void gradient_of_columns(void *context, int64_t begin, int64_t end)
         }
         for (int64_t o = 0; o <= last && pass->y; o++) {
             const int64_t at = o * channels + first;
-            kernels()->norm_gradient_columns(n, pass->x + at, mean, pass->dy + at, (const float *[]){by[0], by[1], by[2]},
+            kernels()->rows.norm_gradient_columns(n, pass->x + at, mean, pass->dy + at, (const float *[]){by[0], by[1], by[2]},
                                              pass->y + at);
         }
     }
@@ -295,7 +295,7 @@ static void sums_of_segments(void *context, int64_t begin, int64_t end)
     for (int64_t segment = begin; segment < end; segment++) {
         const int64_t s = norm_statistic_of(norm, segment / norm->channels, segment % norm->channels);
         const int64_t at = segment * norm->inner;
-        kernels()->norm_sums(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, pass->sums + segment,
+        kernels()->rows.norm_sums(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, pass->sums + segment,
                              pass->products + segment);
         pass->products[segment] *= pass->factor[s];
     }
@@ -311,7 +311,7 @@ static void gradient_of_segments(void *context, int64_t begin, int64_t end)
         const double factor = pass->factor[s];
         const float by[3] = {(float)factor * (pass->scale ? pass->scale[c] : 1), (float)(factor * pass->average[s]),
                              (float)(factor * factor * pass->product[s])};
-        kernels()->norm_gradient_row(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, by, pass->y + at);
+        kernels()->rows.norm_gradient_row(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, by, pass->y + at);
     }
 }
 

@@ -28,7 +28,7 @@ INLINE float sum_block(int64_t n, const float *x, float center, bool squared)
     return sum;
 }
 
-static double sum_row(int64_t n, const float *x, float center)
+static double centred_sum_row(int64_t n, const float *x, float center)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i += SUM_BLOCK)
@@ -36,7 +36,7 @@ static double sum_row(int64_t n, const float *x, float center)
     return sum;
 }
 
-static double squares_row(int64_t n, const float *x, float center)
+static double centred_squares_row(int64_t n, const float *x, float center)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i += SUM_BLOCK)
@@ -201,13 +201,13 @@ static void norm_columns(int64_t n, const float *restrict x, const float *restri
         y[i] = (x[i] - mean[i]) * factor[i] + shift[i];
 }
 
-static void sum_columns(int64_t n, const float *restrict x, const float *restrict mean, float *restrict sum)
+static void centred_sum_columns(int64_t n, const float *restrict x, const float *restrict mean, float *restrict sum)
 {
     for (int64_t i = 0; i < n; i++)
         sum[i] += x[i] - mean[i];
 }
 
-static void squares_columns(int64_t n, const float *restrict x, const float *restrict mean, float *restrict sum)
+static void centred_squares_columns(int64_t n, const float *restrict x, const float *restrict mean, float *restrict sum)
 {
     for (int64_t i = 0; i < n; i++)
         sum[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
@@ -229,3 +229,24 @@ static void norm_gradient_columns(int64_t n, const float *restrict x, const floa
     for (int64_t i = 0; i < n; i++)
         dx[i] = a[i] * dy[i] - b[i] - (x[i] - mean[i]) * c[i];
 }
+
+#define ROW_KERNELS                                               \
+    {                                                             \
+        .centred_sum_row = centred_sum_row,                       \
+        .centred_squares_row = centred_squares_row,               \
+        .max_row = max_row,                                       \
+        .exp_row = exp_row,                                       \
+        .scale_row = scale_row,                                   \
+        .score_row = score_row,                                   \
+        .attention_gradient_row = attention_gradient_row,         \
+        .cross_entropy_gradient_row = cross_entropy_gradient_row, \
+        .norm_row = norm_row,                                     \
+        .norm_columns = norm_columns,                             \
+        .norm_sums = norm_sums,                                   \
+        .norm_sums_columns = norm_sums_columns,                   \
+        .centred_sum_columns = centred_sum_columns,               \
+        .centred_squares_columns = centred_squares_columns,       \
+        .norm_gradient_row = norm_gradient_row,                   \
+        .norm_gradient_columns = norm_gradient_columns,           \
+        .norm_parameters_row = norm_parameters_row,               \
+    }
