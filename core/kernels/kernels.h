@@ -3,6 +3,8 @@
 #define XENT_KERNELS_KERNELS_H
 
 #include "core/base/error.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/rows.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +30,18 @@ typedef struct Kernels {
        nothing but -inf, or of an empty row, is -inf). */
     VectorFunction softmax_row, log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
+
+    /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
+    void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
+    void (*log_softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
+    /* The log-sum-exp of a row as a sum of two, shift and log of the rest: added up, a large shift would take
+       the low bits of the other. */
+    void (*log_sum_exp_parts)(int64_t n, const float *x, float *parts);
+    /* result = factor softmax(x), given the parts. */
+    void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
+
+    RowKernels rows;
+    ElementwiseKernels elementwise;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -352,6 +352,10 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
+#include "core/kernels/kernels_softmax.inc.h"
+#include "core/kernels/kernels_rows.inc.h"
+#include "core/kernels/kernels_elementwise.inc.h"
+
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .isa = TEXT(KERNEL_ISA),
@@ -368,4 +372,10 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .softmax_row = softmax_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
+    .softmax_backward_row = softmax_backward_row,
+    .log_softmax_backward_row = log_softmax_backward_row,
+    .log_sum_exp_parts = log_sum_exp_parts,
+    .scaled_softmax_row = scaled_softmax_row,
+    .rows = ROW_KERNELS,
+    .elementwise = ELEMENTWISE_KERNELS,
 };
