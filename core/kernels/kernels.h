@@ -3,6 +3,7 @@
 #define XENT_KERNELS_KERNELS_H
 
 #include "core/base/error.h"
+#include "core/kernels/kernels_convolution.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +38,8 @@ typedef struct Kernels {
     void (*log_sum_exp_parts)(int64_t n, const float *x, float *parts);
     /* result = factor softmax(x), given the parts. */
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
+
+    ConvolutionKernels convolution;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */
