@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/rows.h"
+#include "core/kernels/kernels_convolution.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ typedef struct Kernels {
 
     RowKernels rows;
     ElementwiseKernels elementwise;
+    ConvolutionKernels convolution;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -355,6 +355,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_rows.inc.h"
 #include "core/kernels/kernels_elementwise.inc.h"
+#include "core/kernels/kernels_convolution.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -378,4 +379,6 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .scaled_softmax_row = scaled_softmax_row,
     .rows = ROW_KERNELS,
     .elementwise = ELEMENTWISE_KERNELS,
+    .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
+                    WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
 };
