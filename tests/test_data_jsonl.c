@@ -32,9 +32,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void write_to(const char *path, const char *text)
+{
+    assert_true(file_write(path, text, strlen(text), &error));
+}
+
 static void write_text(const char *text)
 {
-    assert_true(file_write(temporary.file, text, strlen(text), &error));
+    write_to(temporary.file, text);
 }
 
 static bool parse(const char *keys, Instance *instance)
@@ -147,7 +152,7 @@ static void test_data_jsonl__test_file(void **state)
         {"\n", "test.jsonl: no rows"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_true(file_write(path, cases[i].test, strlen(cases[i].test), &error));
+        write_to(path, cases[i].test);
         if (cases[i].message) {
             check_refused(train, keys, cases[i].message);
             continue;
@@ -159,9 +164,9 @@ static void test_data_jsonl__test_file(void **state)
         assert_ptr_equal(splits.test.dataset->tokenizer, splits.train.dataset->tokenizer);
         data_free(&splits);
     }
-    assert_true(file_write(path, "{\"t\": \"a\", \"y\": 2}", 19, &error));
+    write_to(path, "{\"t\": \"a\", \"y\": 2}");
     check_refused("{\"t\": \"a\", \"y\": 1}", keys, "test.jsonl:1: y: class 2 is not in the training file, its classes are 0 to 1");
-    assert_true(file_write(path, "{\"t\": \"a\", \"y\": -1e300}", 23, &error));
+    write_to(path, "{\"t\": \"a\", \"y\": -1e300}");
     check_refused("{\"t\": \"a\", \"y\": 1}", keys, "test.jsonl:1: y: class -1e+300 is not in the training file");
     unlink(path);
 }

@@ -295,7 +295,7 @@ static int compare_keys(const void *a, const void *b)
 static bool check_duplicates(Scanner *scanner, size_t first)
 {
     size_t count = scanner->key_count - first;
-    Key *keys = scanner->keys + first;
+    Key *keys = count ? scanner->keys + first : NULL; /* empty objects alone: there are no keys yet */
     if (count > 1)
         qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 1; i < count; i++)
