@@ -1,5 +1,5 @@
 /* Byte-pair encoding (Sennrich, Haddow and Birch 2016, arXiv:1508.07909) over bytes, as in GPT-2
-   (Radford et al. 2019), for tokenizer_bpe.c: how text is cut into words and how merges are learned. */
+   (Radford et al. 2019), for tokenizer_bpe.c: how merges are learned. */
 #ifndef XENT_DATA_BPE_H
 #define XENT_DATA_BPE_H
 
@@ -13,13 +13,8 @@ enum {
 /* Merge k makes token BPE_BYTES + k of two earlier ones. */
 typedef struct BpeMerge { int32_t left, right; } BpeMerge;
 
-/* End of the word that begins at `at` < size. A word is a run of letters, of digits, of white space or
-   of other characters, with the one space before it; all bytes above 0x7F count as letters. Merges
-   never cross the border of a word. */
-size_t bpe_word_end(const unsigned char *text, size_t at, size_t size);
-
 /* Learns up to `limit` merges into merges[limit] and returns how many: again and again the pair of
-   neighbours that is most frequent becomes a token, until none occurs twice. Ties: the pair whose left
+   neighbours in a word (word_end, classes) that is most frequent becomes a token, until none occurs twice. Ties: the pair whose left
    piece, then right piece, is smaller as a byte string (a prefix is smaller), then whose tokens are.
    pieces[BPE_BYTES + limit] and sizes, of which the bytes are there already, get those of the merges,
    in `arena`. Takes O(n log n) time for n bytes of different words. */

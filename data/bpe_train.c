@@ -4,37 +4,9 @@
 #include <string.h>
 
 #include "data/bpe.h"
+#include "data/word_end.h"
 
 enum { NONE = -1 };
-
-typedef enum ByteClass { SPACE, LETTER, DIGIT, OTHER } ByteClass;
-
-static ByteClass class_of(unsigned char byte)
-{
-    if (byte == ' ' || (byte >= '\t' && byte <= '\r'))
-        return SPACE;
-    if (byte >= '0' && byte <= '9')
-        return DIGIT;
-    unsigned char lower = byte | 0x20;
-    return byte >= 0x80 || (lower >= 'a' && lower <= 'z') ? LETTER : OTHER;
-}
-
-static size_t run_end(const unsigned char *text, size_t at, size_t size)
-{
-    ByteClass class = class_of(text[at]);
-    while (at < size && class_of(text[at]) == class)
-        at++;
-    return at;
-}
-
-size_t bpe_word_end(const unsigned char *text, size_t at, size_t size)
-{
-    size_t end = run_end(text, at, size);
-    if (class_of(text[at]) != SPACE || end == size || text[end - 1] != ' ')
-        return end;
-    /* White space ends before its last space, which belongs to what follows. */
-    return end - at > 1 ? end - 1 : run_end(text, end, size);
-}
 
 /* A byte of a word, and while it begins a token, the token. Its right neighbour in the same word makes
    a pair with it; the places of a pair are a doubly linked list, so that each leaves it in O(1). */
@@ -216,7 +188,7 @@ static void count_words(Trainer *trainer, const unsigned char *text, size_t size
     ByteTable *words = byte_table_new(trainer->arena);
     size_t total = 0, room = 0;
     for (size_t at = 0, end; at < size; at = end) {
-        end = bpe_word_end(text, at, size);
+        end = word_end(text, at, size, true);
         int32_t known = byte_table_count(words), word = byte_table_add(words, text + at, end - at);
         if (word == known)
             total += end - at;

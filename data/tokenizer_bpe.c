@@ -3,6 +3,7 @@
 
 #include "data/bpe.h"
 #include "data/tokenizer.h"
+#include "data/word_end.h"
 
 struct bpe { int64_t vocabulary; };
 
@@ -186,13 +187,13 @@ static bool bpe_encode(const Tokenizer *tokenizer, const unsigned char *text, si
     Cache cache = {.words = byte_table_new(scratch)};
     *count = 0;
     for (size_t at = 0, end; at < size; at = end) {
-        end = bpe_word_end(text, at, size);
+        end = word_end(text, at, size, true);
         int32_t word = find_word(&cache, &encoder, text + at, end - at);
         *count += cache.begins[word + 1] - cache.begins[word];
     }
     int32_t *out = *tokens = arena_alloc(arena, (size_t)*count * sizeof *out);
     for (size_t at = 0, end; at < size; at = end) {
-        end = bpe_word_end(text, at, size);
+        end = word_end(text, at, size, true);
         int32_t word = byte_table_find(cache.words, text + at, end - at);
         size_t length = (size_t)(cache.begins[word + 1] - cache.begins[word]);
         memcpy(out, cache.pool + cache.begins[word], length * sizeof *out);

@@ -7,6 +7,7 @@
 #include "core/base/random.h"
 #include "data/bpe.h"
 #include "data/tokenizer.h"
+#include "data/word_end.h"
 
 static Arena *arena;
 static JsonSource *source;
@@ -30,7 +31,8 @@ static int tear_down(void **state)
 
 /* Every tokenizer with its parameters. */
 static const char *const all[] = {"\"byte\"", "\"char\"", "{\"type\": \"char\", \"unknown\": true}", "\"bpe\"",
-                                  "{\"type\": \"bpe\", \"vocabulary\": 270}"};
+                                  "{\"type\": \"bpe\", \"vocabulary\": 270}", "\"word\"",
+                                  "{\"type\": \"word\", \"punctuation\": false}"};
 enum { ALL = sizeof all / sizeof *all };
 
 static const cJSON *parse_json(const char *text)
@@ -137,19 +139,26 @@ static void test_data_tokenizer__char_names_the_byte(void **state)
     assert_string_equal(error.message, "no text to take characters from");
 }
 
-static void test_data_tokenizer__bpe_words(void **state)
+static void check_words(const char *text, bool classes, const char *const *words, size_t count)
 {
-    (void)state;
-    static const char text[] = "Hello, world  42\n\n x1\xC3\xBC ?!\t ";
-    static const char *const words[] = {"Hello", ",", " world", " ", " 42", "\n\n", " x", "1", "\xC3\xBC", " ?!", "\t "};
     size_t at = 0;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        size_t end = bpe_word_end((const unsigned char *)text, at, strlen(text));
+    for (size_t i = 0; i < count; i++) {
+        size_t end = word_end((const unsigned char *)text, at, strlen(text), classes);
         assert_int_equal(end - at, strlen(words[i]));
         assert_memory_equal(text + at, words[i], end - at);
         at = end;
     }
     assert_int_equal(at, strlen(text));
+}
+
+static void test_data_tokenizer__ends_of_words(void **state)
+{
+    (void)state;
+    static const char text[] = "Hello, world  42\n\n x1\xC3\xBC ?!\t ";
+    static const char *const by_class[] = {"Hello", ",", " world", " ", " 42", "\n\n", " x", "1", "\xC3\xBC", " ?!", "\t "};
+    static const char *const by_space[] = {"Hello,", " world", " ", " 42", "\n\n", " x1\xC3\xBC", " ?!", "\t "};
+    check_words(text, true, by_class, sizeof by_class / sizeof *by_class);
+    check_words(text, false, by_space, sizeof by_space / sizeof *by_space);
 }
 
 static void check_pieces(const Tokenizer *tokenizer, const char *const *pieces, int64_t count)
@@ -275,7 +284,7 @@ static void check_against_reference(uint64_t seed, const char *letters)
     for (size_t i = 0; i < SIZE; i++)
         text[i] = (unsigned char)letters[random_below(&random, (int64_t)strlen(letters))];
     for (size_t at = 0, end; at < SIZE; at = end) {
-        for (end = bpe_word_end(text, at, SIZE); at < end; at++)
+        for (end = word_end(text, at, SIZE, true); at < end; at++)
             list[length++] = text[at];
         list[length++] = -1;
     }
@@ -308,6 +317,32 @@ static void test_data_tokenizer__bpe_equals_the_plain_algorithm(void **state)
     for (uint64_t seed = 0; seed < 4; seed++)
         for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
             check_against_reference(seed, letters[i]);
+}
+
+static void test_data_tokenizer__word_keeps_the_most_frequent(void **state)
+{
+    (void)state;
+    static const char *const config = "{\"type\": \"word\", \"vocabulary\": 4, \"punctuation\": false}";
+    static const char *const pieces[] = {" b", "\n", " a-1", "<unk>"}; /* 3 times, 2, 1; " c" comes behind " a-1" */
+    static const int32_t expected[] = {3, 3, 0, 2, 1};
+    Tokenizer tokenizer;
+    assert_true(train(config, " b\n b a-1\n c b", &tokenizer));
+    assert_int_equal(tokenizer.vocabulary, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(tokenizer.piece_sizes[i], strlen(pieces[i]));
+        assert_memory_equal(tokenizer.pieces[i], pieces[i], strlen(pieces[i]));
+    }
+    int32_t *tokens;
+    int64_t count;
+    size_t size;
+    assert_true(tokenizer_encode(&tokenizer, (const unsigned char *)"b c b a-1\n", 10, arena, &tokens, &count, &error));
+    assert_int_equal(count, 5);
+    assert_memory_equal(tokens, expected, sizeof expected);
+    assert_string_equal((char *)tokenizer_decode(&tokenizer, tokens, count, arena, &size), "<unk><unk> b a-1\n");
+    assert_false(train_bytes(config, "a\0b", 3, &tokenizer));
+    assert_string_equal(error.message, "byte 1: NUL byte; the tokenizers byte and bpe take any bytes");
+    assert_false(train(config, "ab\xFF", &tokenizer));
+    assert_string_equal(error.message, "byte 2: not valid UTF-8; the tokenizers byte and bpe take any bytes");
 }
 
 /* Through text, as a checkpoint keeps it. */
@@ -369,6 +404,12 @@ static void test_data_tokenizer__hostile_states_are_refused(void **state)
          "bpe: state: 2 merges, a vocabulary of 257 has at most 1"},
         {"{\"type\": \"bpe\", \"state\": {\"merges\": [[0, 0], [256, 256], [257, 257], [258, 258], [259, 259],"
          "[260, 260], [261, 261], [262, 262], [263, 263]]}}", "merges[8]: stands for more than 256 bytes"},
+        {"{\"type\": \"word\", \"state\": {}}", "word: state: expected \"words\", a list of strings"},
+        {"{\"type\": \"word\", \"state\": {\"words\": [\"a\", 3]}}", "words[1]: expected a string that is not empty"},
+        {"{\"type\": \"word\", \"state\": {\"words\": [\"\"]}}", "words[0]: expected a string that is not empty"},
+        {"{\"type\": \"word\", \"state\": {\"words\": [\"a\", \"a\"]}}", "words[1]: the same as an earlier word"},
+        {"{\"type\": \"word\", \"vocabulary\": 2, \"state\": {\"words\": [\"a\", \"b\"]}}",
+         "word: state: 2 words, a vocabulary of 2 has at most 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ParamContext context = {.source = source, .path = "tokenizer"};
@@ -390,11 +431,12 @@ int main(void)
         TEST(test_data_tokenizer__any_bytes_round_trip),
         TEST(test_data_tokenizer__char_numbers_code_points_in_order),
         TEST(test_data_tokenizer__char_names_the_byte),
-        TEST(test_data_tokenizer__bpe_words),
+        TEST(test_data_tokenizer__ends_of_words),
         TEST(test_data_tokenizer__bpe_by_hand),
         TEST(test_data_tokenizer__bpe_overlaps),
         TEST(test_data_tokenizer__bpe_longest_piece),
         TEST(test_data_tokenizer__bpe_equals_the_plain_algorithm),
+        TEST(test_data_tokenizer__word_keeps_the_most_frequent),
         TEST(test_data_tokenizer__save_and_restore),
         TEST(test_data_tokenizer__hostile_states_are_refused),
     };
