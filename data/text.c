@@ -122,6 +122,17 @@ static bool set_windows(const struct text *self, const Part *part, int which, co
     return true;
 }
 
+static bool describe(const void *values, Dataset *shape)
+{
+    const struct text *self = values;
+    shape->type = ARRAY_I32;
+    shape->rank = 1;
+    shape->shape[0] = self->length;
+    shape->target_kind = TARGET_TOKENS;
+    shape->classes = ((const TokenizerDef *)self->tokenizer.component)->vocabulary;
+    return shape->classes > 0;
+}
+
 static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *error)
 {
     (void)seed;
@@ -157,5 +168,5 @@ const DatasetDef dataset_text = {
                  "The tokenizer is trained on the training block alone.",
         .validate = validate,
     },
-    .load = load,
+    .load = load, .describe = describe,
 };

@@ -11,6 +11,7 @@ typedef struct Tokenizer Tokenizer;
 
 typedef struct TokenizerDef {
     Component component;
+    int64_t vocabulary;         /* where it does not depend on the text; 0: it does */
     /* Learns what it needs (alphabet, merges) from the training text; deterministic. Fills
        tokenizer->vocabulary, pieces and state, in `arena`. */
     bool (*train)(const void *values, const unsigned char *text, size_t size, Arena *arena, Tokenizer *tokenizer, Error *error);

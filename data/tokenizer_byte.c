@@ -2,10 +2,11 @@
 
 #include "data/tokenizer.h"
 
+enum { BYTES = 256 };
+
 static bool byte_restore(const void *values, const cJSON *state, Arena *arena, Tokenizer *tokenizer, Error *error)
 {
     (void)values, (void)state, (void)error;
-    enum { BYTES = 256 };
     unsigned char *bytes = arena_alloc(arena, BYTES);
     const unsigned char **pieces = arena_alloc(arena, BYTES * sizeof *pieces);
     int64_t *sizes = arena_alloc(arena, BYTES * sizeof *sizes);
@@ -44,5 +45,6 @@ const TokenizerDef tokenizer_byte = {
         .summary = "a token for each of the 256 bytes",
         .notes = "The token is the byte's value. Any bytes are text, and decoding gives them back.",
     },
+    .vocabulary = BYTES,
     .train = byte_train, .encode = byte_encode, .restore = byte_restore,
 };

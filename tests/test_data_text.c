@@ -202,6 +202,23 @@ static void test_data_text__keys_that_do_not_apply(void **state)
     }
 }
 
+static void test_data_text__bytes_are_described_without_reading(void **state)
+{
+    (void)state;
+    static const struct { const char *config; bool known; } cases[] = {
+        {"{\"type\": \"text\", \"path\": \"absent\", \"length\": 7, \"tokenizer\": \"byte\"}", true},
+        {"{\"type\": \"text\", \"path\": \"absent\"}", false},
+    };
+    for (int i = 0; i < 2; i++) {
+        Instance instance;
+        Dataset shape = {0};
+        assert_true(parse(cases[i].config, &instance));
+        assert_int_equal(((const DatasetDef *)instance.component)->describe(instance.values, &shape), cases[i].known);
+        if (cases[i].known)
+            assert_true(shape.type == ARRAY_I32 && shape.rank == 1 && shape.shape[0] == 7 && shape.classes == 256);
+    }
+}
+
 /* Real texts, where XENT_SHARED_DATA names a folder that has them. */
 static const char *shared_file(const char *name)
 {
@@ -245,7 +262,16 @@ static void test_data_text__penn_treebank(void **state)
              shared_file("ptb/ptb.test.txt.gz"));
     assert_true(load(path, keys));
     assert_int_equal(splits.train.dataset->classes, 50);
-    assert_true(splits.val.count > 3000 && splits.test.count > 3000 && splits.train.count > 30000);
+    data_free(&splits);
+
+    /* The published numbers of tokens, each line's end among them, and of words: 9,999 and the line's end. */
+    snprintf(keys + strlen(keys), sizeof keys - strlen(keys), "%s",
+             ", \"length\": 1, \"tokenizer\": {\"type\": \"word\", \"vocabulary\": 20000, \"punctuation\": false}");
+    assert_true(load(path, keys));
+    assert_int_equal(splits.train.dataset->classes, 10000 + 1);
+    assert_int_equal(splits.train.count + 1, 929589);
+    assert_int_equal(splits.val.count + 1, 73760);
+    assert_int_equal(splits.test.count + 1, 82430);
     data_free(&splits);
 }
 
@@ -261,6 +287,7 @@ int main(void)
         TEST(test_data_text__files_of_their_own),
         TEST(test_data_text__short_texts_are_refused),
         TEST(test_data_text__keys_that_do_not_apply),
+        TEST(test_data_text__bytes_are_described_without_reading),
         TEST(test_data_text__tiny_shakespeare),
         TEST(test_data_text__penn_treebank),
     };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/random.h"
-#include "data/bpe.h"
+#include "data/merges.h"
 #include "data/tokenizer.h"
 #include "data/word_end.h"
 
@@ -31,7 +31,7 @@ static int tear_down(void **state)
 
 /* Every tokenizer with its parameters. */
 static const char *const all[] = {"\"byte\"", "\"char\"", "{\"type\": \"char\", \"unknown\": true}", "\"bpe\"",
-                                  "{\"type\": \"bpe\", \"vocabulary\": 270}", "\"word\"",
+                                  "{\"type\": \"bpe\", \"vocabulary\": 270}", "\"word\"", "\"wordpiece\"",
                                   "{\"type\": \"word\", \"punctuation\": false}"};
 enum { ALL = sizeof all / sizeof *all };
 
@@ -85,12 +85,12 @@ static void test_data_tokenizer__utf8_round_trip(void **state)
 static void test_data_tokenizer__any_bytes_round_trip(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"\"byte\"", "\"bpe\""};
+    static const char *const kinds[] = {"\"byte\"", "\"bpe\"", "\"wordpiece\""};
     Random random = random_start(7, "test", 0);
     unsigned char text[4000];
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (unsigned char)(i < 2000 ? random_below(&random, 256) : " ab1\0\n-\xC3"[random_below(&random, 8)]);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         Tokenizer tokenizer;
         assert_true(train_bytes(kinds[i], text + 1000, 2000, &tokenizer));
         check_round_trip(&tokenizer, text, sizeof text);
@@ -163,10 +163,10 @@ static void test_data_tokenizer__ends_of_words(void **state)
 
 static void check_pieces(const Tokenizer *tokenizer, const char *const *pieces, int64_t count)
 {
-    assert_int_equal(tokenizer->vocabulary, BPE_BYTES + count);
+    assert_int_equal(tokenizer->vocabulary, MERGE_BYTES + count);
     for (int64_t i = 0; i < count; i++) {
-        assert_int_equal(tokenizer->piece_sizes[BPE_BYTES + i], strlen(pieces[i]));
-        assert_memory_equal(tokenizer->pieces[BPE_BYTES + i], pieces[i], strlen(pieces[i]));
+        assert_int_equal(tokenizer->piece_sizes[MERGE_BYTES + i], strlen(pieces[i]));
+        assert_memory_equal(tokenizer->pieces[MERGE_BYTES + i], pieces[i], strlen(pieces[i]));
     }
 }
 
@@ -191,6 +191,30 @@ static void test_data_tokenizer__bpe_by_hand(void **state)
     assert_int_equal(count, 2);
     assert_int_equal(tokens[0], 259);
     assert_int_equal(tokens[1], 257);
+}
+
+/* The same corpus: the scores are in the comments. */
+static void test_data_tokenizer__wordpiece_by_hand(void **state)
+{
+    (void)state;
+    static const char corpus[] = "low\nlow\nlow\nlow\nlow\nlower\nlower\nnewest\nnewest\nnewest\nnewest\nnewest\nnewest\n"
+                                 "widest\nwidest\nwidest\n";
+    static const char *const pieces[] = {
+        "id" /* 3/9 */, "lo" /* 7/49 */, "st" /* 9/81 */, "low" /* 7/112, as w+id */, "wid" /* 3/27 */,
+        "er" /* 2/34, as six others */, "lower" /* 2/14 */, "est" /* 9/135 */, "ew" /* 6/36, as n+e */,
+        "new" /* 6/36 */, "newest" /* 6/54, as wid+est */, "widest" /* 3/9 */};
+    Tokenizer tokenizer;
+    assert_true(train("\"wordpiece\"", corpus, &tokenizer));
+    check_pieces(&tokenizer, pieces, 12);
+    int32_t *tokens;
+    int64_t count;
+    assert_true(tokenizer_encode(&tokenizer, (const unsigned char *)"lowesidst", 9, arena, &tokens, &count, &error));
+    static const int32_t expected[] = {259, 'e', 's', 256, 258}; /* the longest that fits, from the left */
+    assert_int_equal(count, 5);
+    assert_memory_equal(tokens, expected, sizeof expected);
+    assert_true(train("{\"type\": \"wordpiece\", \"min_count\": 7}", corpus, &tokenizer));
+    static const char *const frequent[] = {"lo", "st", "low", "est"};
+    check_pieces(&tokenizer, frequent, 4);
 }
 
 /* aa occurs four times in two words of three; the merge takes the left one of an overlap. */
@@ -218,12 +242,12 @@ static void test_data_tokenizer__bpe_longest_piece(void **state)
     Tokenizer tokenizer;
     assert_true(train_bytes("\"bpe\"", text, sizeof text, &tokenizer));
     for (int64_t i = 0; i < tokenizer.vocabulary; i++)
-        assert_in_range(tokenizer.piece_sizes[i], 1, BPE_LONGEST_PIECE);
-    assert_int_equal(tokenizer.piece_sizes[tokenizer.vocabulary - 1], BPE_LONGEST_PIECE);
+        assert_in_range(tokenizer.piece_sizes[i], 1, MERGE_LONGEST);
+    assert_int_equal(tokenizer.piece_sizes[tokenizer.vocabulary - 1], MERGE_LONGEST);
     check_round_trip(&tokenizer, text, sizeof text);
 }
 
-/* The algorithm word for word on one list of tokens, word borders as -1: what bpe_train must equal. */
+/* The algorithm word for word on one list of tokens, word borders as -1: what merge_train must equal. */
 static int32_t compare_bytes(const unsigned char *a, int64_t a_size, const unsigned char *b, int64_t b_size)
 {
     int order = memcmp(a, b, (size_t)(a_size < b_size ? a_size : b_size));
@@ -291,13 +315,13 @@ static void check_against_reference(uint64_t seed, const char *letters)
     Tokenizer tokenizer;
     assert_true(train_bytes("{\"type\": \"bpe\", \"vocabulary\": 400}", text, SIZE, &tokenizer));
     const unsigned char **pieces = (const unsigned char **)(uintptr_t)tokenizer.pieces;
-    int32_t token = BPE_BYTES;
+    int32_t token = MERGE_BYTES;
     for (; token < 400 && find_best(list, length, pieces, tokenizer.piece_sizes, best); token++) {
-        BpeMerge merge = {best[0], best[1]};
+        Merge merge = {best[0], best[1]};
         size_t size = (size_t)(tokenizer.piece_sizes[best[0]] + tokenizer.piece_sizes[best[1]]);
         assert_in_range(token, 0, tokenizer.vocabulary - 1);
         assert_int_equal(tokenizer.piece_sizes[token], size);
-        assert_memory_equal(tokenizer.pieces[token], bpe_join(arena, merge, pieces, tokenizer.piece_sizes), size);
+        assert_memory_equal(tokenizer.pieces[token], merge_join(arena, merge, pieces, tokenizer.piece_sizes), size);
         length = replace(list, length, best, token);
     }
     assert_int_equal(tokenizer.vocabulary, token);
@@ -422,17 +446,40 @@ static void test_data_tokenizer__hostile_states_are_refused(void **state)
     }
 }
 
+static void test_data_tokenizer__byte_table_grows(void **state)
+{
+    (void)state;
+    ByteTable *table = byte_table_new(arena);
+    char key[2000];
+    memset(key, 0x7E, sizeof key);
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 3000; i++) {
+            size_t size = (size_t)i % 7 == 0 ? (size_t)(i / 7) : 4; /* the empty string too */
+            memcpy(key, &i, sizeof i);
+            int32_t number = i % 7 == 0 ? byte_table_add(table, key + 4, size) : byte_table_add(table, key, size);
+            assert_int_equal(number, i);
+            assert_int_equal(byte_table_find(table, i % 7 == 0 ? key + 4 : key, size), i);
+        }
+    assert_int_equal(byte_table_count(table), 3000);
+    assert_int_equal(byte_table_find(table, "absent", 6), -1);
+    size_t size;
+    assert_int_equal(byte_table_get(table, 7 * 300, &size)[299], 0x7E);
+    assert_int_equal(size, 300);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_data_tokenizer__byte_table_grows),
         TEST(test_data_tokenizer__utf8_round_trip),
         TEST(test_data_tokenizer__any_bytes_round_trip),
         TEST(test_data_tokenizer__char_numbers_code_points_in_order),
         TEST(test_data_tokenizer__char_names_the_byte),
         TEST(test_data_tokenizer__ends_of_words),
         TEST(test_data_tokenizer__bpe_by_hand),
+        TEST(test_data_tokenizer__wordpiece_by_hand),
         TEST(test_data_tokenizer__bpe_overlaps),
         TEST(test_data_tokenizer__bpe_longest_piece),
         TEST(test_data_tokenizer__bpe_equals_the_plain_algorithm),

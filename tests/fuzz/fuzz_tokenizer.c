@@ -20,7 +20,7 @@ static void check_text(const Tokenizer *tokenizer, const uint8_t *text, size_t s
     size_t decoded_size;
     const unsigned char *decoded = tokenizer_decode(tokenizer, tokens, count, arena, &decoded_size);
     const char *name = tokenizer->def->component.name;
-    bool any_bytes = strcmp(name, "byte") == 0 || strcmp(name, "bpe") == 0;
+    bool any_bytes = strcmp(name, "byte") == 0 || strcmp(name, "bpe") == 0 || strcmp(name, "wordpiece") == 0;
     if (any_bytes && (decoded_size != size || (size && memcmp(decoded, text, size) != 0)))
         abort();
 }

@@ -1,9 +1,8 @@
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/bpe.h"
+#include "data/merges.h"
 #include "data/word_end.h"
 
 enum { NONE = -1 };
@@ -17,7 +16,7 @@ typedef struct Place {
 } Place;
 
 typedef struct Pair {
-    BpeMerge tokens;
+    Merge tokens;
     int64_t count;                  /* in the whole text */
     int32_t first;                  /* of its places */
     int32_t slot;                   /* in the heap */
@@ -25,11 +24,13 @@ typedef struct Pair {
 
 typedef struct Trainer {
     Arena *arena;                   /* scratch */
+    MergeRule rule;
+    int64_t *token_counts;          /* [bytes and merges], in the whole text */
     int64_t *word_counts;           /* how often each different word occurs */
     Place *places;                  /* of the bytes of all different words */
-    ByteTable *numbers;             /* BpeMerge to index into pairs */
+    ByteTable *numbers;             /* Merge to index into pairs */
     Pair *pairs;
-    int32_t *heap;                  /* indices into pairs, the next to merge on top; as many as pairs */
+    int32_t *heap;                  /* indices into pairs, the most frequent on top; as many as pairs */
     size_t room;                    /* of both */
     const unsigned char **pieces;
     int64_t *sizes;
@@ -42,16 +43,20 @@ static int compare_pieces(const Trainer *trainer, int32_t a, int32_t b)
     return order ? order : (trainer->sizes[a] > trainer->sizes[b]) - (trainer->sizes[a] < trainer->sizes[b]);
 }
 
+/* Between pairs that are as good. */
+static bool precedes(const Trainer *trainer, Merge a, Merge b)
+{
+    int order = compare_pieces(trainer, a.left, b.left);
+    if (!order)
+        order = compare_pieces(trainer, a.right, b.right);
+    if (!order)
+        order = a.left - b.left;
+    return order ? order < 0 : a.right < b.right;
+}
+
 static bool goes_first(const Trainer *trainer, const Pair *a, const Pair *b)
 {
-    if (a->count != b->count)
-        return a->count > b->count;
-    int order = compare_pieces(trainer, a->tokens.left, b->tokens.left);
-    if (!order)
-        order = compare_pieces(trainer, a->tokens.right, b->tokens.right);
-    if (!order)
-        order = a->tokens.left - b->tokens.left;
-    return order ? order < 0 : a->tokens.right < b->tokens.right;
+    return a->count != b->count ? a->count > b->count : precedes(trainer, a->tokens, b->tokens);
 }
 
 static void set_slot(Trainer *trainer, int32_t slot, int32_t pair)
@@ -87,7 +92,7 @@ static void sift_down(Trainer *trainer, int32_t pair)
 }
 
 /* The pair's index; a new pair goes to the end of the heap, with count 0. */
-static int32_t find_pair(Trainer *trainer, BpeMerge tokens)
+static int32_t find_pair(Trainer *trainer, Merge tokens)
 {
     int32_t count = byte_table_count(trainer->numbers);
     int32_t pair = byte_table_add(trainer->numbers, &tokens, sizeof tokens);
@@ -111,8 +116,8 @@ static void join_pair(Trainer *trainer, int32_t at)
     place->pair = NONE;
     if (place->right == NONE)
         return;
-    BpeMerge tokens = {place->token, places[place->right].token};
-    if (trainer->sizes[tokens.left] + trainer->sizes[tokens.right] > BPE_LONGEST_PIECE)
+    Merge tokens = {place->token, places[place->right].token};
+    if (trainer->sizes[tokens.left] + trainer->sizes[tokens.right] > MERGE_LONGEST)
         return;
     place->pair = find_pair(trainer, tokens);
     Pair *pair = &trainer->pairs[place->pair];
@@ -122,7 +127,8 @@ static void join_pair(Trainer *trainer, int32_t at)
         places[place->after].before = at;
     pair->first = at;
     pair->count += trainer->word_counts[place->word];
-    sift_up(trainer, place->pair);
+    if (trainer->rule == MERGE_FREQUENT)
+        sift_up(trainer, place->pair);
 }
 
 static void leave_pair(Trainer *trainer, int32_t at)
@@ -138,7 +144,8 @@ static void leave_pair(Trainer *trainer, int32_t at)
     if (place->after != NONE)
         places[place->after].before = place->before;
     pair->count -= trainer->word_counts[place->word];
-    sift_down(trainer, place->pair);
+    if (trainer->rule == MERGE_FREQUENT)
+        sift_down(trainer, place->pair);
     place->pair = NONE;
 }
 
@@ -151,6 +158,9 @@ static void merge_at(Trainer *trainer, int32_t at, int32_t token)
         leave_pair(trainer, place->left);
     leave_pair(trainer, at);
     leave_pair(trainer, gone);
+    trainer->token_counts[place->token] -= trainer->word_counts[place->word];
+    trainer->token_counts[places[gone].token] -= trainer->word_counts[place->word];
+    trainer->token_counts[token] += trainer->word_counts[place->word];
     place->token = token;
     place->right = places[gone].right;
     if (place->right != NONE)
@@ -204,15 +214,17 @@ static void count_words(Trainer *trainer, const unsigned char *text, size_t size
     for (int32_t word = 0; word < byte_table_count(words); word++) {
         size_t length;
         const unsigned char *bytes = byte_table_get(words, word, &length);
-        for (size_t i = 0; i < length; i++, at++)
+        for (size_t i = 0; i < length; i++, at++) {
+            trainer->token_counts[bytes[i]] += trainer->word_counts[word];
             trainer->places[at] = (Place){.token = bytes[i], .word = word, .left = i ? at - 1 : NONE,
                                           .right = i + 1 < length ? at + 1 : NONE};
+        }
     }
     for (int32_t i = 0; i < at; i++)
         join_pair(trainer, i);
 }
 
-const unsigned char *bpe_join(Arena *arena, BpeMerge merge, const unsigned char *const *pieces, const int64_t *sizes)
+const unsigned char *merge_join(Arena *arena, Merge merge, const unsigned char *const *pieces, const int64_t *sizes)
 {
     size_t left = (size_t)sizes[merge.left], right = (size_t)sizes[merge.right];
     unsigned char *piece = arena_alloc(arena, left + right);
@@ -221,24 +233,56 @@ const unsigned char *bpe_join(Arena *arena, BpeMerge merge, const unsigned char 
     return piece;
 }
 
-int32_t bpe_train(const unsigned char *text, size_t size, int32_t limit, Arena *arena, BpeMerge *merges,
-                  const unsigned char **pieces, int64_t *sizes)
+static double likelihood(const Trainer *trainer, const Pair *pair)
 {
-    assert(size <= INT32_MAX);
-    Trainer trainer = {.arena = arena_new(), .pieces = pieces, .sizes = sizes};
+    const int64_t *counts = trainer->token_counts;
+    return (double)pair->count / ((double)counts[pair->tokens.left] * (double)counts[pair->tokens.right]);
+}
+
+/* A merge changes the likelihood of every pair with one of its tokens, so a heap would not pay. */
+static int32_t most_likely(const Trainer *trainer, int64_t least)
+{
+    int32_t best = NONE;
+    double highest = 0;
+    for (int32_t i = 0; i < byte_table_count(trainer->numbers); i++) {
+        const Pair *pair = &trainer->pairs[i];
+        if (pair->count < least)
+            continue;
+        double score = likelihood(trainer, pair);
+        if (best == NONE || score > highest ||
+            (!(score < highest) && precedes(trainer, pair->tokens, trainer->pairs[best].tokens))) {
+            best = i;
+            highest = score;
+        }
+    }
+    return best;
+}
+
+static int32_t best_pair(const Trainer *trainer, int64_t least)
+{
+    if (trainer->rule == MERGE_LIKELY)
+        return most_likely(trainer, least);
+    bool found = byte_table_count(trainer->numbers) > 0 && trainer->pairs[trainer->heap[0]].count >= least;
+    return found ? trainer->heap[0] : NONE;
+}
+
+int32_t merge_train(const unsigned char *text, size_t size, MergeRule rule, int64_t least, int32_t limit, Arena *arena,
+                    Merge *merges, const unsigned char **pieces, int64_t *sizes)
+{
+    assert(size <= TOKENIZER_MAX_BYTES && least >= 1);
+    Trainer trainer = {.arena = arena_new(), .rule = rule, .pieces = pieces, .sizes = sizes};
     trainer.numbers = byte_table_new(trainer.arena);
+    trainer.token_counts = memory_array((size_t)(MERGE_BYTES + limit), sizeof(int64_t));
     count_words(&trainer, text, size);
-    int32_t made = 0;
-    while (made < limit && byte_table_count(trainer.numbers) > 0) {
-        int32_t best = trainer.heap[0], token = BPE_BYTES + made;
-        BpeMerge merge = trainer.pairs[best].tokens;
-        if (trainer.pairs[best].count < 2)
-            break;
-        pieces[token] = bpe_join(arena, merge, pieces, sizes);
+    int32_t made = 0, best;
+    for (; made < limit && (best = best_pair(&trainer, least)) != NONE; made++) {
+        int32_t token = MERGE_BYTES + made;
+        Merge merge = merges[made] = trainer.pairs[best].tokens;
+        pieces[token] = merge_join(arena, merge, pieces, sizes);
         sizes[token] = sizes[merge.left] + sizes[merge.right];
-        merges[made++] = merge;
         merge_everywhere(&trainer, best, token);
     }
+    memory_free(trainer.token_counts);
     memory_free(trainer.word_counts);
     memory_free(trainer.places);
     memory_free(trainer.pairs);
