@@ -19,12 +19,16 @@ struct ByteTable {
     size_t slot_count;          /* a power of two */
 };
 
-enum { FIRST_ROOM = 32 };
+enum { FIRST_ROOM = 32, FIRST_CAPACITY = 1024 };
 
 ByteTable *byte_table_new(Arena *arena)
 {
     ByteTable *table = arena_zero(arena, 1, sizeof *table);
     table->arena = arena;
+    table->capacity = FIRST_CAPACITY;
+    table->bytes = arena_alloc(arena, table->capacity);
+    table->room = FIRST_ROOM;
+    table->entries = arena_alloc(arena, table->room * sizeof *table->entries);
     table->slot_count = 2 * FIRST_ROOM;
     table->slots = arena_zero(arena, table->slot_count, sizeof *table->slots);
     return table;
@@ -58,11 +62,8 @@ static size_t find_slot(const ByteTable *table, uint64_t hash, const void *bytes
 
 static void *grow(Arena *arena, void *block, size_t old_bytes, size_t new_bytes)
 {
-    void *grown = arena_alloc(arena, new_bytes);
-    if (old_bytes) {
-        memcpy(grown, block, old_bytes);
-        arena_recycle(arena, block, old_bytes);
-    }
+    void *grown = memcpy(arena_alloc(arena, new_bytes), block, old_bytes);
+    arena_recycle(arena, block, old_bytes);
     return grown;
 }
 
@@ -82,12 +83,12 @@ static void grow_slots(ByteTable *table)
 static void make_room(ByteTable *table, size_t size)
 {
     if (size > table->capacity - table->used) {
-        size_t capacity = table->capacity * 2 > table->used + size ? table->capacity * 2 : table->used + size + 1024;
+        size_t capacity = 2 * (table->used + size);
         table->bytes = grow(table->arena, table->bytes, table->capacity, capacity);
         table->capacity = capacity;
     }
     if ((size_t)table->count == table->room) {
-        size_t room = table->room ? table->room * 2 : FIRST_ROOM;
+        size_t room = 2 * table->room;
         table->entries = grow(table->arena, table->entries, table->room * sizeof(Entry), room * sizeof(Entry));
         table->room = room;
     }

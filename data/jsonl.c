@@ -157,7 +157,8 @@ static bool set_tokens(const JsonlTable *table, const Meaning *meaning, Dataset 
         const char *text = table->rows[i].text;
         int32_t *tokens;
         int64_t count;
-        good = tokenizer_encode(meaning->tokenizer, (const unsigned char *)text, strlen(text), scratch, &tokens, &count, error);
+        good = tokenizer_encode(meaning->tokenizer, (const unsigned char *)text, strlen(text), scratch, &tokens,
+                                &count, error);
         if (!good) {
             fail_at(error, "%s", meaning->self->text);
             fail_row(table, i, error);
@@ -196,8 +197,8 @@ static bool find_class(const JsonlRow *row, const Meaning *meaning, int32_t *lab
             *label = (int32_t)row->number;
             return true;
         }
-        return fail(error, "%s: class %.9g is not in the training file, its classes are 0 to %lld", meaning->self->target,
-                    row->number, (long long)meaning->classes - 1);
+        return fail(error, "%s: class %.9g is not in the training file, its classes are 0 to %lld",
+                    meaning->self->target, row->number, (long long)meaning->classes - 1);
     }
     const char **found = bsearch(&row->name, meaning->names, (size_t)meaning->classes, sizeof *found, compare_names);
     if (!found)
@@ -214,7 +215,8 @@ static bool find_values(const JsonlTable *table, const JsonlRow *row, const Mean
         out[k] = (float)list[k];
         sum += list[k];
         if (meaning->kind == TARGET_SOFT && list[k] < 0)
-            return fail(error, "%s[%lld]: expected a probability, got %.9g", meaning->self->target, (long long)k, list[k]);
+            return fail(error, "%s[%lld]: expected a probability, got %.9g", meaning->self->target, (long long)k,
+                        list[k]);
         if (!isfinite(out[k]))
             return fail(error, "%s: %.9g is too large for 32-bit floating point", meaning->self->target, list[k]);
     }
@@ -284,12 +286,13 @@ const DatasetDef dataset_jsonl = {
         .summary = "a JSON object a line: text or numbers, with classes, soft labels or values",
         .params = params,
         .size = sizeof(struct jsonl),
-        .notes = "Classes are names, numbered in the order of their bytes, or integers from 0; the test file may only "
-                 "hold classes of the training file. Soft labels are probabilities, at least 0 and with sum 1 within "
-                 "0.001. Other keys of a line are ignored.\n\n"
-                 "Texts become `length` tokens: longer ones are cut at the end, shorter ones are padded at the end with "
-                 "the token `vocabulary`, one above the tokenizer's, so that a model's embedding has a row more than "
-                 "the tokenizer has tokens. The tokenizer is trained on all of `path`, before `split` divides it.",
+        .notes = "Classes are names, numbered in the order of their bytes, or integers from 0; the test file may "
+                 "only hold classes of the training file. Soft labels are probabilities, at least 0 and with sum 1 "
+                 "within 0.001. Other keys of a line are ignored.\n\n"
+                 "Texts become `length` tokens: longer ones are cut at the end, shorter ones are padded at the end "
+                 "with the token `vocabulary`, one above the tokenizer's, so that a model's embedding has a row "
+                 "more than the tokenizer has tokens. The tokenizer is trained on all of `path`, before `split` "
+                 "divides it.",
         .validate = validate,
     },
     .load = load,

@@ -42,8 +42,8 @@ static bool agree(const Reading *reading, const char *key, int64_t count, int64_
 {
     if (reading->first)
         *known = count;
-    return count == *known || jsonl_fail(&reading->lines, "%s: expected %lld numbers as in the first row, got %lld", key,
-                                         (long long)*known, (long long)count);
+    return count == *known || jsonl_fail(&reading->lines, "%s: expected %lld numbers as in the first row, got %lld",
+                                         key, (long long)*known, (long long)count);
 }
 
 static bool read_features(const Reading *reading, const cJSON *object, JsonlRow *row)

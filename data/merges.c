@@ -24,8 +24,8 @@ static void finish(Tokenizer *tokenizer, Merges *merges, const unsigned char **p
     tokenizer->state = merges;
 }
 
-void merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size, Arena *arena,
-                  Tokenizer *tokenizer)
+void merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size,
+                  Arena *arena, Tokenizer *tokenizer)
 {
     int32_t limit = (int32_t)vocabulary - MERGE_BYTES;
     const unsigned char **pieces;

@@ -38,8 +38,8 @@ const unsigned char *merge_join(Arena *arena, Merge merge, const unsigned char *
 
 /* Fill vocabulary, pieces and state (a Merges) of a tokenizer, by learning or from what merges_save
    gave; `vocabulary` is the largest number of tokens. Both in the arena. */
-void merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size, Arena *arena,
-                  Tokenizer *tokenizer);
+void merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size,
+                  Arena *arena, Tokenizer *tokenizer);
 bool merges_restore(int64_t vocabulary, const cJSON *state, Arena *arena, Tokenizer *tokenizer, Error *error);
 cJSON *merges_save(const Merges *merges);
 

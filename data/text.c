@@ -43,7 +43,8 @@ static bool validate(const void *values, Error *error)
     const DatasetCommon *common = &self->common;
     const FloatList *shares = &self->shares;
     if (common->split.count)
-        return fail_usage(error, "split: text is cut into blocks and never drawn; use \"shares\", \"val_path\", \"test_path\"");
+        return fail_usage(
+            error, "split: text is cut into blocks and never drawn; use \"shares\", \"val_path\", \"test_path\"");
     if (common->folds || common->stratified || common->balance || common->label_noise > 0 || common->normalize)
         return fail_usage(error, "folds, stratified, balance, label_noise and normalize do not apply to text");
     if (shares->count != 3)
@@ -107,8 +108,9 @@ static bool set_windows(const struct text *self, const Part *part, int which, co
     if (!tokenizer_encode(tokenizer, part->bytes, part->size, dataset->arena, &tokens, &count, error))
         return fail_at(error, "%s: %s, from byte %zu on", part->path, part_names[which], part->begin);
     if (count < self->length + 1)
-        return fail(error, "%s: %s has %lld tokens, windows of length %lld need %lld; shorten \"length\" or give more text",
-                    part->path, part_names[which], (long long)count, (long long)self->length, (long long)self->length + 1);
+        return fail(
+            error, "%s: %s has %lld tokens, windows of length %lld need %lld; shorten \"length\" or give more text",
+            part->path, part_names[which], (long long)count, (long long)self->length, (long long)self->length + 1);
     dataset->count = (count - 1 - self->length) / stride + 1;
     dataset->type = ARRAY_I32;
     dataset->rank = 1;
@@ -141,7 +143,8 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     Part parts[PARTS] = {0};
     Tokenizer *tokenizer = arena_zero(splits->arena, 1, sizeof *tokenizer);
     bool good = read_parts(self, scratch, parts, error);
-    if (good && !tokenizer_train(&self->tokenizer, parts[TRAIN].bytes, parts[TRAIN].size, splits->arena, tokenizer, error))
+    if (good &&
+        !tokenizer_train(&self->tokenizer, parts[TRAIN].bytes, parts[TRAIN].size, splits->arena, tokenizer, error))
         good = fail_at(error, "%s", self->path);
     DataSplit *const out[PARTS] = {&splits->train, &splits->val, &splits->test};
     for (int i = 0, sets = 0; i < PARTS && good; i++) {

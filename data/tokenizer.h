@@ -14,7 +14,8 @@ typedef struct TokenizerDef {
     int64_t vocabulary;         /* where it does not depend on the text; 0: it does */
     /* Learns what it needs (alphabet, merges) from the training text; deterministic. Fills
        tokenizer->vocabulary, pieces and state, in `arena`. */
-    bool (*train)(const void *values, const unsigned char *text, size_t size, Arena *arena, Tokenizer *tokenizer, Error *error);
+    bool (*train)(const void *values, const unsigned char *text, size_t size, Arena *arena, Tokenizer *tokenizer,
+                  Error *error);
     /* Number of tokens; tokens in the arena. An unknown character is an error that names the byte. */
     bool (*encode)(const Tokenizer *tokenizer, const unsigned char *text, size_t size, Arena *arena, int32_t **tokens,
                    int64_t *count, Error *error);
@@ -35,11 +36,14 @@ struct Tokenizer {
 };
 
 /* Everything the tokenizer points to is in `arena`, but for values. Errors name a byte of the text. */
-bool tokenizer_train(const Instance *instance, const unsigned char *text, size_t size, Arena *arena, Tokenizer *tokenizer, Error *error);
+bool tokenizer_train(const Instance *instance, const unsigned char *text, size_t size, Arena *arena,
+                     Tokenizer *tokenizer, Error *error);
 /* Any number of threads may encode with one tokenizer. */
-bool tokenizer_encode(const Tokenizer *tokenizer, const unsigned char *text, size_t size, Arena *arena, int32_t **tokens, int64_t *count, Error *error);
+bool tokenizer_encode(const Tokenizer *tokenizer, const unsigned char *text, size_t size, Arena *arena,
+                      int32_t **tokens, int64_t *count, Error *error);
 /* The bytes of `count` tokens, with a NUL after them; in the arena. */
-unsigned char *tokenizer_decode(const Tokenizer *tokenizer, const int32_t *tokens, int64_t count, Arena *arena, size_t *size);
+unsigned char *tokenizer_decode(const Tokenizer *tokenizer, const int32_t *tokens, int64_t count, Arena *arena,
+                                size_t *size);
 
 /* {"type": NAME, parameters..., "state": {...}} for a checkpoint; the caller's. */
 cJSON *tokenizer_save(const Tokenizer *tokenizer);

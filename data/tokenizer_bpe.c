@@ -138,10 +138,10 @@ const TokenizerDef tokenizer_bpe = {
         .size = sizeof(struct bpe),
         .source = "arXiv:1508.07909; over bytes as in GPT-2 (Radford et al. 2019)",
         .notes = "Tokens 0 to 255 are the bytes, so any bytes can be encoded and decoding gives them back. The most "
-                 "frequent pair of neighbouring tokens becomes a token until the vocabulary is full or no pair occurs "
-                 "twice; ties go to the pair whose left piece, then right piece, is the smaller byte string. Merges stay "
-                 "within a word: a run of letters, digits, white space or other characters, with the space before it. "
-                 "Bytes above 0x7F count as letters. A token stands for at most 256 bytes.",
+                 "frequent pair of neighbouring tokens becomes a token until the vocabulary is full or no pair "
+                 "occurs twice; ties go to the pair whose left piece, then right piece, is the smaller byte string. "
+                 "Merges stay within a word: a run of letters, digits, white space or other characters, with the "
+                 "space before it. Bytes above 0x7F count as letters. A token stands for at most 256 bytes.",
     },
     .train = bpe_train, .encode = bpe_encode, .save = bpe_save, .restore = bpe_restore,
 };

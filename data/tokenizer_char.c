@@ -105,7 +105,8 @@ static bool char_encode(const Tokenizer *tokenizer, const unsigned char *text, s
             return false;
         int32_t token = find_character(alphabet, character);
         if (token < 0 && !self->unknown)
-            return fail(error, "byte %zu: character U+%04X is not in the training text; set \"unknown\": true to allow it",
+            return fail(error,
+                        "byte %zu: character U+%04X is not in the training text; set \"unknown\": true to allow it",
                         begin, (unsigned)character);
         out[used++] = token < 0 ? alphabet->count : token;
     }
@@ -133,7 +134,8 @@ static bool char_restore(const void *values, const cJSON *state, Arena *arena, T
     cJSON_ArrayForEach(item, list)
     {
         double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
-        if (!(number >= 0 && number < CHARACTERS) || number != (uint32_t)number || (number >= 0xD800 && number < 0xE000))
+        if (!(number >= 0 && number < CHARACTERS) || number != (uint32_t)number ||
+            (number >= 0xD800 && number < 0xE000))
             return fail(error, "characters[%d]: expected a Unicode code point", count);
         if (count && number <= characters[count - 1])
             return fail(error, "characters[%d]: expected code points in ascending order", count);

@@ -156,10 +156,11 @@ const TokenizerDef tokenizer_word = {
         .summary = "a token for each frequent word of the training text, and one for all others",
         .params = params,
         .size = sizeof(struct word),
-        .notes = "Words are runs of letters, digits, white space or other characters, each with the space before it; "
-                 "without `punctuation`, runs of anything but white space. Tokens are numbered from the most frequent "
-                 "word on, ties in the order of bytes. The last token is the unknown word, which decodes to <unk>; what "
-                 "holds no unknown word decodes to the same bytes. The training text must be UTF-8 without NUL bytes.",
+        .notes = "Words are runs of letters, digits, white space or other characters, each with the space before "
+                 "it; without `punctuation`, runs of anything but white space. Tokens are numbered from the most "
+                 "frequent word on, ties in the order of bytes. The last token is the unknown word, which decodes "
+                 "to <unk>; what holds no unknown word decodes to the same bytes. The training text must be UTF-8 "
+                 "without NUL bytes.",
     },
     .train = word_train, .encode = word_encode, .save = word_save, .restore = word_restore,
 };

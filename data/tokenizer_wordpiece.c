@@ -91,11 +91,12 @@ const TokenizerDef tokenizer_wordpiece = {
         .size = sizeof(struct wordpiece),
         .source = "Schuster and Nakajima 2012; encoding as in BERT, arXiv:1810.04805",
         .formula = "score(a, b) = count(a b) / (count(a) count(b))",
-        .notes = "As bpe, but the pair with the highest score is merged, which is the one that raises the likelihood of "
-                 "the text most, and words are encoded from left to right by the longest piece that fits. Pieces are "
-                 "bytes and the space before a word belongs to it, so there is no mark for continuations and no unknown "
-                 "token: decoding gives any bytes back. Rare pairs of rare bytes score highest, so that real text wants a "
-                 "higher `min_count`: 4,352 tokens of tiny Shakespeare take 1.3 bytes each with 2 and 3.0 with 30.",
+        .notes = "As bpe, but the pair with the highest score is merged, which is the one that raises the "
+                 "likelihood of the text most, and words are encoded from left to right by the longest piece that "
+                 "fits. Pieces are bytes and the space before a word belongs to it, so there is no mark for "
+                 "continuations and no unknown token: decoding gives any bytes back. Rare pairs of rare bytes score "
+                 "highest, so that real text wants a higher `min_count`: 4,352 tokens of tiny Shakespeare take 1.3 "
+                 "bytes each with 2 and 3.0 with 30.",
     },
     .train = wordpiece_train, .encode = wordpiece_encode, .save = wordpiece_save, .restore = wordpiece_restore,
 };

@@ -34,7 +34,8 @@ static int32_t find_word(Cache *cache, WordEncoder encode, void *context, const 
     return number;
 }
 
-int64_t word_tokens(WordEncoder encode, void *context, const unsigned char *text, size_t size, Arena *arena, int32_t **tokens)
+int64_t word_tokens(WordEncoder encode, void *context, const unsigned char *text, size_t size, Arena *arena,
+                    int32_t **tokens)
 {
     Arena *scratch = arena_new();
     Cache cache = {.words = byte_table_new(scratch)};

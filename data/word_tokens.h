@@ -9,6 +9,7 @@
 typedef int32_t (*WordEncoder)(void *context, const unsigned char *word, size_t size, int32_t *out);
 
 /* Tokens in the arena; their number. */
-int64_t word_tokens(WordEncoder encode, void *context, const unsigned char *text, size_t size, Arena *arena, int32_t **tokens);
+int64_t word_tokens(WordEncoder encode, void *context, const unsigned char *text, size_t size, Arena *arena,
+                    int32_t **tokens);
 
 #endif

@@ -41,8 +41,9 @@ static void test_base_utf8__every_pair_of_bytes(void **state)
 static void test_base_utf8__invalid(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"\xED\xA0\x80", "\xED\xBF\xBF", "\xF4\x90\x80\x80", "\xF0\x8F\xBF\xBF", "\xE0\x9F\xBF",
-                                        "\xC1\xBF", "\xF8\x88\x80\x80\x80", "\xFF", "\xBF", "\xE2\x28\xA1"};
+    static const char *const cases[] = {"\xED\xA0\x80", "\xED\xBF\xBF", "\xF4\x90\x80\x80",     "\xF0\x8F\xBF\xBF",
+                                        "\xE0\x9F\xBF", "\xC1\xBF",     "\xF8\x88\x80\x80\x80", "\xFF",
+                                        "\xBF",         "\xE2\x28\xA1"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (utf8_decode((const unsigned char *)cases[i], strlen(cases[i]), NULL))
             fail_msg("case %zu is taken for valid", i);

@@ -73,13 +73,15 @@ static void check_refused(const char *text, const char *keys, const char *messag
 static void test_data_jsonl__texts_with_named_classes(void **state)
 {
     (void)state;
-    assert_true(load("{\"text\": \"abc\", \"target\": \"dog\", \"more\": [1]}\r\n\n{\"text\": \"\", \"target\": \"cat\"}\n"
-                     "{\"target\": \"dog\", \"text\": \"cccba\"}",
-                     "\"text\": \"text\", \"length\": 4"));
+    assert_true(
+        load("{\"text\": \"abc\", \"target\": \"dog\", \"more\": [1]}\r\n\n{\"text\": \"\", \"target\": \"cat\"}\n"
+             "{\"target\": \"dog\", \"text\": \"cccba\"}",
+             "\"text\": \"text\", \"length\": 4"));
     const Dataset *dataset = splits.train.dataset;
     static const int32_t tokens[] = {1, 2, 3, 4, 4, 4, 4, 4, 3, 3, 3, 2}, labels[] = {1, 0, 1};
     assert_true(splits.train.count == 3 && splits.test.count == 0 && dataset->count == 3);
-    assert_true(dataset->type == ARRAY_I32 && dataset->rank == 1 && dataset->shape[0] == 4 && dataset->sample_stride == 4);
+    assert_true(dataset->type == ARRAY_I32 && dataset->rank == 1 && dataset->shape[0] == 4 &&
+                dataset->sample_stride == 4);
     assert_int_equal(dataset->tokenizer->vocabulary, 4); /* the line feed between texts, a, b, c; 4 pads */
     assert_memory_equal(dataset->features, tokens, sizeof tokens);
     assert_true(dataset->target_kind == TARGET_CLASS && dataset->classes == 2);
@@ -93,11 +95,13 @@ static void test_data_jsonl__texts_with_named_classes(void **state)
 static void test_data_jsonl__numbers(void **state)
 {
     (void)state;
-    assert_true(load("{\"x\": [1, 2.5], \"y\": 3}\n{\"x\": [-1, 0], \"y\": 0}\n", "\"features\": \"x\", \"target\": \"y\""));
+    assert_true(
+        load("{\"x\": [1, 2.5], \"y\": 3}\n{\"x\": [-1, 0], \"y\": 0}\n", "\"features\": \"x\", \"target\": \"y\""));
     const Dataset *dataset = splits.train.dataset;
     static const float features[] = {1, 2.5f, -1, 0}, values[] = {3, 0}, fractions[] = {0.5f, 2};
     static const int32_t labels[] = {3, 0};
-    assert_true(dataset->type == ARRAY_F32 && dataset->shape[0] == 2 && dataset->sample_stride == 2 && dataset->classes == 4);
+    assert_true(dataset->type == ARRAY_F32 && dataset->shape[0] == 2 && dataset->sample_stride == 2 &&
+                dataset->classes == 4);
     assert_true(dataset->tokenizer == NULL && dataset->class_names == NULL);
     assert_memory_equal(dataset->features, features, sizeof features);
     assert_memory_equal(dataset->labels, labels, sizeof labels);
@@ -146,7 +150,8 @@ static void test_data_jsonl__test_file(void **state)
     static const char *const train = "{\"t\": \"ab\", \"y\": \"p\"}\n{\"t\": \"ba\", \"y\": \"q\"}\n";
     static const struct { const char *test, *message; } cases[] = {
         {"{\"t\": \"b\", \"y\": \"q\"}", NULL},
-        {"{\"t\": \"b\", \"y\": \"q\"}\n{\"t\": \"b\", \"y\": \"r\"}", "test.jsonl:2: y: class \"r\" is not in the training file"},
+        {"{\"t\": \"b\", \"y\": \"q\"}\n{\"t\": \"b\", \"y\": \"r\"}",
+         "test.jsonl:2: y: class \"r\" is not in the training file"},
         {"{\"t\": \"b\", \"y\": 1}", "test.jsonl:1: y: expected a string as in the first row, got a number"},
         {"{\"t\": \"bz\", \"y\": \"q\"}", "test.jsonl:1: t: byte 1: character U+007A is not in the training text"},
         {"\n", "test.jsonl: no rows"},
@@ -165,7 +170,8 @@ static void test_data_jsonl__test_file(void **state)
         data_free(&splits);
     }
     write_to(path, "{\"t\": \"a\", \"y\": 2}");
-    check_refused("{\"t\": \"a\", \"y\": 1}", keys, "test.jsonl:1: y: class 2 is not in the training file, its classes are 0 to 1");
+    check_refused("{\"t\": \"a\", \"y\": 1}", keys,
+                  "test.jsonl:1: y: class 2 is not in the training file, its classes are 0 to 1");
     write_to(path, "{\"t\": \"a\", \"y\": -1e300}");
     check_refused("{\"t\": \"a\", \"y\": 1}", keys, "test.jsonl:1: y: class -1e+300 is not in the training file");
     unlink(path);
@@ -177,7 +183,8 @@ static void test_data_jsonl__errors_name_the_line(void **state)
     static const struct { const char *text, *message; } cases[] = {
         {"", "a.jsonl: no rows"},
         {"{\"x\": [1], \"y\": 0}\n\n{\"x\": [1], \"y\": }\n", "a.jsonl:3: expected a value"},
-        {"{\"x\": [1], \"y\": 0}\n{\"x\": [1], \"x\": [1], \"y\": 1}", "a.jsonl:2: duplicate key \"x\" (first on line 2)"},
+        {"{\"x\": [1], \"y\": 0}\n{\"x\": [1], \"x\": [1], \"y\": 1}",
+         "a.jsonl:2: duplicate key \"x\" (first on line 2)"},
         {"{\"x\": [1], \"y\": 0}\n[1]", "a.jsonl:2: expected an object"},
         {"{\"x\": [1], \"y\": 0} {}", "a.jsonl:1: text after the value"},
         {"{\"x\": [1],\n \"y\": 0}", "a.jsonl:1: expected a key in double quotes"},
@@ -186,14 +193,17 @@ static void test_data_jsonl__errors_name_the_line(void **state)
         {"{\"x\": [], \"y\": 0}", "a.jsonl:1: x: expected at least 1 number"},
         {"{\"x\": [1, \"2\"], \"y\": 0}", "a.jsonl:1: x[1]: expected a number"},
         {"{\"x\": [1e39], \"y\": 0}", "a.jsonl:1: x[0]: too large for 32-bit floating point"},
-        {"{\"x\": [1], \"y\": 0}\n{\"x\": [1, 2], \"y\": 0}", "a.jsonl:2: x: expected 1 numbers as in the first row, got 2"},
+        {"{\"x\": [1], \"y\": 0}\n{\"x\": [1, 2], \"y\": 0}",
+         "a.jsonl:2: x: expected 1 numbers as in the first row, got 2"},
         {"{\"x\": [1], \"y\": null}", "a.jsonl:1: y: expected a class name, a number or a list of numbers"},
-        {"{\"x\": [1], \"y\": \"a\"}\n{\"x\": [1], \"y\": 2}", "a.jsonl:2: y: expected a string as in the first row, got a number"},
-        {"{\"x\": [1], \"y\": 0}\n{\"x\": [1], \"y\": -1}",
-         "a.jsonl:2: y: expected a class between 0 and 1048575, got -1; real values need \"target_kind\": \"values\""},
+        {"{\"x\": [1], \"y\": \"a\"}\n{\"x\": [1], \"y\": 2}",
+         "a.jsonl:2: y: expected a string as in the first row, got a number"},
+        {"{\"x\": [1], \"y\": 0}\n{\"x\": [1], \"y\": -1}", "a.jsonl:2: y: expected a class between 0 and 1048575, "
+                                                            "got -1; real values need \"target_kind\": \"values\""},
         {"{\"x\": [1], \"y\": 3e9}", "a.jsonl:1: y: expected a class between 0 and 1048575, got 3e+09"},
         {"{\"x\": [1], \"y\": \"\xFF\"}", "a.jsonl:1: not valid UTF-8"},
-        {"{\"x\": [1], \"y\": 1e39, \"z\": 0}\n{\"x\": [1], \"y\": 0.5}", "a.jsonl:1: y: 1e+39 is too large for 32-bit"},
+        {"{\"x\": [1], \"y\": 1e39, \"z\": 0}\n{\"x\": [1], \"y\": 0.5}",
+         "a.jsonl:1: y: 1e+39 is too large for 32-bit"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_refused(cases[i].text, "\"features\": \"x\", \"target\": \"y\"", cases[i].message);
@@ -207,8 +217,10 @@ static void test_data_jsonl__errors_name_the_line(void **state)
 static void test_data_jsonl__keys_that_do_not_go_together(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"\"length\": 3", "\"text\": \"a\", \"features\": \"b\"", "\"text\": \"a\", \"normalize\": true"};
-    static const char *const messages[] = {"exactly one of \"text\" and \"features\"", "exactly one of \"text\" and \"features\"",
+    static const char *const keys[] = {"\"length\": 3", "\"text\": \"a\", \"features\": \"b\"",
+                                       "\"text\": \"a\", \"normalize\": true"};
+    static const char *const messages[] = {"exactly one of \"text\" and \"features\"",
+                                           "exactly one of \"text\" and \"features\"",
                                            "normalize: tokens are not normalised"};
     write_text("");
     for (int i = 0; i < 3; i++) {
@@ -237,7 +249,8 @@ static void test_data_jsonl__preferences(void **state)
         {"\n", "a.jsonl: no preferences"},
         {"{\"prompt\": \"\", \"chosen\": \"a\"}", "a.jsonl:1: missing key \"rejected\""},
         {"{\"prompt\": \"\", \"chosen\": \"a\", \"rejected\": 3}", "a.jsonl:1: rejected: expected a string"},
-        {"{\"prompt\": \"\", \"chosen\": \"\", \"rejected\": \"a\"}", "a.jsonl:1: chosen: expected a string that is not empty"},
+        {"{\"prompt\": \"\", \"chosen\": \"\", \"rejected\": \"a\"}",
+         "a.jsonl:1: chosen: expected a string that is not empty"},
         {"{\"prompt\": \"\", \"chosen\": \"b\", \"rejected\": \"a\", \"probability\": 1.5}",
          "a.jsonl:1: probability: expected a number between 0 and 1"},
         {"{\"prompt\": \"\", \"chosen\": \"b\", \"rejected\": \"a\", \"probability\": \"1\"}",

@@ -103,7 +103,8 @@ static void test_data_text__splits_are_blocks(void **state)
 {
     (void)state;
     write_text("aaaaaaaaaabbbbbaaaaa");
-    assert_true(load(temporary.file, ", \"shares\": [0.5, 0.25, 0.25], \"length\": 2, \"stride\": 1, \"tokenizer\": \"byte\""));
+    assert_true(load(temporary.file,
+                     ", \"shares\": [0.5, 0.25, 0.25], \"length\": 2, \"stride\": 1, \"tokenizer\": \"byte\""));
     assert_int_equal(splits.train.count, 8);
     assert_int_equal(splits.val.count, 2);
     assert_int_equal(splits.test.count, 2);
@@ -148,7 +149,8 @@ static void test_data_text__files_of_their_own(void **state)
 
     assert_true(file_write(val, "cax", 3, &error));
     assert_false(load(temporary.file, keys));
-    assert_non_null(strstr(error.message, "/val.txt: val, from byte 0 on: byte 2: character U+0078 is not in the training text"));
+    assert_non_null(
+        strstr(error.message, "/val.txt: val, from byte 0 on: byte 2: character U+0078 is not in the training text"));
     data_free(&splits);
     unlink(val);
     assert_false(load(temporary.file, keys));
@@ -162,7 +164,8 @@ static void test_data_text__short_texts_are_refused(void **state)
     static const struct { const char *text, *keys, *message; } cases[] = {
         {"abc", ", \"shares\": [1, 0, 0], \"length\": 3",
          "/a.txt: train has 3 tokens, windows of length 3 need 4; shorten \"length\" or give more text"},
-        {"abababab", ", \"shares\": [0.75, 0.25, 0], \"length\": 2", "/a.txt: val has 2 tokens, windows of length 2 need 3"},
+        {"abababab", ", \"shares\": [0.75, 0.25, 0], \"length\": 2",
+         "/a.txt: val has 2 tokens, windows of length 2 need 3"},
         {"", ", \"length\": 2", "/a.txt: no text to take characters from"},
         {"", ", \"length\": 2, \"tokenizer\": \"bpe\"", "/a.txt: train has 0 tokens"},
         {"aaaa\xFF", ", \"length\": 2, \"shares\": [1, 0, 0]", "/a.txt: byte 4: not valid UTF-8"},
@@ -183,7 +186,8 @@ static void test_data_text__keys_that_do_not_apply(void **state)
 {
     (void)state;
     static const struct { const char *keys, *message; } cases[] = {
-        {"\"split\": [0.8, 0.1, 0.1]", "split: text is cut into blocks and never drawn; use \"shares\", \"val_path\", \"test_path\""},
+        {"\"split\": [0.8, 0.1, 0.1]",
+         "split: text is cut into blocks and never drawn; use \"shares\", \"val_path\", \"test_path\""},
         {"\"folds\": 3", "folds, stratified, balance, label_noise and normalize do not apply to text"},
         {"\"normalize\": true", "folds, stratified, balance, label_noise and normalize do not apply to text"},
         {"\"shares\": [0.5, 0.5, 0.5]", "shares: expected a sum of 1, got 1.5"},

@@ -144,7 +144,8 @@ cJSON *json_parse(JsonSource *source, const char *name, const char *text, size_t
     return parse(source, name, false, 1, text, size, error);
 }
 
-cJSON *json_parse_line(JsonSource *source, const char *name, int first_line, const char *text, size_t size, Error *error)
+cJSON *json_parse_line(JsonSource *source, const char *name, int first_line, const char *text, size_t size,
+                       Error *error)
 {
     return parse(source, name, false, first_line, text, size, error);
 }

@@ -349,7 +349,8 @@ static bool scan_value(Scanner *scanner)
 
 bool json_scan(const char *name, int first_line, char *text, size_t size, JsonLines *lines, Error *error)
 {
-    Scanner scanner = {.name = name, .text = text, .first_line = first_line, .line = first_line, .lines = lines, .error = error};
+    Scanner scanner = {
+        .name = name, .text = text, .first_line = first_line, .line = first_line, .lines = lines, .error = error};
     *lines = (JsonLines){0};
     if (!check_bytes(&scanner, size))
         return false;
