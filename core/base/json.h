@@ -19,6 +19,9 @@ void json_source_free(JsonSource *source);
 
 /* The tree belongs to the source. `name` is what messages call the text. */
 cJSON *json_parse(JsonSource *source, const char *name, const char *text, size_t size, Error *error);
+/* The same where the text begins on `first_line` of a longer one, as a line of JSONL does. */
+cJSON *json_parse_line(JsonSource *source, const char *name, int first_line, const char *text, size_t size,
+                       Error *error);
 cJSON *json_parse_file(JsonSource *source, const char *path, Error *error);
 /* File name of a value (NULL when it was made, not read) and its line. */
 const char *json_place(const JsonSource *source, const cJSON *value, int *line);
