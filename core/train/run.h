@@ -49,6 +49,8 @@ void run_free(Run *run);
 int64_t run_steps_per_epoch(const Run *run);
 int64_t run_total_steps(const Run *run);    /* 0: limited by seconds alone */
 
+bool run_at_end(const Run *run);            /* epochs, steps, seconds or patience are used up */
+
 /* Parameters and their averages change places, where there are averages. */
 void run_swap_average(Run *run);
 
@@ -73,7 +75,9 @@ typedef struct TrainOptions {
     void *report_context;
 } TrainOptions;
 
-/* Trains to the end, or until *stop; checkpoints and metrics.jsonl go to the folder, which is the caller's. */
-bool run_train(Run *run, const TrainOptions *options, Error *error);
+typedef struct RunFolder RunFolder;
+/* Trains to the end, or until *stop; then run->progress.finished says which. Checkpoints and metrics.jsonl
+   go to the folder, whose metrics are open. */
+bool run_train(Run *run, RunFolder *folder, const TrainOptions *options, Error *error);
 
 #endif
