@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/kernels_convolution.h"
+#include "core/kernels/elementwise.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +41,7 @@ typedef struct Kernels {
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
 
     ConvolutionKernels convolution;
+    ElementwiseKernels elementwise;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -354,6 +354,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
 
 #include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
+#include "core/kernels/kernels_elementwise.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -377,4 +378,5 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .scaled_softmax_row = scaled_softmax_row,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+    .elementwise = ELEMENTWISE_KERNELS,
 };
