@@ -6,6 +6,7 @@
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
+#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 static Tape *tape;
@@ -32,10 +33,12 @@ typedef struct Case {
 } Case;
 
 static const Case cases[] = {
-    {1, 1, 1, 1, 1, 1, 0, false, false},    {2, 3, 3, 1, 77, 5, 0, true, false},   {1, 2, 1, 5, 300, 16, 0, true, true},
-    {2, 4, 2, 64, 128, 8, 0, false, false}, {1, 2, 2, 65, 129, 7, 2, false, false}, {1, 1, 1, 130, 130, 33, 0, true, false},
-    {2, 2, 1, 67, 131, 4, 3, true, true},   {2, 2, 2, 70, 140, 3, 4, false, false}, {1, 1, 1, 140, 70, 6, 0, true, false},
-    {5, 4, 4, 66, 66, 8, 2, true, false},   {3, 6, 6, 3, 2, 2, 0, false, true},     {1, 8, 2, 200, 200, 16, 0, true, true},
+    {1, 1, 1, 1, 1, 1, 0, false, false},    {2, 3, 3, 1, 77, 5, 0, true, false},
+    {1, 2, 1, 5, 300, 16, 0, true, true},   {2, 4, 2, 64, 128, 8, 0, false, false},
+    {1, 2, 2, 65, 129, 7, 2, false, false}, {1, 1, 1, 130, 130, 33, 0, true, false},
+    {2, 2, 1, 67, 131, 4, 3, true, true},   {2, 2, 2, 70, 140, 3, 4, false, false},
+    {1, 1, 1, 140, 70, 6, 0, true, false},  {5, 4, 4, 66, 66, 8, 2, true, false},
+    {3, 6, 6, 3, 2, 2, 0, false, true},     {1, 8, 2, 200, 200, 16, 0, true, true},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -44,8 +47,10 @@ static const float slopes[] = {0.5F, 0.25F, 0.125F, 0.0625F, 0.03F, 0.01F, 0, -0
 /* inputs: query, key, value and where wanted mask; returns how many. The values are floats in either type. */
 static int make_inputs(const Case *one, ArrayType type, Tensor **inputs)
 {
-    int64_t shapes[4][4] = {{one->n, one->heads, one->t, one->d}, {one->n, one->key_heads, one->s, one->d},
-                            {one->n, one->key_heads, one->s, one->d}, {one->n, one->mask == 3 ? 1 : one->heads, one->t, one->s}};
+    int64_t shapes[4][4] = {{one->n, one->heads, one->t, one->d},
+                            {one->n, one->key_heads, one->s, one->d},
+                            {one->n, one->key_heads, one->s, one->d},
+                            {one->n, one->mask == 3 ? 1 : one->heads, one->t, one->s}};
     int count = one->mask ? 4 : 3;
     for (int i = 0; i < count; i++) {
         Random random = random_start(9, "attention", (uint32_t)i);
@@ -60,7 +65,8 @@ static int make_inputs(const Case *one, ArrayType type, Tensor **inputs)
 
 static AttentionOptions options_of(const Case *one)
 {
-    return (AttentionOptions){.scale = 1 / sqrt((double)one->d), .causal = one->causal, .alibi_slopes = one->alibi ? slopes : NULL};
+    return (AttentionOptions){
+        .scale = 1 / sqrt((double)one->d), .causal = one->causal, .alibi_slopes = one->alibi ? slopes : NULL};
 }
 
 /* [heads, T, S]: what is added to the scores. Hidden: so low that nothing is left, but no infinity. */
@@ -68,7 +74,8 @@ static Tensor *biases(const Case *one)
 {
     Tensor *bias = t_new(ARRAY_F64, SHAPE(one->heads, one->t, one->s));
     for (int64_t k = 0; k < bias->count; k++) {
-        int64_t j = k % one->s, i = k / one->s % one->t, head = k / one->s / one->t, distance = j - i - (one->s - one->t);
+        int64_t j = k % one->s, i = k / one->s % one->t, head = k / one->s / one->t,
+                distance = j - i - (one->s - one->t);
         bool hidden = one->causal && distance > 0;
         tensor_f64(bias)[k] = hidden ? -1e9 : one->alibi ? (double)slopes[head] * (double)distance : 0;
     }
@@ -191,7 +198,8 @@ static void test_operations_attention__extreme_scores(void **state)
     AttentionOptions options = {.scale = 1};
     for (ArrayType type = ARRAY_F32; type <= ARRAY_F64; type++) {
         /* Scores of +-1e4: one key takes all. */
-        Tensor *query = t_full(type, SHAPE(1, 1, 1, 1), 100), *key = t_full(type, SHAPE(1, 1, 3, 1), -100), *value = t_like(key);
+        Tensor *query = t_full(type, SHAPE(1, 1, 1, 1), 100), *key = t_full(type, SHAPE(1, 1, 3, 1), -100),
+               *value = t_like(key);
         tensor_set(key, 1, 100);
         for (int i = 0; i < 3; i++)
             tensor_set(value, i, i + 1);
@@ -217,9 +225,38 @@ static void test_operations_attention__extreme_scores(void **state)
             for (int64_t k = 0; k < gradients[i]->count; k++)
                 check_value(tensor_value(gradients[i], k), 0, 0);
         /* What is not a number stays visible. */
-        assert_true(isnan(tensor_value(t_attention(t_full(type, SHAPE(1, 1, 1, 1), NAN), key, value, NULL, &options), 0)));
+        assert_true(
+            isnan(tensor_value(t_attention(t_full(type, SHAPE(1, 1, 1, 1), NAN), key, value, NULL, &options), 0)));
         tape_reset();
     }
+}
+
+/* Whole tiles hidden by -inf, before and between others, are as if they were not there. */
+static void test_operations_attention__hidden_tiles(void **state)
+{
+    (void)state;
+    enum { S = 700, FIRST = 300, SECOND = 600 };
+    Case all = {1, 2, 1, 3, S, 4, 0, false, false};
+    AttentionOptions options = options_of(&all);
+    Tensor *inputs[4], *gradients[3], *expected[3];
+    make_inputs(&all, ARRAY_F32, inputs);
+    Tensor *mask = t_full(ARRAY_F32, SHAPE(3, S), -INFINITY);
+    for (int64_t k = 0; k < mask->count; k++)
+        if ((k % S >= FIRST && k % S < FIRST + 10) || k % S >= SECOND)
+            tensor_set(mask, k, 0);
+    Tensor *parts[2][2];
+    for (int i = 0; i < 2; i++) {
+        parts[i][0] = t_slice(inputs[1 + i], 2, FIRST, FIRST + 10);
+        parts[i][1] = t_slice(inputs[1 + i], 2, SECOND, S);
+    }
+    Tensor *masked = t_attention(inputs[0], inputs[1], inputs[2], mask, &options);
+    Tensor *few = t_attention(inputs[0], t_concat(2, parts[0], 2), t_concat(2, parts[1], 2), NULL, &options);
+    check_near(0, 0, masked, few, 2e-6);
+    t_gradients(masked, seed_like(masked), 3, inputs, gradients, false);
+    t_gradients(few, seed_like(few), 3, inputs, expected, false);
+    for (int i = 0; i < 3; i++)
+        check_near(0, 1 + i, gradients[i], expected[i], 5e-6);
+    tape_reset();
 }
 
 static void test_operations_attention__memory_is_linear(void **state)
@@ -270,8 +307,16 @@ int main(void)
         cmocka_unit_test(test_operations_attention__same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_operations_attention__continues_from_kept_keys),
         cmocka_unit_test(test_operations_attention__extreme_scores),
+        cmocka_unit_test(test_operations_attention__hidden_tiles),
         cmocka_unit_test(test_operations_attention__memory_is_linear),
         cmocka_unit_test(test_operations_attention__rotation_depends_on_the_distance_alone),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
+    int failures = 0;
+    for (int i = 0; i < 3; i++) {
+        Error error;
+        if (kernels_select(isas[i], &error))
+            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
+    }
+    return failures;
 }

@@ -6,6 +6,7 @@
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
+#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 static Tape *tape;
@@ -51,7 +52,8 @@ typedef struct Case {
     double softcap;
 } Case;
 static const Case cases[] = {
-    {1, 1, 1, true, 0}, {700, 300, 20, true, 0}, {700, 300, 20, false, 2.5}, {513, 129, 5, true, 1}, {30, 1000, 64, false, 0},
+    {1, 1, 1, true, 0},     {700, 300, 20, true, 0},  {700, 300, 20, false, 2.5},
+    {513, 129, 5, true, 1}, {30, 1000, 64, false, 0},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -66,14 +68,17 @@ static Tensor *dense(Tensor **inputs, Tensor *targets, double softcap)
 /* results: losses, then the gradients; returns how many. */
 static int run(const Case *one, ArrayType type, bool cut, Tensor **results)
 {
-    Tensor *inputs[3] = {leaf(type, SHAPE(one->tokens, one->width), 0), leaf(type, SHAPE(one->words, one->width), 1), NULL};
+    Tensor *inputs[3] = {leaf(type, SHAPE(one->tokens, one->width), 0), leaf(type, SHAPE(one->words, one->width), 1),
+                         NULL};
     int count = one->bias ? 3 : 2;
     if (one->bias)
         inputs[2] = leaf(type, SHAPE(one->words), 2);
     Random random = random_start(5, "targets", 0);
     Tensor *targets = t_new(ARRAY_I32, SHAPE(one->tokens));
     for (int64_t i = 0; i < one->tokens; i++) /* some are to be ignored */
-        tensor_i32(targets)[i] = i % 7 == 3 ? -100 : i % 50 == 9 ? (int32_t)one->words : (int32_t)random_below(&random, one->words);
+        tensor_i32(targets)[i] = i % 7 == 3    ? -100
+                                 : i % 50 == 9 ? (int32_t)one->words
+                                               : (int32_t)random_below(&random, one->words);
     results[0] = cut ? t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, one->softcap)
                      : dense(inputs, targets, one->softcap);
     Tensor *seed = leaf(type, SHAPE(one->tokens), 3);
@@ -121,16 +126,21 @@ static void test_operations_cut_cross_entropy__known_values(void **state)
     (void)state;
     Tensor *embeddings = t_wrap(ARRAY_F32, SHAPE(3, 2), (float[]){1, 2, -0.5F, 0.5F, 0, 1});
     Tensor *weight = t_wrap(ARRAY_F32, SHAPE(5, 2), (float[]){0.5F, -1, 1, 1, -1, 0.25F, 0, 0, 2, -0.5F});
-    Tensor *targets = t_wrap(ARRAY_I32, SHAPE(3), (int32_t[]){1, 3, 4}), *inputs[] = {embeddings, weight}, *gradients[2];
+    Tensor *targets = t_wrap(ARRAY_I32, SHAPE(3), (int32_t[]){1, 3, 4}), *inputs[] = {embeddings, weight},
+           *gradients[2];
     embeddings->requires_gradient = weight->requires_gradient = true;
     Tensor *loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 0);
     check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.204107F, 1.531934F, 2.287871F}), 1e-6);
     t_gradients(t_mean(loss, 0, false), NULL, 2, inputs, gradients, false);
-    check_near(gradients[0], t_wrap(ARRAY_F32, SHAPE(3, 2), (float[]){0.005327F, -0.080901F, -0.004254F, 0.061337F, -0.508762F,
-                                                                     0.298743F}), 1e-6);
-    check_near(gradients[1], t_wrap(ARRAY_F32, SHAPE(5, 2),
-                                    (float[]){-0.013995F, 0.043571F, -0.097561F, 0.064541F, -0.059086F, 0.155321F, 0.144179F,
-                                              -0.047812F, 0.026463F, -0.215620F}), 1e-6);
+    check_near(
+        gradients[0],
+        t_wrap(ARRAY_F32, SHAPE(3, 2), (float[]){0.005327F, -0.080901F, -0.004254F, 0.061337F, -0.508762F, 0.298743F}),
+        1e-6);
+    check_near(gradients[1],
+               t_wrap(ARRAY_F32, SHAPE(5, 2),
+                      (float[]){-0.013995F, 0.043571F, -0.097561F, 0.064541F, -0.059086F, 0.155321F, 0.144179F,
+                                -0.047812F, 0.026463F, -0.215620F}),
+               1e-6);
     loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 2);
     check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.543521F, 1.536910F, 2.249739F}), 1e-6);
     tape_reset();
@@ -191,5 +201,12 @@ int main(void)
         cmocka_unit_test(test_operations_cut_cross_entropy__extreme_logits),
         cmocka_unit_test(test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
+    int failures = 0;
+    for (int i = 0; i < 3; i++) {
+        Error error;
+        if (kernels_select(isas[i], &error))
+            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
+    }
+    return failures;
 }

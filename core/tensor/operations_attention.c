@@ -59,9 +59,14 @@ static Tensor *apply_attention(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_attention = {
-    .component = {.name = "attention", .summary = "softmax(scale q k^T + biases) v by tiles", .source = "arXiv:2205.14135"},
-    .backward = backward_attention, .once = true, .variants = sizeof samples / sizeof samples[0],
-    .inputs = sample_attention, .apply = apply_attention,
+    .component = {.name = "attention",
+                  .summary = "softmax(scale q k^T + biases) v by tiles",
+                  .source = "arXiv:2205.14135"},
+    .backward = backward_attention,
+    .once = true,
+    .variants = sizeof samples / sizeof samples[0],
+    .inputs = sample_attention,
+    .apply = apply_attention,
 };
 
 static void set_mask(Attention *shape, const Tensor *mask)
@@ -70,7 +75,8 @@ static void set_mask(Attention *shape, const Tensor *mask)
         assert(mask->shape[0] == shape->queries && mask->shape[1] == shape->keys);
         return;
     }
-    assert(mask->rank == 4 && mask->shape[0] == shape->batch && mask->shape[2] == shape->queries && mask->shape[3] == shape->keys);
+    assert(mask->rank == 4 && mask->shape[0] == shape->batch && mask->shape[2] == shape->queries &&
+           mask->shape[3] == shape->keys);
     assert(mask->shape[1] == 1 || mask->shape[1] == shape->heads);
     shape->mask_head_stride = mask->shape[1] == 1 ? 0 : shape->queries * shape->keys;
     shape->mask_batch_stride = mask->shape[1] * shape->queries * shape->keys;
@@ -92,7 +98,8 @@ Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, con
     }
     Tensor *output = t_like(query), *parts = t_new(query->type, SHAPE(shape.batch, shape.heads, shape.queries, 2));
     (query->type == ARRAY_F32 ? attention_single : attention_double)(&shape, query, key, value, mask, output, parts);
-    Node *node = op_record(&operation_attention, output, 4, (Tensor *[]){query, key, value, mask}, &shape, sizeof shape);
+    Node *node = op_record(&operation_attention, output, 4, (Tensor *[]){query, key, value, mask}, &shape,
+                           sizeof shape);
     if (node)
         node->saved[0] = parts;
     return output;
@@ -141,7 +148,8 @@ static void backward_rotate(const Node *node, Tensor *gradient, Tensor **gradien
 
 static int sample_rotate(Random *random, int variant, Tensor **inputs)
 {
-    inputs[0] = variant == 0 ? sample_leaf(random, -2, 2, SHAPE(2, 2, 3, 6)) : sample_leaf(random, -2, 2, SHAPE(0, 1, 3, 2));
+    inputs[0] = variant == 0 ? sample_leaf(random, -2, 2, SHAPE(2, 2, 3, 6))
+                             : sample_leaf(random, -2, 2, SHAPE(0, 1, 3, 2));
     return 1;
 }
 
@@ -151,9 +159,13 @@ static Tensor *apply_rotate(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_rotate_positions = {
-    .component = {.name = "rotate_positions", .summary = "turn pairs of features by an angle that grows with the position",
+    .component = {.name = "rotate_positions",
+                  .summary = "turn pairs of features by an angle that grows with the position",
                   .source = "arXiv:2104.09864"},
-    .backward = backward_rotate, .variants = 2, .inputs = sample_rotate, .apply = apply_rotate,
+    .backward = backward_rotate,
+    .variants = 2,
+    .inputs = sample_rotate,
+    .apply = apply_rotate,
 };
 
 #define TURN_ROWS(TYPE, begin, end, x, y, cosine, sine)                                          \

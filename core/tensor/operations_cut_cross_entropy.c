@@ -117,9 +117,15 @@ static const float *floats(const Tensor *tensor)
 static void forward_single(const Problem *problem, Tensor *const *inputs, Tensor *loss, Tensor *parts)
 {
     const size_t bytes = TOKENS * WORDS * sizeof(float), sum_bytes = TOKENS * sizeof(double);
-    Work work = {.problem = problem, .embeddings = floats(inputs[0]), .weight = floats(inputs[1]), .bias = floats(inputs[2]),
-                 .targets = tensor_i32(inputs[3]), .loss = tensor_f32(loss), .parts = tensor_f32(parts),
-                 .strip = arena_alloc(tape_arena(), bytes), .sum = arena_alloc(tape_arena(), sum_bytes)};
+    Work work = {.problem = problem,
+                 .embeddings = floats(inputs[0]),
+                 .weight = floats(inputs[1]),
+                 .bias = floats(inputs[2]),
+                 .targets = tensor_i32(inputs[3]),
+                 .loss = tensor_f32(loss),
+                 .parts = tensor_f32(parts),
+                 .strip = arena_alloc(tape_arena(), bytes),
+                 .sum = arena_alloc(tape_arena(), sum_bytes)};
     for (; work.first_token < problem->tokens; work.first_token += TOKENS) {
         work.rows = smaller(TOKENS, problem->tokens - work.first_token);
         forward_block(&work);
@@ -176,8 +182,8 @@ static void backward_single(const Problem *problem, const Node *node, Tensor *gr
             compute_strip(&work);
             parallel_for(work.rows, TASK_ROWS, backward_rows, &work);
             if (dembeddings)
-                sgemm(false, false, work.rows, d, work.columns, work.strip, WORDS, work.weight + work.first_word * d, d, 1,
-                      dembeddings + at, d);
+                sgemm(false, false, work.rows, d, work.columns, work.strip, WORDS, work.weight + work.first_word * d, d,
+                      1, dembeddings + at, d);
             if (dweight)
                 sgemm(true, false, work.columns, d, work.rows, work.strip, WORDS, work.embeddings + at, d, 1,
                       dweight + work.first_word * d, d);
