@@ -63,7 +63,7 @@ void attention_double(const Attention *shape, const Tensor *query, const Tensor 
             sum += s[j] = exp(s[j] - largest);
         for (int64_t j = 0; j < row.visible && !nothing; j++)
             axpy(d, s[j] / sum, tensor_f64(value) + row.key + j * d, out + row.query);
-        tensor_f64(parts)[2 * index] = nothing ? 0 : largest;
+        tensor_f64(parts)[2 * index] = nothing ? INFINITY : largest;
         tensor_f64(parts)[2 * index + 1] = nothing ? 0 : log(sum);
     }
     arena_recycle(tape_arena(), s, (size_t)shape->keys * sizeof *s);

@@ -10,7 +10,7 @@
 #include "core/tensor/attention.h"
 
 /* Size of a tile; multiplications worth a task; with so many heads, each head is a task in backward. */
-enum { QUERIES = 64, KEYS = 128, TASK = 256 * 1024, MANY_HEADS = 16 };
+enum { QUERIES = 128, KEYS = 128, TASK = 256 * 1024, MANY_HEADS = 16 };
 
 typedef struct Work {
     const Attention *shape;
@@ -150,7 +150,7 @@ static void forward_block(const Work *work, Tile tile)
     for (int64_t i = 0; i < tile.rows; i++) {
         const bool nothing = largest[i] == -INFINITY;
         kernels()->rows.scale_row(d, nothing ? 0 : 1 / sum[i], output + i * d);
-        work->parts[2 * (first_row + i)] = nothing ? 0 : largest[i];
+        work->parts[2 * (first_row + i)] = nothing ? INFINITY : largest[i];
         work->parts[2 * (first_row + i) + 1] = nothing ? 0 : logf(sum[i]);
     }
 }

@@ -148,7 +148,7 @@ Tensor *t_batch_norm_fixed(Tensor *x, Tensor *scale, Tensor *shift, Tensor *mean
 /* Attention (operations_attention.c): query [N, H, T, D], key and value [N, H_kv, S, D], H a multiple of
    H_kv; softmax(scale q k^T + slope_h (j - i - (S - T)) + mask) v -> [N, H, T, D]. Blocked with an
    online softmax: memory linear in T and S. mask [T, S] or [N, 1|H, T, S] is added (NULL: none) and may have a
-   gradient. A row that sees nothing gives zeros. No second derivative. */
+   gradient. A row that sees nothing gives zeros. Second derivatives do form the scores. */
 typedef struct AttentionOptions {
     double scale;               /* usually 1/sqrt(D) */
     bool causal;                /* position i sees j <= i + S - T */
