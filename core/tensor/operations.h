@@ -147,13 +147,14 @@ Tensor *t_batch_norm_fixed(Tensor *x, Tensor *scale, Tensor *shift, Tensor *mean
 
 /* Attention (operations_attention.c): query [N, H, T, D], key and value [N, H_kv, S, D], H a multiple of
    H_kv; softmax(scale q k^T + slope_h (j - i - (S - T)) + mask) v -> [N, H, T, D]. Blocked with an
-   online softmax: memory linear in T and S. */
+   online softmax: memory linear in T and S. mask [T, S] or [N, 1|H, T, S] is added (NULL: none) and may have a
+   gradient. A row that sees nothing gives zeros. Second derivatives do form the scores. */
 typedef struct AttentionOptions {
     double scale;               /* usually 1/sqrt(D) */
     bool causal;                /* position i sees j <= i + S - T */
     const float *alibi_slopes;  /* [H] or NULL */
 } AttentionOptions;
-Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, const AttentionOptions *options); /* mask [T, S] or [N, 1|H, T, S], added; NULL */
+Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, const AttentionOptions *options);
 /* Rotary positions (Su et al. 2021): x [N, H, T, D], pairs (i, i + D/2), angle (first + t) base^(-2i/D). */
 Tensor *t_rotate_positions(Tensor *x, int64_t first, double base);
 
@@ -166,10 +167,13 @@ Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random 
 /* Fused: embedding rows are t_index_select; its gradient is a scatter by sorted index (same bits always). */
 
 /* Cut cross-entropy (operations_cut_cross_entropy.c; Wijmans et al. 2024): embeddings [N, D], weight [V, D],
-   bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. softcap 0: none. */
+   bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. softcap c > 0:
+   logits are c tanh(z / c); 0: none. Second derivatives do form the logits. */
 Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap);
 
-/* Small matrices (operations_linear_algebra.c): batches [..., n, n]; one thread, plain loops. */
+/* Small matrices (operations_linear_algebra.c): batches [..., n, n], n >= 1; one thread, plain loops, in double for
+   either type. Where the result does not exist its matrix is NaN. Of what is said to be symmetric the lower
+   triangle is read, and the gradient is symmetric. */
 Tensor *t_cholesky(Tensor *a);                          /* lower; a symmetric positive definite */
 Tensor *t_solve(Tensor *a, Tensor *b);                  /* a [..., n, n], b [..., n, m] */
 Tensor *t_inverse(Tensor *a);
