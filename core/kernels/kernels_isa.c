@@ -352,6 +352,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
+#include "core/kernels/kernels_reduce.inc.h"
 #include "core/kernels/kernels_elementwise.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
