@@ -37,7 +37,7 @@ Tensor *t_exp(Tensor *x);
 Tensor *t_expm1(Tensor *x);
 Tensor *t_log(Tensor *x);
 Tensor *t_log1p(Tensor *x);
-Tensor *t_xlogx(Tensor *x);                     /* 0 at 0 */
+Tensor *t_xlogx(Tensor *x);                     /* 0 at 0, and so its derivative there: p log p under a softmax */
 Tensor *t_sin(Tensor *x);
 Tensor *t_cos(Tensor *x);
 Tensor *t_acos(Tensor *x);
@@ -67,7 +67,7 @@ Tensor *t_cast(Tensor *x, ArrayType type);      /* F32 <-> F64 has a gradient; t
 enum { ALL_AXES = 127 };
 Tensor *t_sum(Tensor *x, int axis, bool keep);
 Tensor *t_mean(Tensor *x, int axis, bool keep);
-Tensor *t_max(Tensor *x, int axis, bool keep);  /* gradient to the first largest */
+Tensor *t_max(Tensor *x, int axis, bool keep);  /* gradient to the first largest; NaN is above all, in t_min below */
 Tensor *t_min(Tensor *x, int axis, bool keep);
 Tensor *t_log_sum_exp(Tensor *x, int axis, bool keep); /* of nothing but -inf: -inf, zero gradient */
 Tensor *t_variance(Tensor *x, int axis, bool keep);    /* divided by n */
@@ -89,6 +89,7 @@ Tensor *t_flip(Tensor *x, int axis);
 /* Indices (operations_index.c); indices are I32 and have no gradient. */
 Tensor *t_pick(Tensor *x, Tensor *index);               /* x [..., C], index [...] -> [...] */
 Tensor *t_gather(Tensor *x, int axis, Tensor *index);   /* index has x's shape but along axis */
+Tensor *t_scatter(Tensor *values, int axis, Tensor *index, int64_t size); /* values added to zeros: undoes t_gather */
 Tensor *t_scatter_add(Tensor *into, int axis, Tensor *index, Tensor *values); /* a copy of `into` with values added */
 Tensor *t_index_select(Tensor *x, Tensor *index);       /* rows of the first axis: x [N, ...], index [...] -> [index..., ...] */
 Tensor *t_one_hot(Tensor *index, int64_t classes, ArrayType type); /* [...] -> [..., classes]; out of range: zeros */

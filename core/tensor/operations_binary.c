@@ -139,10 +139,10 @@ static Tensor *share_of_larger(Tensor *a, Tensor *b)
     return t_add(t_cast(above, a->type), t_scale(t_cast(equal, a->type), 0.5));
 }
 
-BINARY(maximum, -2, 2, x > y ? x : y, t_mul(gradient, share_of_larger(a, b)), t_mul(gradient, share_of_larger(b, a)))
+BINARY(maximum, -2, 2, isnan(x) || x > y ? x : y, t_mul(gradient, share_of_larger(a, b)), t_mul(gradient, share_of_larger(b, a)))
 const OperationDef operation_maximum = {BINARY_OPERATION(maximum, "the larger; a tie shares the gradient")};
 
-BINARY(minimum, -2, 2, x < y ? x : y, t_mul(gradient, share_of_larger(b, a)), t_mul(gradient, share_of_larger(a, b)))
+BINARY(minimum, -2, 2, isnan(x) || x < y ? x : y, t_mul(gradient, share_of_larger(b, a)), t_mul(gradient, share_of_larger(a, b)))
 const OperationDef operation_minimum = {BINARY_OPERATION(minimum, "the smaller; a tie shares the gradient")};
 
 /* a^b log(a), which tends to 0 with a. */

@@ -41,19 +41,20 @@ typedef struct Along {
 static void gather_part(void *context, int64_t begin, int64_t end)
 {
     const Along *along = context;
-    if (along->type == ARRAY_F64)
-        GATHER(double)
-    else
-        GATHER(float)
+    switch (along->type) {
+    case ARRAY_F32: GATHER(float) break;
+    case ARRAY_F64: GATHER(double) break;
+    default: GATHER(int32_t) break;
+    }
 }
 
 static void scatter_part(void *context, int64_t begin, int64_t end)
 {
     const Along *along = context;
-    if (along->type == ARRAY_F64)
-        SCATTER(double)
-    else
+    if (along->type == ARRAY_F32)
         SCATTER(float)
+    else
+        SCATTER(double)
 }
 
 static void run_along(const Tensor *whole, const Tensor *part, const Tensor *index, int number, ParallelBody body)
@@ -69,9 +70,8 @@ static void run_along(const Tensor *whole, const Tensor *part, const Tensor *ind
 
 static void backward_gather(const Node *node, Tensor *gradient, Tensor **gradients)
 {
-    Tensor *x = node->inputs[0];
-    Tensor *zeros = t_zeros(x->type, x->rank, x->shape);
-    gradients[0] = t_scatter_add(zeros, *(const int *)node->attributes, node->inputs[1], gradient);
+    int axis = *(const int *)node->attributes;
+    gradients[0] = t_scatter(gradient, axis, node->inputs[1], node->inputs[0]->shape[axis]);
 }
 
 enum { VARIANTS = 4 };
@@ -104,6 +104,40 @@ Tensor *t_gather(Tensor *x, int number, Tensor *index)
     Tensor *result = t_new(x->type, index->rank, index->shape);
     run_along(x, result, index, axis, gather_part);
     op_record(&operation_gather, result, 2, (Tensor *[]){x, index}, &axis, sizeof axis);
+    return result;
+}
+
+static void backward_scatter(const Node *node, Tensor *gradient, Tensor **gradients)
+{
+    gradients[0] = t_gather(gradient, *(const int *)node->attributes, node->inputs[1]);
+}
+
+static int sample_scatter(Random *random, int variant, Tensor **inputs)
+{
+    sample_gather(random, variant, inputs);
+    inputs[0] = sample_leaf(random, -2, 2, inputs[1]->rank, inputs[1]->shape);
+    return 2;
+}
+
+static Tensor *apply_scatter(Tensor **inputs, int variant)
+{
+    return t_scatter(inputs[0], variant < 2 ? variant : -1, inputs[1], 4);
+}
+
+const OperationDef operation_scatter = {
+    .component = {.name = "scatter", .summary = "values added to zeros where an index along an axis says"},
+    .backward = backward_scatter, .variants = VARIANTS, .inputs = sample_scatter, .apply = apply_scatter,
+};
+
+Tensor *t_scatter(Tensor *values, int number, Tensor *index, int64_t size)
+{
+    int axis = axis_number(values, number);
+    int64_t shape[TENSOR_MAX_RANK];
+    memcpy(shape, values->shape, sizeof shape);
+    shape[axis] = size;
+    Tensor *result = t_zeros(values->type, values->rank, shape);
+    run_along(result, values, index, axis, scatter_part);
+    op_record(&operation_scatter, result, 2, (Tensor *[]){values, index}, &axis, sizeof axis);
     return result;
 }
 
