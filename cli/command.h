@@ -9,6 +9,7 @@ typedef struct Option {
     const char *name;       /* without the dashes */
     const char *value;      /* what its argument is called, NULL: a flag */
     const char *help;
+    char letter;            /* short form, 'o' for -o; 0: none */
 } Option;
 
 /* What the command line said: parsed by the command's own rows and the common ones. */
@@ -35,7 +36,11 @@ void command_print_help(const Command *command);
 void print_json_object(cJSON *object);
 /* NULL when the option was not given. */
 const char *argument_option(const Arguments *arguments, const char *name);
+/* *value keeps what it holds when the option was not given. Decimal digits from least to most; a finite
+   number above 0. */
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error);
+bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
 
-extern const Command command_eval, command_help, command_list, command_version;
+extern const Command command_calibrate, command_eval, command_help, command_list, command_version;
 
 #endif

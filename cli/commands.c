@@ -2,16 +2,19 @@
    add it here and as man/xent-NAME.1. */
 #include "cli/command.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_eval, &command_list, &command_version, &command_help, NULL};
+const Command *const commands[] = {&command_calibrate, &command_eval, &command_list, &command_version, &command_help, NULL};
 
 const Option common_options[] = {
-    {"json", NULL, "print the result as one JSON object"},
-    {"quiet", NULL, "print nothing on standard error but errors"},
-    {"threads", "N", "number of threads; the result does not depend on it"},
-    {"help", NULL, "print this text (also -h)"},
+    {"json", NULL, "print the result as one JSON object", 0},
+    {"quiet", NULL, "print nothing on standard error but errors", 0},
+    {"threads", "N", "number of threads; the result does not depend on it", 0},
+    {"help", NULL, "print this text", 'h'},
     {0},
 };
 
@@ -28,7 +31,10 @@ static void print_options(const Option *options)
     for (; options && options->name; options++) {
         char left[64];
         snprintf(left, sizeof left, "--%s %s", options->name, options->value ? options->value : "");
-        printf("  %-22s %s\n", left, options->help);
+        printf("  %-22s %s", left, options->help);
+        if (options->letter)
+            printf(" (also -%c)", options->letter);
+        putchar('\n');
     }
 }
 
@@ -45,6 +51,33 @@ const char *argument_option(const Arguments *arguments, const char *name)
         if (strcmp(arguments->option_names[i], name) == 0)
             return arguments->option_values[i];
     return NULL;
+}
+
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error)
+{
+    const char *text = argument_option(arguments, name);
+    if (!text)
+        return true;
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || number < least || number > most)
+        return fail_usage(error, "--%s: expected decimal digits, %lld to %lld, got \"%s\"", name, (long long)least, (long long)most, text);
+    *value = number;
+    return true;
+}
+
+bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error)
+{
+    const char *text = argument_option(arguments, name);
+    if (!text)
+        return true;
+    char *end;
+    double number = strtod(text, &end);
+    if (text[0] == '\0' || *end || !(number > 0) || !isfinite(number))
+        return fail_usage(error, "--%s: expected a number above 0, got \"%s\"", name, text);
+    *value = number;
+    return true;
 }
 
 void print_json_object(cJSON *object)

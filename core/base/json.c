@@ -210,3 +210,15 @@ cJSON *json_numbers9(const double *values, int64_t count)
         cJSON_AddItemToArray(list, json_number9(values[i]));
     return list;
 }
+
+cJSON *json_number_exact(double value)
+{
+    char text[32];
+    if (!isfinite(value))
+        return cJSON_CreateNull();
+    snprintf(text, sizeof text, "%.15g", value);
+    if (strtod(text, NULL) == value)
+        return cJSON_CreateNumber(value);
+    snprintf(text, sizeof text, "%.17g", value);
+    return cJSON_CreateRaw(text);
+}

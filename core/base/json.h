@@ -33,5 +33,8 @@ cJSON *json_copy(JsonSource *source, const cJSON *value);
 /* Numbers as the contract prints them: 9 significant digits, null when not finite. */
 cJSON *json_number9(double value);
 cJSON *json_numbers9(const double *values, int64_t count);
+/* Reads back as the same double. cJSON prints 15 digits when they are close enough, which is not the same,
+   so a number that needs more becomes raw text; the parser of parameters reads that as a number. */
+cJSON *json_number_exact(double value);
 
 #endif
