@@ -7,9 +7,9 @@
 
 /* The rows of a command's option table. */
 #define ARRAY_OPTION_ROWS \
-    {"logits", "FILE", "NPY array: logits [samples, classes]; of regression the predicted values", 0}, \
-    {"targets", "FILE", "NPY array: integer classes [samples], probabilities, labels or values", 0}, \
-    {"weights", "FILE", "NPY array of sample weights [samples], >= 0", 0}
+    {"logits", "FILE", "NPY array: logits [samples, classes]; of regression the predicted values", 0, false}, \
+    {"targets", "FILE", "NPY array: integer classes [samples], probabilities, labels or values", 0, false}, \
+    {"weights", "FILE", "NPY array of sample weights [samples], >= 0", 0, false}
 
 /* Whether the words ask for arrays; both --logits and --targets are then needed (exit 2 otherwise). */
 bool arrays_need(const Arguments *arguments, const char *command, Error *error);

@@ -189,9 +189,8 @@ static bool run(const Arguments *arguments, Error *error)
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"output", "DIR", "write DIR/calibration.json, which xent eval DIR applies", 'o'},
-    {"force", NULL, "replace a calibration that is there", 0},
-    {"seed", "N", "seed of the random split (0)", 0},
+    {"output", "DIR", "write DIR/calibration.json, which xent eval DIR applies", 'o', false},
+    {"force", NULL, "replace a calibration that is there", 0, false},
     {0},
 };
 

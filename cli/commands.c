@@ -8,13 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_calibrate, &command_eval, &command_list, &command_version, &command_help, NULL};
+const Command *const commands[] = {&command_train, &command_calibrate, &command_eval, &command_list, &command_version, &command_help, NULL};
+
+int command_exit_status;
 
 const Option common_options[] = {
-    {"json", NULL, "print the result as one JSON object", 0},
-    {"quiet", NULL, "print nothing on standard error but errors", 0},
-    {"threads", "N", "number of threads; the result does not depend on it", 0},
-    {"help", NULL, "print this text", 'h'},
+    {"set", "PATH=JSON", "change a key of the config, such as model.hidden=[64]; may be given again", 0, true},
+    {"seed", "N", "seed of every random number; 0 to 2^63-1", 0, false},
+    {"json", NULL, "print the result as one JSON object", 0, false},
+    {"quiet", NULL, "print nothing on standard error but errors", 0, false},
+    {"threads", "N", "number of threads; the result does not depend on it", 0, false},
+    {"help", NULL, "print this text", 'h', false},
     {0},
 };
 
@@ -51,6 +55,28 @@ const char *argument_option(const Arguments *arguments, const char *name)
         if (strcmp(arguments->option_names[i], name) == 0)
             return arguments->option_values[i];
     return NULL;
+}
+
+const char **argument_options(const Arguments *arguments, const char *name)
+{
+    size_t count = 0, all = 0;
+    while (arguments->option_names[all])
+        all++;
+    const char **values = memory_array(all + 1, sizeof *values);
+    for (size_t i = 0; i < all; i++)
+        if (strcmp(arguments->option_names[i], name) == 0)
+            values[count++] = arguments->option_values[i];
+    return values;
+}
+
+bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **given, Error *error)
+{
+    int64_t value = -1;
+    if (!argument_integer(arguments, "seed", 0, INT64_MAX, &value, error))
+        return false;
+    *seed = value < 0 ? 0 : (uint64_t)value;
+    *given = value < 0 ? NULL : seed;
+    return true;
 }
 
 bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error)

@@ -102,10 +102,9 @@ static bool run(const Arguments *arguments, Error *error)
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"kind", "KIND", "classification, multi-label, regression or tokens; told from the arrays when not given", 0},
-    {"bytes-per-token", "X", "mean length of a token, for bits_per_byte", 0},
-    {"resamples", "N", "resamples of the bootstrap (1000); 0: no intervals", 0},
-    {"seed", "N", "seed of the bootstrap (0)", 0},
+    {"kind", "KIND", "classification, multi-label, regression or tokens; told from the arrays when not given", 0, false},
+    {"bytes-per-token", "X", "mean length of a token, for bits_per_byte", 0, false},
+    {"resamples", "N", "resamples of the bootstrap (1000); 0: no intervals", 0, false},
     {0},
 };
 

@@ -2,6 +2,7 @@
    an Error into one line and an exit status. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static bool parse_option(const Command *command, int count, char **words, int *a
     if (!option)
         return fail_usage(error, "%s: unknown option; see xent help %s", word, command->name);
     for (int i = 0; i < parsed->option_count; i++)
-        if (strcmp(parsed->names[i], option->name) == 0)
+        if (strcmp(parsed->names[i], option->name) == 0 && !option->repeatable)
             return fail_usage(error, "--%s: given twice", option->name);
     const char *value = equals ? equals + 1 : "";
     if (!option->value && equals)
@@ -82,6 +83,14 @@ static bool parse_option(const Command *command, int count, char **words, int *a
     parsed->names[parsed->option_count] = option->name;
     parsed->values[parsed->option_count++] = value;
     return true;
+}
+
+/* Cores that this process may use. */
+static int64_t usable_cores(void)
+{
+    cpu_set_t set;
+    int64_t cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return cores < 1 ? 1 : cores > 1024 ? 1024 : cores;
 }
 
 static bool run_command(const Command *command, int count, char **words, Error *error)
@@ -99,10 +108,9 @@ static bool run_command(const Command *command, int count, char **words, Error *
             parsed.words[parsed.word_count++] = words[i];
     }
     Arguments arguments = {parsed.word_count, parsed.words, parsed.names, parsed.values};
-    int64_t threads = 0;
+    int64_t threads = usable_cores();
     good = good && argument_integer(&arguments, "threads", 1, 1024, &threads, error);
-    if (threads > 0)
-        threads_set((int)threads);
+    threads_set((int)threads);
     if (good && argument_option(&arguments, "help"))
         command_print_help(command);
     else if (good && (parsed.word_count < command->least || parsed.word_count > command->most))
@@ -146,5 +154,5 @@ int main(int count, char **words)
     threads_stop();
     if ((fflush(stdout) != 0 || ferror(stdout)) && good)
         good = fail_errno(&error, "standard output");
-    return good ? STATUS_OK : report(&error);
+    return good ? command_exit_status : report(&error);
 }
