@@ -85,7 +85,8 @@ static void search(Search *work)
 {
     assert(work->axis.size > 0 || work->index->count == 0);
     if (work->index->count)
-        parallel_for(work->axis.outer, grain_of(&work->axis), work->x->type == ARRAY_F32 ? search_single : search_plain, work);
+        parallel_for(work->axis.outer, grain_of(&work->axis),
+                     work->x->type == ARRAY_F32 ? search_single : search_plain, work);
 }
 
 static void backward_extremum(const Node *node, Tensor *gradient, Tensor **gradients)

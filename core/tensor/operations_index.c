@@ -63,7 +63,8 @@ static void run_along(const Tensor *whole, const Tensor *part, const Tensor *ind
     for (int i = 0; i < whole->rank; i++)
         assert(i == number || index->shape[i] == whole->shape[i]);
     Axis axis = axis_around(whole, number, true);
-    Along along = {axis.size, index->shape[number], axis.inner, tensor_i32(index), whole->data, part->data, whole->type};
+    Along along = {axis.size, index->shape[number], axis.inner, tensor_i32(index),
+                   whole->data, part->data, whole->type};
     if (index->count)
         parallel_for(axis.outer, GRAIN / (along.count * along.inner) + 1, body, &along);
 }
@@ -217,8 +218,8 @@ static void backward_index_select(const Node *node, Tensor *gradient, Tensor **g
     int64_t shape[TENSOR_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);
     shape[0] = index->count;
-    Tensor *sum = t_segment_sum(t_reshape(gradient, x->rank, shape), t_reshape(index, SHAPE(index->count)), x->shape[0]);
-    gradients[0] = sum;
+    Tensor *rows = t_reshape(gradient, x->rank, shape), *segment = t_reshape(index, SHAPE(index->count));
+    gradients[0] = t_segment_sum(rows, segment, x->shape[0]);
 }
 
 static int sample_index_select(Random *random, int variant, Tensor **inputs)
@@ -330,7 +331,8 @@ Tensor *t_segment_sum(Tensor *x, Tensor *segment, int64_t segments)
     memcpy(shape, x->shape, sizeof shape);
     shape[0] = segments;
     Tensor *result = t_new(x->type, x->rank, shape);
-    size_t begins_bytes = (size_t)(segments + 2) * sizeof(int32_t), order_bytes = (size_t)segment->count * sizeof(int32_t);
+    size_t begins_bytes = (size_t)(segments + 2) * sizeof(int32_t);
+    size_t order_bytes = (size_t)segment->count * sizeof(int32_t);
     int32_t *begins = arena_alloc(tape_arena(), begins_bytes), *order = arena_alloc(tape_arena(), order_bytes);
     sort_by_segment(segment, segments, begins, order);
     Rows rows = {.x = x, .order = order, .begins = begins, .result = result, .n = row_count(x)};
