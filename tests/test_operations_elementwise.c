@@ -63,9 +63,20 @@ static void test_operations_elementwise__broadcasting(void **state)
 
 typedef Tensor *(*UnaryOperation)(Tensor *x);
 
-static Tensor *leaky(Tensor *x) { return t_leaky_relu(x, 0.25); }
-static Tensor *elu(Tensor *x) { return t_elu(x, 0.75); }
-static Tensor *clamped(Tensor *x) { return t_clamp(x, -1.5, 40); }
+static Tensor *leaky(Tensor *x)
+{
+    return t_leaky_relu(x, 0.25);
+}
+
+static Tensor *elu(Tensor *x)
+{
+    return t_elu(x, 0.75);
+}
+
+static Tensor *clamped(Tensor *x)
+{
+    return t_clamp(x, -1.5, 40);
+}
 
 static const struct { const char *name; UnaryOperation apply; double low; } unaries[] = {
     {"neg", t_neg, -1e4}, {"square", t_square, -1e4}, {"sqrt", t_sqrt, 0}, {"rsqrt", t_rsqrt, 1e-4},

@@ -31,9 +31,10 @@ static void compute_single(void *context, const WalkRows *rows)
     const Work *work = context;
     const float *a = tensor_f32(work->a) + rows->from[0], *b = tensor_f32(work->b) + rows->from[1];
     float *to = tensor_f32(work->result) + rows->to;
+    const ElementwiseKernels *kernel = &kernels()->elementwise;
     if (work->binary->kernel) {
-        kernels()->elementwise.binary[work->binary->kernel](rows->rows, rows->n, a, rows->row_stride[0],
-                                                            rows->stride[0], b, rows->row_stride[1], rows->stride[1], to);
+        kernel->binary[work->binary->kernel](rows->rows, rows->n, a, rows->row_stride[0], rows->stride[0],
+                                             b, rows->row_stride[1], rows->stride[1], to);
         return;
     }
     for (int64_t r = 0; r < rows->rows; r++, a += rows->row_stride[0], b += rows->row_stride[1], to += rows->n)

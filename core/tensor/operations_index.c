@@ -132,6 +132,7 @@ const OperationDef operation_scatter = {
 
 Tensor *t_scatter(Tensor *values, int number, Tensor *index, int64_t size)
 {
+    assert(values->type == ARRAY_F32 || values->type == ARRAY_F64);
     int axis = axis_number(values, number);
     int64_t shape[TENSOR_MAX_RANK];
     memcpy(shape, values->shape, sizeof shape);
@@ -169,7 +170,7 @@ const OperationDef operation_scatter_add = {
 Tensor *t_scatter_add(Tensor *into, int number, Tensor *index, Tensor *values)
 {
     int axis = axis_number(into, number);
-    assert(into->type == values->type);
+    assert(into->type == values->type && (into->type == ARRAY_F32 || into->type == ARRAY_F64));
     Tensor *result = t_like(into);
     memcpy(result->data, into->data, (size_t)into->count * array_type_size(into->type));
     run_along(result, values, index, axis, scatter_part);
@@ -327,6 +328,7 @@ const OperationDef operation_segment_sum = {
 Tensor *t_segment_sum(Tensor *x, Tensor *segment, int64_t segments)
 {
     int64_t shape[TENSOR_MAX_RANK];
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     assert(x->rank >= 1 && segment->type == ARRAY_I32 && segment->count == x->shape[0] && x->shape[0] <= INT32_MAX);
     memcpy(shape, x->shape, sizeof shape);
     shape[0] = segments;
