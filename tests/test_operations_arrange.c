@@ -1,73 +1,19 @@
 /* Reductions, shapes and indices: sizes at which they are cut, ties, edges, deterministic scatter. */
-#include "tests/testing.h"
+#include "tests/tensors.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "core/base/threads.h"
-#include "core/kernels/kernels.h"
-#include "core/tensor/operations.h"
-
-static int open_tape(void **state)
-{
-    *state = tape_new();
-    tape_use(*state);
-    return 0;
-}
-
-static int close_tape(void **state)
-{
-    tape_free(*state);
-    threads_set(1);
-    return kernels_select(NULL, NULL) ? 0 : 1;
-}
 
 static Tensor *uniform(ArrayType type, int rank, const int64_t *shape, uint32_t step)
 {
     return t_random_uniform(type, rank, shape, random_start(5, "arrange", step));
 }
 
-static Tensor *made(ArrayType type, int count, const double *values)
-{
-    Tensor *x = t_new(type, SHAPE(count));
-    for (int i = 0; i < count; i++)
-        tensor_set(x, i, values[i]);
-    x->requires_gradient = type != ARRAY_I32;
-    return x;
-}
-#define LENGTH(...) (int)(sizeof((double[]){__VA_ARGS__}) / sizeof(double))
-#define LEAF(...) made(ARRAY_F32, LENGTH(__VA_ARGS__), (double[]){__VA_ARGS__})
-#define INDICES(...) made(ARRAY_I32, LENGTH(__VA_ARGS__), (double[]){__VA_ARGS__})
-
-static void assert_values(const Tensor *x, int count, const double *expected)
-{
-    assert_int_equal(x->count, count);
-    for (int i = 0; i < count; i++) {
-        double got = tensor_value(x, i);
-        if (isnan(expected[i]) ? !isnan(got) : got != expected[i])
-            fail_msg("[%d] is %.9g, not %.9g", i, got, expected[i]);
-    }
-}
-#define ASSERT_VALUES(x, ...) assert_values(x, LENGTH(__VA_ARGS__), (double[]){__VA_ARGS__})
-
-static Tensor *gradient_of(Tensor *y, Tensor *x)
-{
-    Tensor *gradient;
-    t_gradients(y, NULL, 1, &x, &gradient, false);
-    return gradient;
-}
-
-static void assert_same_bits(const Tensor *a, const Tensor *b)
-{
-    assert_true(tensor_same_shape(a, b) && a->type == b->type);
-    assert_memory_equal(a->data, b->data, (size_t)a->count * array_type_size(a->type));
-}
-
 /* ---- Reductions ---- */
 
 static const int64_t reduced[][3] = {
-    {1, 100003, 1}, {70001, 3, 1}, {1, 5000, 10}, {1, 3000, 65}, {1, 200, 3001}, {3, 40000, 2}, {400, 7, 33}, {2, 90, 1030},
-    {1, 1, 70000}, {65, 17, 1}, {1, 63, 31},
+    {1, 100003, 1}, {70001, 3, 1}, {1, 5000, 10}, {1, 3000, 65}, {1, 200, 3001}, {3, 40000, 2}, {400, 7, 33},
+    {2, 90, 1030}, {1, 1, 70000}, {65, 17, 1}, {1, 63, 31},
 };
 enum { REDUCED = sizeof reduced / sizeof *reduced };
 
@@ -149,15 +95,16 @@ static void test_operations_arrange__log_sum_exp_edges(void **state)
     static const ArrayType types[] = {ARRAY_F32, ARRAY_F64};
     for (int k = 0; k < 2; k++) {
         double none = -INFINITY;
-        Tensor *x = made(types[k], 4, (double[]){none, none, none, none}), *gradients[2];
+        Tensor *x = tensor_of(types[k], 4, (double[]){none, none, none, none}), *gradients[2];
         ASSERT_VALUES(t_log_sum_exp(x, 0, false), none);
         ASSERT_VALUES(gradient_of(t_log_sum_exp(x, 0, false), x), 0, 0, 0, 0);
-        x = made(types[k], 3, (double[]){none, 1e4, none});
+        x = tensor_of(types[k], 3, (double[]){none, 1e4, none});
         ASSERT_VALUES(t_log_sum_exp(x, 0, false), 1e4);
         ASSERT_VALUES(gradient_of(t_log_sum_exp(x, 0, false), x), 0, 1, 0);
         t_gradients(t_log_sum_exp(x, 0, false), NULL, 1, &x, gradients, true);
         ASSERT_VALUES(gradients[0], 0, 1, 0);
-        ASSERT_VALUES(t_log_sum_exp(made(types[k], 2, (double[]){-1e4, -1e4}), 0, true), k ? log(2) - 1e4 : (double)(float)(log(2) - 1e4));
+        double both = log(2) - 1e4;
+        ASSERT_VALUES(t_log_sum_exp(tensor_of(types[k], NUMBERS(-1e4, -1e4)), 0, true), k ? both : (double)(float)both);
         ASSERT_VALUES(t_log_sum_exp(t_zeros(types[k], SHAPE(2, 0)), 1, false), none, none);
     }
 }
@@ -226,7 +173,8 @@ static void test_operations_arrange__rows_are_added_in_order(void **state)
     (void)state;
     enum { N = 4000, D = 37, V = 500 };
     Random random = random_start(2, "tokens", 0);
-    Tensor *index = t_new(ARRAY_I32, SHAPE(N)), *x = uniform(ARRAY_F32, SHAPE(V, D), 1), *seed = uniform(ARRAY_F32, SHAPE(N, D), 2);
+    Tensor *index = t_new(ARRAY_I32, SHAPE(N));
+    Tensor *x = uniform(ARRAY_F32, SHAPE(V, D), 1), *seed = uniform(ARRAY_F32, SHAPE(N, D), 2);
     for (int i = 0; i < N; i++) /* half of them one row: a frequent token */
         tensor_i32(index)[i] = random_uniform(&random) < 0.5 ? 3 : (int32_t)random_below(&random, V - 1);
     x->requires_gradient = true;
@@ -297,7 +245,7 @@ static void test_operations_arrange__sort_is_stable(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(test_operations_arrange__##name, open_tape, close_tape)
+#define TEST(name) TAPE_TEST(test_operations_arrange__##name)
 
 int main(void)
 {

@@ -1,61 +1,14 @@
 /* What differences of small samples cannot see: broadcasting of tensors large enough to be cut, every kernel on
    every instruction set over the whole range of numbers, edges, and gradients that are not derivatives. */
-#include "tests/testing.h"
+#include "tests/tensors.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "core/base/component.h"
-#include "core/base/threads.h"
-#include "core/kernels/kernels.h"
-#include "core/tensor/operations.h"
-
-static int open_tape(void **state)
-{
-    *state = tape_new();
-    tape_use(*state);
-    return 0;
-}
-
-static int close_tape(void **state)
-{
-    tape_free(*state);
-    threads_set(1);
-    return kernels_select(NULL, NULL) ? 0 : 1;
-}
 
 static Tensor *uniform(ArrayType type, int rank, const int64_t *shape, uint32_t step)
 {
     Tensor *x = t_random_uniform(type, rank, shape, random_start(5, "elementwise", step));
     return t_add_scalar(x, -0.5);
-}
-
-static Tensor *leaf(int count, const double *values)
-{
-    Tensor *x = t_new(ARRAY_F32, SHAPE(count));
-    for (int i = 0; i < count; i++)
-        tensor_set(x, i, values[i]);
-    x->requires_gradient = true;
-    return x;
-}
-#define LEAF(...) leaf((int)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)), (double[]){__VA_ARGS__})
-
-static void assert_values(const Tensor *x, int count, const double *expected)
-{
-    assert_int_equal(x->count, count);
-    for (int i = 0; i < count; i++) {
-        double got = tensor_value(x, i);
-        if (isnan(expected[i]) ? !isnan(got) : got != expected[i])
-            fail_msg("[%d] is %.9g, not %.9g", i, got, expected[i]);
-    }
-}
-#define ASSERT_VALUES(x, ...) assert_values(x, (int)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)), (double[]){__VA_ARGS__})
-
-static Tensor *gradient_of(Tensor *y, Tensor *x)
-{
-    Tensor *gradient;
-    t_gradients(y, NULL, 1, &x, &gradient, false);
-    return gradient;
 }
 
 /* ---- Broadcasting ---- */
@@ -100,7 +53,8 @@ static void test_operations_elementwise__broadcasting(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int threads = 1; threads <= 4; threads += 3) {
             threads_set(threads);
-            check_broadcast(uniform(ARRAY_F32, cases[i].rank_a, cases[i].a, 1), uniform(ARRAY_F32, cases[i].rank_b, cases[i].b, 2));
+            check_broadcast(uniform(ARRAY_F32, cases[i].rank_a, cases[i].a, 1),
+                            uniform(ARRAY_F32, cases[i].rank_b, cases[i].b, 2));
             tape_reset();
         }
 }
@@ -109,15 +63,26 @@ static void test_operations_elementwise__broadcasting(void **state)
 
 typedef Tensor *(*UnaryOperation)(Tensor *x);
 
-static Tensor *leaky(Tensor *x) { return t_leaky_relu(x, 0.25); }
-static Tensor *elu(Tensor *x) { return t_elu(x, 0.75); }
-static Tensor *clamped(Tensor *x) { return t_clamp(x, -1.5, 40); }
+static Tensor *leaky(Tensor *x)
+{
+    return t_leaky_relu(x, 0.25);
+}
+
+static Tensor *elu(Tensor *x)
+{
+    return t_elu(x, 0.75);
+}
+
+static Tensor *clamped(Tensor *x)
+{
+    return t_clamp(x, -1.5, 40);
+}
 
 static const struct { const char *name; UnaryOperation apply; double low; } unaries[] = {
     {"neg", t_neg, -1e4}, {"square", t_square, -1e4}, {"sqrt", t_sqrt, 0}, {"rsqrt", t_rsqrt, 1e-4},
     {"reciprocal", t_reciprocal, 1e-3}, {"abs", t_abs, -1e4}, {"sign", t_sign, -1e4}, {"exp", t_exp, -1e4},
-    {"expm1", t_expm1, -1e4}, {"log", t_log, 1e-6}, {"log1p", t_log1p, -0.9}, {"xlogx", t_xlogx, 0}, {"tanh", t_tanh, -1e4},
-    {"erf", t_erf, -1e4}, {"sigmoid", t_sigmoid, -1e4}, {"log_sigmoid", t_log_sigmoid, -1e4},
+    {"expm1", t_expm1, -1e4}, {"log", t_log, 1e-6}, {"log1p", t_log1p, -0.9}, {"xlogx", t_xlogx, 0},
+    {"tanh", t_tanh, -1e4}, {"erf", t_erf, -1e4}, {"sigmoid", t_sigmoid, -1e4}, {"log_sigmoid", t_log_sigmoid, -1e4},
     {"softplus", t_softplus, -1e4}, {"relu", t_relu, -1e4}, {"leaky_relu", leaky, -1e4}, {"elu", elu, -1e4},
     {"gelu", t_gelu, -1e4}, {"gelu_tanh", t_gelu_tanh, -1e4}, {"silu", t_silu, -1e4},
     {"hard_sigmoid", t_hard_sigmoid, -1e4}, {"clamp", clamped, -1e4}, {"round", t_round, -1e4},
@@ -141,7 +106,8 @@ static Tensor *numbers(ArrayType type, double low, const char *name)
     return x;
 }
 
-static void check_near(const char *isa, const char *name, const char *what, const Tensor *x, const Tensor *got, const Tensor *expected)
+static void check_near(const char *isa, const char *name, const char *what, const Tensor *x, const Tensor *got,
+                       const Tensor *expected)
 {
     for (int64_t i = 0; i < x->count; i++) {
         double a = tensor_value(got, i), b = tensor_value(expected, i);
@@ -163,9 +129,29 @@ static void test_operations_elementwise__kernels_agree_with_double(void **state)
             Tensor *twice = numbers(ARRAY_F64, unaries[i].low, unaries[i].name);
             Tensor *y = unaries[i].apply(single), *expected = unaries[i].apply(twice);
             check_near(isas[k], unaries[i].name, "value", single, y, expected);
-            check_near(isas[k], unaries[i].name, "gradient", single, gradient_of(y, single), gradient_of(expected, twice));
+            check_near(isas[k], unaries[i].name, "gradient", single, gradient_of(y, single),
+                       gradient_of(expected, twice));
             tape_reset();
         }
+    }
+}
+
+/* Large enough to be cut. */
+static void test_operations_elementwise__pieces_of_large_tensors(void **state)
+{
+    (void)state;
+    Tensor *single = uniform(ARRAY_F32, SHAPE(70001), 3);
+    Tensor *twice = t_cast(single, ARRAY_F64);
+    single->requires_gradient = twice->requires_gradient = true;
+    static const UnaryOperation both[] = {t_silu, t_sin};
+    for (int i = 0; i < 2; i++) {
+        threads_set(1);
+        Tensor *y = both[i](single), *expected = both[i](twice), *gradient = gradient_of(y, single);
+        check_near("best", "large", "value", single, y, expected);
+        check_near("best", "large", "gradient", single, gradient, gradient_of(expected, twice));
+        threads_set(3);
+        assert_memory_equal(both[i](single)->data, y->data, 70001 * sizeof(float));
+        assert_memory_equal(gradient_of(both[i](single), single)->data, gradient->data, 70001 * sizeof(float));
     }
 }
 
@@ -176,7 +162,8 @@ static void test_operations_elementwise__small_numbers(void **state)
     static const UnaryOperation same[] = {t_expm1, t_log1p, t_tanh, elu, t_sin};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         for (int sign = -1; sign <= 1; sign += 2) {
-            double x = sign * 1e-5, y = tensor_value(same[i](LEAF(x)), 0), expected = tensor_value(same[i](t_scalar(ARRAY_F64, x)), 0);
+            double x = sign * 1e-5, y = tensor_value(same[i](LEAF(x)), 0);
+            double expected = tensor_value(same[i](t_scalar(ARRAY_F64, x)), 0);
             assert_true(fabs(y - expected) <= 3e-7 * fabs(expected));
         }
     double far = tensor_value(t_softplus(LEAF(-30)), 0);
@@ -193,6 +180,7 @@ static void test_operations_elementwise__not_a_number_comes_through(void **state
     }
     ASSERT_VALUES(t_maximum(LEAF(NAN, 1, 2), LEAF(1, NAN, 1)), NAN, NAN, 2);
     ASSERT_VALUES(t_minimum(LEAF(NAN, 1, 2), LEAF(1, NAN, 1)), NAN, NAN, 1);
+    ASSERT_VALUES(t_maximum(t_cast(LEAF(NAN, 1, 2), ARRAY_F64), t_cast(LEAF(1, NAN, 1), ARRAY_F64)), NAN, NAN, 2);
 }
 
 /* ---- Edges ---- */
@@ -315,24 +303,26 @@ static void test_operations_elementwise__random_tensors(void **state)
     (void)state;
     Random random = random_start(1, "noise", 4);
     enum { N = 40001 };
-    Tensor *normal = t_random_normal(ARRAY_F64, SHAPE(N), random), *flat = t_random_uniform(ARRAY_F32, SHAPE(N), random);
+    Tensor *normal = t_random_normal(ARRAY_F64, SHAPE(N), random);
+    Tensor *flat = t_random_uniform(ARRAY_F32, SHAPE(N), random);
     threads_set(3);
     assert_memory_equal(t_random_normal(ARRAY_F64, SHAPE(N), random)->data, normal->data, N * sizeof(double));
     Tensor *shorter = t_random_normal(ARRAY_F64, SHAPE(77), random); /* element i does not depend on the size */
     assert_memory_equal(shorter->data, normal->data, 77 * sizeof(double));
-    double mean = tensor_value(t_mean(normal, ALL_AXES, false), 0), variance = tensor_value(t_variance(normal, 0, false), 0);
+    double mean = tensor_value(t_mean(normal, ALL_AXES, false), 0);
+    double variance = tensor_value(t_variance(normal, 0, false), 0);
     assert_true(fabs(mean) < 5 / sqrt(N) && fabs(variance - 1) < 5 * sqrt(2.0 / N));
     assert_true(fabs(tensor_value(t_mean(flat, 0, false), 0) - 0.5) < 5 * sqrt(1.0 / 12 / N));
     assert_true(tensor_value(t_min(flat, 0, false), 0) >= 0 && tensor_value(t_max(flat, 0, false), 0) < 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(test_operations_elementwise__##name, open_tape, close_tape)
+#define TEST(name) TAPE_TEST(test_operations_elementwise__##name)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(broadcasting), TEST(kernels_agree_with_double), TEST(small_numbers), TEST(not_a_number_comes_through),
-        TEST(kinks), TEST(where),
+        TEST(broadcasting), TEST(kernels_agree_with_double), TEST(pieces_of_large_tensors), TEST(small_numbers),
+        TEST(not_a_number_comes_through), TEST(kinks), TEST(where),
         TEST(gradients_as_told), TEST(cast), TEST(random_words_are_philox), TEST(dropout), TEST(random_tensors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

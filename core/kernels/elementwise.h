@@ -54,7 +54,8 @@ typedef struct ElementwiseKernels {
     /* y[i] = scale exp(x[i] - shift). */
     void (*exp_scaled)(int64_t n, const float *x, float shift, float scale, float *y);
     /* Philox4x32-10: words[4 k + j] is word j of block first + k. */
-    void (*random_words)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first, int64_t blocks, uint32_t *words);
+    void (*random_words)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first, int64_t blocks,
+                         uint32_t *words);
 } ElementwiseKernels;
 
 #endif

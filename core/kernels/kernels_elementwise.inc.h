@@ -205,8 +205,8 @@ DEFINE_BINARY(add, float, x + y)
 DEFINE_BINARY(sub, float, x - y)
 DEFINE_BINARY(mul, float, x * y)
 DEFINE_BINARY(div, float, x / y)
-DEFINE_BINARY(maximum, float, (x > y) | (x != x) ? x : y) /* NaN comes through */
-DEFINE_BINARY(minimum, float, (x < y) | (x != x) ? x : y)
+DEFINE_BINARY(maximum, float, ((x > y) | (x != x)) ? x : y) /* NaN comes through */
+DEFINE_BINARY(minimum, float, ((x < y) | (x != x)) ? x : y)
 DEFINE_BINARY(less, int32_t, x < y)
 DEFINE_BINARY(less_equal, int32_t, x <= y)
 DEFINE_BINARY(equal, int32_t, x == y)

@@ -83,9 +83,10 @@ static void search_plain(void *context, int64_t begin, int64_t end)
 
 static void search(Search *work)
 {
-    assert(work->axis.size > 0 || work->index->count == 0);
+    assert((work->axis.size > 0 && work->axis.size <= INT32_MAX) || work->index->count == 0);
     if (work->index->count)
-        parallel_for(work->axis.outer, grain_of(&work->axis), work->x->type == ARRAY_F32 ? search_single : search_plain, work);
+        parallel_for(work->axis.outer, grain_of(&work->axis),
+                     work->x->type == ARRAY_F32 ? search_single : search_plain, work);
 }
 
 static void backward_extremum(const Node *node, Tensor *gradient, Tensor **gradients)
@@ -215,6 +216,7 @@ const OperationDef operation_log_sum_exp = {
 
 static Tensor *log_sum_exp_last(Tensor *x)
 {
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     LogSumExp work = {.x = x, .result = t_new(x->type, x->rank - 1, x->shape), .n = x->shape[x->rank - 1]};
     if (x->type == ARRAY_F32)
         parallel_for(work.result->count, (GRAIN + work.n) / (work.n + 1), log_sum_exp_part, &work);
@@ -317,6 +319,7 @@ const OperationDef operation_cumulative_sum = {
 
 Tensor *t_cumulative_sum(Tensor *x, int number)
 {
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     RunningSum work = {.axis = axis_around(x, axis_number(x, number), true), .x = x, .result = t_like(x)};
     if (x->count)
         parallel_for(work.axis.outer * work.axis.inner, GRAIN / (work.axis.size + 1) + 1, running_sum_part, &work);

@@ -131,9 +131,10 @@ static void put_uniform(Tensor *result, int64_t at, double value)
 static void random_part(void *context, int64_t begin, int64_t end)
 {
     const RandomWork *work = context;
+    const Random *random = &work->random;
     for (int64_t at = begin; at < end; at += 2) {
         uint32_t words[4];
-        random_block(work->random.seed, work->random.stream, work->random.step, work->random.index + (uint64_t)(at / 2), words);
+        random_block(random->seed, random->stream, random->step, random->index + (uint64_t)(at / 2), words);
         double value[2] = {uniform_of(words), uniform_of(words + 2)};
         if (work->normal) { /* Box and Muller 1958; 1 - u is never 0 */
             double radius = sqrt(-2 * log1p(-value[0])), angle = 2 * M_PI * value[1];

@@ -118,6 +118,7 @@ const OperationDef operation_sum = {
 
 Tensor *t_sum(Tensor *x, int number, bool keep)
 {
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     Axis axis = axis_around(x, number, keep);
     Tensor *result = t_new(x->type, axis.rank, axis.shape);
     if (x->type == ARRAY_F32)
