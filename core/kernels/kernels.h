@@ -3,6 +3,7 @@
 #define XENT_KERNELS_KERNELS_H
 
 #include "core/base/error.h"
+#include "core/kernels/kernels_convolution.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/rows.h"
 
@@ -31,6 +32,9 @@ typedef struct Kernels {
     VectorFunction softmax_row, log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
+    /* result[j] = sum over i of (x[i] - y[j][i])^2, for `rows` rows of n. */
+    void (*squared_distances)(int64_t n, const float *x, int64_t rows, const float *y, float *result);
+
     /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
     void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
     void (*log_softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
@@ -40,6 +44,12 @@ typedef struct Kernels {
     /* result = factor softmax(x), given the parts. */
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
 
+    /* n results from two rows of x, which are `width` floats apart. places[i]: `first` plus where in x the
+       largest lies; the first of equals. */
+    void (*max_pool_2x2_row)(int64_t n, const float *x, int64_t width, int32_t first, float *y, int32_t *places);
+    void (*average_pool_2x2_row)(int64_t n, const float *x, int64_t width, float *y);
+
+    ConvolutionKernels convolution;
     RowKernels rows;
     ElementwiseKernels elementwise;
 } Kernels;
