@@ -1,7 +1,8 @@
 /* Cross-entropy of the logits E W^T + b without the matrix of logits (Wijmans et al., arXiv:2411.09009). A block of
    tokens meets the vocabulary strip by strip; forward keeps a running log-sum-exp of each token, backward computes
    the strips again. The products run in threads (sgemm), and the strips follow each other in a fixed order, so
-   the bits do not depend on threads. Beyond the results there is one strip, whatever N and V are. */
+   the bits do not depend on threads. Beyond the results there is one strip, whatever N and V are; where tokens are
+   ignored, the others are gathered block by block, so that ignored ones cost nothing. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -27,7 +28,10 @@ typedef struct Work {
     const int32_t *targets;
     float *loss, *parts, *strip;
     double *sum;                        /* of the block's tokens: exp(logit - largest) over the strips so far */
-    int64_t first_token, rows, first_word, columns;
+    int32_t *valid;                     /* [count] the tokens that are not ignored; NULL: all */
+    float *gathered;                    /* [TOKENS, width] their embeddings; NULL: the block's lie together */
+    float *scattered;                   /* in backward, the same of their gradients */
+    int64_t count, first, rows, first_word, columns; /* the block: `rows` of `count` from `first` on */
 } Work;
 
 static int64_t smaller(int64_t x, int64_t y)
@@ -42,11 +46,64 @@ static bool counts(const Problem *problem, int32_t target)
 
 /* ---- Floats ---- */
 
-static void compute_strip(const Work *work)
+static size_t block_bytes(const Problem *problem)
+{
+    return (size_t)(TOKENS * problem->width) * sizeof(float);
+}
+
+static void start(Work *work)
+{
+    const Problem *problem = work->problem;
+    for (int64_t token = 0; token < problem->tokens; token++)
+        work->count += counts(problem, work->targets[token]);
+    work->strip = arena_alloc(tape_arena(), TOKENS * WORDS * sizeof(float));
+    work->sum = arena_alloc(tape_arena(), TOKENS * sizeof(double));
+    if (work->count == problem->tokens)
+        return;
+    work->valid = arena_alloc(tape_arena(), (size_t)problem->tokens * sizeof(int32_t));
+    work->gathered = arena_alloc(tape_arena(), block_bytes(problem));
+    if (work->gradient)
+        work->scattered = arena_alloc(tape_arena(), block_bytes(problem));
+    for (int64_t token = 0, k = 0; token < problem->tokens; token++)
+        if (counts(problem, work->targets[token]))
+            work->valid[k++] = (int32_t)token;
+}
+
+static void finish(Work *work)
+{
+    const Problem *problem = work->problem;
+    arena_recycle(tape_arena(), work->strip, TOKENS * WORDS * sizeof(float));
+    arena_recycle(tape_arena(), work->sum, TOKENS * sizeof(double));
+    if (!work->valid)
+        return;
+    arena_recycle(tape_arena(), work->valid, (size_t)problem->tokens * sizeof(int32_t));
+    arena_recycle(tape_arena(), work->gathered, block_bytes(problem));
+    if (work->scattered)
+        arena_recycle(tape_arena(), work->scattered, block_bytes(problem));
+}
+
+/* The token of row i of the block. */
+static int64_t token_of(const Work *work, int64_t i)
+{
+    return work->valid ? work->valid[work->first + i] : work->first + i;
+}
+
+/* The block's embeddings, side by side. */
+static const float *block_embeddings(const Work *work)
 {
     const int64_t d = work->problem->width;
-    sgemm(false, true, work->rows, work->columns, d, work->embeddings + work->first_token * d, d,
-          work->weight + work->first_word * d, d, 0, work->strip, WORDS);
+    if (!work->valid)
+        return work->embeddings + work->first * d;
+    for (int64_t i = 0; i < work->rows; i++)
+        memcpy(work->gathered + i * d, work->embeddings + token_of(work, i) * d, (size_t)d * sizeof(float));
+    return work->gathered;
+}
+
+static void compute_strip(const Work *work, const float *embeddings)
+{
+    const int64_t d = work->problem->width;
+    sgemm(false, true, work->rows, work->columns, d, embeddings, d, work->weight + work->first_word * d, d, 0,
+          work->strip, WORDS);
 }
 
 /* Row i of the strip as products becomes logits: z = x + b, or c tanh((x + b)/c). */
@@ -75,7 +132,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
     for (int64_t i = begin; i < end; i++) {
-        const int64_t token = work->first_token + i, column = target_column(work, token);
+        const int64_t token = token_of(work, i), column = target_column(work, token);
         float *z = finish_logits(work, i), *largest = work->parts + 2 * token;
         if (column >= 0)
             work->loss[token] = z[column];
@@ -92,20 +149,21 @@ static void forward_rows(void *context, int64_t begin, int64_t end)
 static void forward_block(Work *work)
 {
     const Problem *problem = work->problem;
+    const float *embeddings = block_embeddings(work);
     for (int64_t i = 0; i < work->rows; i++) {
         work->sum[i] = 0;
-        work->parts[2 * (work->first_token + i)] = -INFINITY;
+        work->parts[2 * token_of(work, i)] = -INFINITY;
     }
     for (work->first_word = 0; work->first_word < problem->words; work->first_word += WORDS) {
         work->columns = smaller(WORDS, problem->words - work->first_word);
-        compute_strip(work);
+        compute_strip(work, embeddings);
         parallel_for(work->rows, TASK_ROWS, forward_rows, work);
     }
     for (int64_t i = 0; i < work->rows; i++) {
-        const int64_t token = work->first_token + i;
+        const int64_t token = token_of(work, i);
         float *parts = work->parts + 2 * token, *loss = work->loss + token;
         parts[1] = (float)log(work->sum[i]);
-        *loss = counts(problem, work->targets[token]) ? (float)((double)(parts[0] - *loss) + log(work->sum[i])) : 0;
+        *loss = (float)((double)(parts[0] - *loss) + log(work->sum[i]));
     }
 }
 
@@ -114,24 +172,26 @@ static const float *floats(const Tensor *tensor)
     return tensor ? tensor_f32(tensor) : NULL;
 }
 
+static float *cleared(Tensor *tensor)
+{
+    return tensor ? memset(tensor->data, 0, (size_t)tensor->count * sizeof(float)) : NULL;
+}
+
 static void forward_single(const Problem *problem, Tensor *const *inputs, Tensor *loss, Tensor *parts)
 {
-    const size_t bytes = TOKENS * WORDS * sizeof(float), sum_bytes = TOKENS * sizeof(double);
     Work work = {.problem = problem,
                  .embeddings = floats(inputs[0]),
                  .weight = floats(inputs[1]),
                  .bias = floats(inputs[2]),
                  .targets = tensor_i32(inputs[3]),
-                 .loss = tensor_f32(loss),
-                 .parts = tensor_f32(parts),
-                 .strip = arena_alloc(tape_arena(), bytes),
-                 .sum = arena_alloc(tape_arena(), sum_bytes)};
-    for (; work.first_token < problem->tokens; work.first_token += TOKENS) {
-        work.rows = smaller(TOKENS, problem->tokens - work.first_token);
+                 .loss = cleared(loss),
+                 .parts = cleared(parts)};
+    start(&work);
+    for (; work.first < work.count; work.first += TOKENS) {
+        work.rows = smaller(TOKENS, work.count - work.first);
         forward_block(&work);
     }
-    arena_recycle(tape_arena(), work.strip, bytes);
-    arena_recycle(tape_arena(), work.sum, sum_bytes);
+    finish(&work);
 }
 
 /* The strip becomes the gradient by its products: g (softmax - one hot) (1 - (z/c)^2). */
@@ -140,12 +200,8 @@ static void backward_rows(void *context, int64_t begin, int64_t end)
     const Work *work = context;
     const float inverse_cap = work->problem->softcap > 0 ? (float)(1 / work->problem->softcap) : 0;
     for (int64_t i = begin; i < end; i++) {
-        const int64_t token = work->first_token + i, column = target_column(work, token);
+        const int64_t token = token_of(work, i), column = target_column(work, token);
         const float weight = work->gradient[token];
-        if (!counts(work->problem, work->targets[token])) {
-            memset(work->strip + i * WORDS, 0, (size_t)work->columns * sizeof(float));
-            continue;
-        }
         float *z = finish_logits(work, i);
         const float u = column >= 0 && inverse_cap > 0 ? z[column] * inverse_cap : 0;
         kernels()->rows.cross_entropy_gradient_row(work->columns, z, work->parts + 2 * token, weight, inverse_cap);
@@ -161,37 +217,47 @@ static void add_to_bias(const Work *work, float *dbias)
     kernels()->axpy(work->columns, 1, sum, dbias + work->first_word);
 }
 
-static float *cleared(Tensor *tensor)
+/* dembeddings: [rows, width], of the block. */
+static void backward_block(Work *work, float *dembeddings, float *dweight, float *dbias)
 {
-    return tensor ? memset(tensor->data, 0, (size_t)tensor->count * sizeof(float)) : NULL;
+    const int64_t d = work->problem->width;
+    const float *embeddings = block_embeddings(work);
+    for (work->first_word = 0; work->first_word < work->problem->words; work->first_word += WORDS) {
+        const int64_t at = work->first_word * d;
+        work->columns = smaller(WORDS, work->problem->words - work->first_word);
+        compute_strip(work, embeddings);
+        parallel_for(work->rows, TASK_ROWS, backward_rows, work);
+        if (dembeddings)
+            sgemm(false, false, work->rows, d, work->columns, work->strip, WORDS, work->weight + at, d,
+                  work->first_word > 0, dembeddings, d);
+        if (dweight)
+            sgemm(true, false, work->columns, d, work->rows, work->strip, WORDS, embeddings, d, 1, dweight + at, d);
+        if (dbias)
+            add_to_bias(work, dbias);
+    }
 }
 
 static void backward_single(const Problem *problem, const Node *node, Tensor *gradient, Tensor **gradients)
 {
     const int64_t d = problem->width;
-    const size_t bytes = TOKENS * WORDS * sizeof(float);
-    Work work = {.problem = problem, .embeddings = floats(node->inputs[0]), .weight = floats(node->inputs[1]),
-                 .bias = floats(node->inputs[2]), .targets = tensor_i32(node->inputs[3]), .gradient = floats(gradient),
-                 .parts = tensor_f32(node->saved[0]), .strip = arena_alloc(tape_arena(), bytes)};
+    Work work = {.problem = problem,
+                 .embeddings = floats(node->inputs[0]),
+                 .weight = floats(node->inputs[1]),
+                 .bias = floats(node->inputs[2]),
+                 .targets = tensor_i32(node->inputs[3]),
+                 .gradient = floats(gradient),
+                 .parts = tensor_f32(node->saved[0])};
     float *dembeddings = cleared(gradients[0]), *dweight = cleared(gradients[1]), *dbias = cleared(gradients[2]);
-    for (; work.first_token < problem->tokens; work.first_token += TOKENS) {
-        work.rows = smaller(TOKENS, problem->tokens - work.first_token);
-        const int64_t at = work.first_token * d;
-        for (work.first_word = 0; work.first_word < problem->words; work.first_word += WORDS) {
-            work.columns = smaller(WORDS, problem->words - work.first_word);
-            compute_strip(&work);
-            parallel_for(work.rows, TASK_ROWS, backward_rows, &work);
-            if (dembeddings)
-                sgemm(false, false, work.rows, d, work.columns, work.strip, WORDS, work.weight + work.first_word * d, d,
-                      1, dembeddings + at, d);
-            if (dweight)
-                sgemm(true, false, work.columns, d, work.rows, work.strip, WORDS, work.embeddings + at, d, 1,
-                      dweight + work.first_word * d, d);
-            if (dbias)
-                add_to_bias(&work, dbias);
-        }
+    start(&work);
+    for (; work.first < work.count; work.first += TOKENS) {
+        work.rows = smaller(TOKENS, work.count - work.first);
+        const bool scatter = dembeddings && work.valid;
+        float *block = dembeddings ? dembeddings + work.first * d : NULL;
+        backward_block(&work, scatter ? work.scattered : block, dweight, dbias);
+        for (int64_t i = 0; i < work.rows && scatter; i++)
+            memcpy(dembeddings + token_of(&work, i) * d, work.scattered + i * d, (size_t)d * sizeof(float));
     }
-    arena_recycle(tape_arena(), work.strip, bytes);
+    finish(&work);
 }
 
 /* ---- Doubles: token by token ---- */
