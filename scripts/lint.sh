@@ -14,6 +14,7 @@ allowed core/tensor 'core/(base|kernels|tensor)'
 allowed core/nn 'core/(base|kernels|tensor|nn)'
 allowed core/models 'core/(base|kernels|tensor|nn|models)'
 allowed core/metrics 'core/(base|metrics)'
+allowed core/calibrate 'core/(base|metrics|calibrate)'
 allowed losses 'core/(base|tensor)|losses'
 allowed data 'core/base|data'
 

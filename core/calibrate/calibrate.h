@@ -30,9 +30,19 @@ static inline double calibration_weight(const CalibrationData *data, int64_t i)
 /* A fitted number (rank 0), list (1) or list of lists of any lengths (2). */
 typedef struct CalibrationArray {
     int64_t rows, count;            /* count: of all values */
-    const int64_t *lengths;         /* [rows] */
+    const int64_t *starts;          /* [rows + 1], where each row begins; the last is count */
     double *values;                 /* [count], row after row */
 } CalibrationArray;
+
+static inline const double *calibration_row(const CalibrationArray *array, int64_t row)
+{
+    return array->values + array->starts[row];
+}
+
+static inline int64_t calibration_row_length(const CalibrationArray *array, int64_t row)
+{
+    return array->starts[row + 1] - array->starts[row];
+}
 
 enum { CALIBRATION_MAX_ARRAYS = 3 };
 

@@ -47,10 +47,10 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
         return false;
     calibration->arrays[0] = calibration_array(arena, classes * classes, x);
     calibration->arrays[0].rows = classes;
-    int64_t *lengths = arena_zero(arena, (size_t)classes, sizeof *lengths);
-    for (int64_t k = 0; k < classes; k++)
-        lengths[k] = classes;
-    calibration->arrays[0].lengths = lengths;
+    int64_t *starts = arena_zero(arena, (size_t)classes + 1, sizeof *starts);
+    for (int64_t k = 0; k <= classes; k++)
+        starts[k] = k * classes;
+    calibration->arrays[0].starts = starts;
     calibration->arrays[1] = calibration_array(arena, classes, x + classes * classes);
     return true;
 }
@@ -60,7 +60,7 @@ static bool check(const Calibration *calibration, Error *error)
     int64_t classes = calibration->classes;
     bool good = calibration->arrays[0].rows == classes && calibration->arrays[1].count == classes;
     for (int64_t k = 0; good && k < classes; k++)
-        good = calibration->arrays[0].lengths[k] == classes;
+        good = calibration_row_length(&calibration->arrays[0], k) == classes;
     return good || fail(error, "W, b: expected %lld rows of %lld numbers and %lld numbers", (long long)classes, (long long)classes, (long long)classes);
 }
 

@@ -29,11 +29,15 @@ const MetricDef *const *metrics_that_apply(Arena *arena, const Predictions *pred
 double weighted_mean(int64_t count, const double *values, const double *row_weights)
 {
     double sum = 0, weight = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (row_weights[i] > 0) {
-            sum += row_weights[i] * values[i];
-            weight += row_weights[i];
-        }
+    for (int64_t i = 0; i < count; i++) {
+        sum += row_weights[i] * values[i];
+        weight += row_weights[i];
+    }
+    if (!isfinite(sum)) { /* an infinite value counts only where it has a weight */
+        sum = 0;
+        for (int64_t i = 0; i < count; i++)
+            sum += row_weights[i] > 0 ? row_weights[i] * values[i] : 0;
+    }
     return weight > 0 ? sum / weight : NAN;
 }
 
