@@ -38,7 +38,8 @@ void print_json_object(cJSON *object);
 const char *argument_option(const Arguments *arguments, const char *name);
 /* *value keeps what it holds when the option was not given. Decimal digits from least to most; a finite
    number above 0. */
-bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error);
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value,
+                      Error *error);
 bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
 
 extern const Command command_calibrate, command_eval, command_help, command_list, command_version;

@@ -41,13 +41,19 @@ static void check(const char *name, Predictions *p, double expected)
         fail_msg("%s: %.15g, expected %.15g", name, value, expected);
 }
 
+static Predictions *classified(int64_t count, int64_t classes, const double *logits, const int64_t *targets)
+{
+    PredictionInput input = {PREDICTION_CLASSIFICATION, count, classes, .logits = logits, .targets = targets};
+    return predictions_new(arena, &input);
+}
+
 /* Logits are logarithms of the probabilities. */
 static Predictions *of_probabilities(int64_t count, int64_t classes, const double *p, const int64_t *targets)
 {
     double *logits = arena_zero(arena, (size_t)(count * classes), sizeof *logits);
     for (int64_t at = 0; at < count * classes; at++)
         logits[at] = log(p[at]);
-    return predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, count, classes, .logits = logits, .targets = targets});
+    return classified(count, classes, logits, targets);
 }
 
 /* Five classes; the first has the confidence, the others share the rest; right where a is 1. */
@@ -138,12 +144,12 @@ static void test_metrics__ties(void **state)
     check("aupr", e, 0.5);
     const double z[] = {1, 1, 0, 2, 2, 2}; /* the first of equal logits is predicted */
     const int64_t targets[] = {0, 1};
-    Predictions *first = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = targets});
+    Predictions *first = classified(2, 3, z, targets);
     check("accuracy", first, 0.5);
     /* Permuted classes tie although their exponentials are added in another order. */
     const double rows[] = {0.1, 0.2, 0.3, 0.4, 0.3, 0.4, 0.1, 0.2, 0.4, 0.3, 0.2, 0.1};
     const int64_t any[] = {0, 1, 2};
-    Predictions *same = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 3, 4, .logits = rows, .targets = any});
+    Predictions *same = classified(3, 4, rows, any);
     assert_true(same->confidence[0] == same->confidence[1] && same->confidence[1] == same->confidence[2]);
 }
 
@@ -152,7 +158,7 @@ static void test_metrics__top5_counts_equal_logits_in_order(void **state)
     (void)state;
     const double z[] = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 6, 5, 4, 3, 2, 1};
     const int64_t targets[] = {4, 5, 4};
-    Predictions *e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 3, 6, .logits = z, .targets = targets});
+    Predictions *e = classified(3, 6, z, targets);
     check("top5", e, 2.0 / 3);
 }
 
@@ -161,26 +167,28 @@ static void test_metrics__limits(void **state)
     (void)state;
     const double z[] = {1e4, -1e4, 0, -1e4, 0, 1e4};
     const int64_t right[] = {0, 2}, wrong[] = {1, 0}, same[] = {0, 0};
-    Predictions *e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = right});
-    static const char *const zeros[] = {"nll", "brier", "brier_top1", "ece", "ece_mass", "classwise_ece", "mce", "ks", "aurc", "eaurc"};
-    static const char *const ones[] = {"accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro", "auroc", "aupr"};
+    Predictions *e = classified(2, 3, z, right);
+    static const char *const zeros[] = {"nll",           "brier", "brier_top1", "ece",  "ece_mass",
+                                        "classwise_ece", "mce",   "ks",         "aurc", "eaurc"};
+    static const char *const ones[] = {"accuracy", "balanced_accuracy", "precision_macro", "recall_macro",
+                                       "f1_macro", "f1_micro",          "auroc",           "aupr"};
     for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++)
         check(zeros[i], e, 0);
     for (size_t i = 0; i < sizeof ones / sizeof *ones; i++)
         check(ones[i], e, 1);
-    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = wrong});
+    e = classified(2, 3, z, wrong);
     check("nll", e, 2e4);
     check("brier", e, 2);
     check("ece", e, 1);
     check("aurc", e, 1);
     check("eaurc", e, 0);
     check("f1_macro", e, 0);
-    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = same});
+    e = classified(2, 3, z, same);
     check("auroc", e, NAN); /* a class that is every target has no negatives */
     check("aupr", e, 1);
     check("f1_macro", e, (2.0 / 3 + 0) / 2); /* class 1 is neither target nor predicted */
     check("balanced_accuracy", e, 0.5);
-    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 1, 1, .logits = z, .targets = same});
+    e = classified(1, 1, z, same);
     check("nll", e, 0);
     check("ece_mass", e, 0);
     check("auroc", e, NAN);
@@ -189,24 +197,27 @@ static void test_metrics__limits(void **state)
 static void test_metrics__impossible_classes(void **state)
 {
     (void)state;
-    const double z[] = {0, -INFINITY, 0, 1, 2, -INFINITY}, none[] = {-INFINITY, -INFINITY}, nan[] = {0, 1, 2, NAN}, inf[] = {INFINITY, 0};
+    const double z[] = {0, -INFINITY, 0, 1, 2, -INFINITY}, none[] = {-INFINITY, -INFINITY}, nan[] = {0, 1, 2, NAN},
+                 inf[] = {INFINITY, 0};
     assert_int_equal(logits_first_bad_row(2, 3, z, true), -1);
     assert_int_equal(logits_first_bad_row(2, 3, z, false), 0);
     assert_int_equal(logits_first_bad_row(1, 2, none, true), 0);
     assert_int_equal(logits_first_bad_row(2, 2, nan, true), 1);
     assert_int_equal(logits_first_bad_row(1, 2, inf, true), 0);
     const int64_t possible[] = {0, 1}, impossible[] = {1, 1};
-    Predictions *e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = possible});
+    Predictions *e = classified(2, 3, z, possible);
     check("nll", e, (log(2) + log1p(exp(-1))) / 2);
     check("brier", e, (0.5 + 2 * pow(1 / (1 + exp(1)), 2)) / 2);
     const double soft[] = {0.5, 0, 0.5, 0, 1, 0}, weights[] = {0, 1};
     e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .soft_targets = soft});
     check("nll", e, (log(2) + log1p(exp(-1))) / 2);
-    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = impossible});
+    e = classified(2, 3, z, impossible);
     check("nll", e, INFINITY);
-    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = impossible, .weights = weights});
+    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = impossible,
+                                                  .weights = weights});
     check("nll", e, log1p(exp(-1))); /* the row without weight does not matter */
-    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = impossible, .probabilities_only = true});
+    e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = impossible,
+                                                  .probabilities_only = true});
     check("nll", e, (-log(1e-12) + log1p(exp(-1))) / 2);
 }
 
@@ -214,7 +225,8 @@ static void test_metrics__soft_targets(void **state)
 {
     (void)state;
     const double z[] = {0, 0, 1, 0}, soft[] = {0.3, 0.7, 0.5, 0.5};
-    Predictions *e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 2, .logits = z, .soft_targets = soft});
+    Predictions *e =
+        predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 2, .logits = z, .soft_targets = soft});
     double q = 1 / (1 + exp(-1));
     check("nll", e, (log(2) - 0.5 * log(q) - 0.5 * log(1 - q)) / 2);
     check("brier", e, (2 * 0.04 + 2 * (q - 0.5) * (q - 0.5)) / 2);
@@ -225,7 +237,8 @@ static void test_metrics__multi_label(void **state)
 {
     (void)state;
     double z[] = {log(3), -log(3), 0, log(9), -log(9), log(3)}, t[] = {1, 0, 1, 1, 1, 0};
-    Predictions *e = predictions_new(arena, &(PredictionInput){PREDICTION_MULTI_LABEL, 2, 3, .logits = z, .soft_targets = t});
+    Predictions *e =
+        predictions_new(arena, &(PredictionInput){PREDICTION_MULTI_LABEL, 2, 3, .logits = z, .soft_targets = t});
     check("accuracy", e, (2.0 / 3 + 1.0 / 3) / 2);
     check("nll", e, -(log(0.75) + log(0.75) + log(0.5) + log(0.9) + log(0.1) + log(0.25)) / 6);
     check("brier", e, (0.0625 + 0.0625 + 0.25 + 0.01 + 0.81 + 0.5625) / 6);
@@ -242,7 +255,8 @@ static void test_metrics__multi_label(void **state)
 static void test_metrics__regression(void **state)
 {
     (void)state;
-    const double z[] = {1, 2, 3, 5}, y[] = {1, 3, 2, 4}, low[] = {0, 2, 2.5, 4}, high[] = {2, 3, 4, 9}, flat[] = {0.1, 0.1, 0.1, 0.1};
+    const double z[] = {1, 2, 3, 5}, y[] = {1, 3, 2, 4}, low[] = {0, 2, 2.5, 4}, high[] = {2, 3, 4, 9},
+                 flat[] = {0.1, 0.1, 0.1, 0.1};
     PredictionInput input = {PREDICTION_REGRESSION, 4, 1, .logits = z, .soft_targets = y};
     Predictions *e = predictions_new(arena, &input);
     check("rmse", e, sqrt(0.75));
@@ -281,7 +295,8 @@ static void test_metrics__coverage_of_sets(void **state)
     const double z[] = {0, 1, 2, 0, 1, 2};
     const int64_t targets[] = {0, 2};
     const unsigned char sets[] = {0, 1, 1, 0, 0, 1};
-    Predictions *e = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = targets, .sets = sets});
+    Predictions *e = predictions_new(
+        arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 3, .logits = z, .targets = targets, .sets = sets});
     check("coverage", e, 0.5);
 }
 
@@ -320,7 +335,8 @@ static PredictionInput random_input(void)
         random_logits[i] = (double)random_below(&random, 4);
     for (int i = 0; i < ROWS; i++)
         random_targets[i] = random_below(&random, CLASSES);
-    return (PredictionInput){PREDICTION_CLASSIFICATION, ROWS, CLASSES, .logits = random_logits, .targets = random_targets};
+    return (PredictionInput){PREDICTION_CLASSIFICATION, ROWS, CLASSES, .logits = random_logits,
+                             .targets = random_targets};
 }
 
 static PredictionInput pick_rows(const PredictionInput *from, int64_t count, const int64_t *rows)
@@ -409,7 +425,8 @@ static void test_metrics__bootstrap(void **state)
         assert_true(one[i][0] < one[i][1] || strcmp(metrics[i]->component.name, "top5") == 0);
         if (strcmp(metrics[i]->component.name, "accuracy") == 0) {
             double accuracy = metric_value(metrics[i], p), error = sqrt(accuracy * (1 - accuracy) / ROWS);
-            assert_true(fabs(one[i][0] - (accuracy - 1.96 * error)) < 0.5 * error && fabs(one[i][1] - (accuracy + 1.96 * error)) < 0.5 * error);
+            assert_true(fabs(one[i][0] - (accuracy - 1.96 * error)) < 0.5 * error &&
+                        fabs(one[i][1] - (accuracy + 1.96 * error)) < 0.5 * error);
             assert_true(memcmp(one[i], other[i], sizeof one[i]) != 0);
         }
     }
@@ -420,13 +437,14 @@ static void test_metrics__bootstrap_of_what_is_undefined(void **state)
     (void)state;
     const double z[] = {0, 1, 0, -INFINITY};
     const int64_t targets[] = {1, 1};
-    Predictions *p = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 2, 2, .logits = z, .targets = targets});
-    const MetricDef *const metrics[] = {(const MetricDef *)component_find("metric", "auroc"), (const MetricDef *)component_find("metric", "nll"), NULL};
+    Predictions *p = classified(2, 2, z, targets);
+    const MetricDef *const metrics[] = {(const MetricDef *)component_find("metric", "auroc"),
+                                        (const MetricDef *)component_find("metric", "nll"), NULL};
     double intervals[2][2];
     bootstrap_intervals(metrics, p, 0, 50, intervals);
     assert_true(isnan(intervals[0][0]) && isnan(intervals[0][1]));
     assert_true(isfinite(intervals[1][0]) && isinf(intervals[1][1]));
-    Predictions *none = predictions_new(arena, &(PredictionInput){PREDICTION_CLASSIFICATION, 0, 2, .logits = z, .targets = targets});
+    Predictions *none = classified(0, 2, z, targets);
     check("nll", none, NAN);
     check("ece_mass", none, NAN);
     check("aurc", none, NAN);

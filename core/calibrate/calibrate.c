@@ -17,7 +17,8 @@ CalibrationArray calibration_array(Arena *arena, int64_t count, const double *va
     return (CalibrationArray){1, count, starts, copy};
 }
 
-bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error)
+bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration,
+                     Error *error)
 {
     const CalibratorDef *method = (const CalibratorDef *)instance->component;
     *calibration = (Calibration){.method = method, .values = instance->values, .classes = data->classes};
@@ -86,7 +87,8 @@ cJSON *calibration_parameters(const Calibration *calibration, bool exact)
     const CalibratorDef *method = calibration->method;
     cJSON *object = cJSON_CreateObject();
     for (int a = 0; method->arrays[a].name; a++)
-        cJSON_AddItemToObject(object, method->arrays[a].name, array_to_json(&calibration->arrays[a], method->arrays[a].rank, exact));
+        cJSON_AddItemToObject(object, method->arrays[a].name,
+                              array_to_json(&calibration->arrays[a], method->arrays[a].rank, exact));
     return object;
 }
 
@@ -100,7 +102,8 @@ bool calibration_write(const Calibration *calibration, const char *path, Error *
     char *text = cJSON_Print(object);
     size_t size = strlen(text);
     bool good = size <= JSON_MAX_BYTES ? file_write(path, text, size, error)
-                                       : fail(error, "%s: %zu bytes of parameters, more than can be read back (%d)", path, size, (int)JSON_MAX_BYTES);
+                                       : fail(error, "%s: %zu bytes of parameters, more than can be read back (%d)",
+                                              path, size, (int)JSON_MAX_BYTES);
     cJSON_free(text);
     cJSON_Delete(object);
     return good;
@@ -153,7 +156,8 @@ static bool read_array(ParamContext *context, const cJSON *value, int rank, Cali
             return param_fail(context, row, "expected a list");
         starts[r + 1] = starts[r] + cJSON_GetArraySize(row);
     }
-    *array = (CalibrationArray){rows, starts[rows], starts, arena_zero(context->arena, (size_t)starts[rows], sizeof(double))};
+    *array = (CalibrationArray){rows, starts[rows], starts,
+                                arena_zero(context->arena, (size_t)starts[rows], sizeof(double))};
     row = rank == 2 ? value->child : value;
     for (int64_t r = 0; r < rows; r++, row = row->next)
         if (!read_list(context, row, array->values + starts[r]))
@@ -189,7 +193,9 @@ bool calibration_read(const char *path, Arena *arena, Calibration *calibration, 
     const cJSON *tree = json_parse_file(source, path, error);
     bool good = tree && params_parse(&context, file_params, false, tree, &file);
     if (good) {
-        *calibration = (Calibration){.method = (const CalibratorDef *)file.calibrate.component, .values = file.calibrate.values, .classes = file.classes};
+        *calibration = (Calibration){.method = (const CalibratorDef *)file.calibrate.component,
+                                     .values = file.calibrate.values,
+                                     .classes = file.classes};
         good = read_arrays(&context, file.parameters, calibration) &&
                (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", path));
     }

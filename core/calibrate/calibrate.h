@@ -59,7 +59,10 @@ typedef struct Calibration {
 
 struct CalibratorDef {
     Component component;
-    struct { const char *name; int rank; } arrays[CALIBRATION_MAX_ARRAYS + 1]; /* keys of "parameters"; ends with NULL */
+    struct {
+        const char *name;
+        int rank;
+    } arrays[CALIBRATION_MAX_ARRAYS + 1]; /* keys of "parameters"; ends with NULL */
     bool gives_probabilities;       /* `apply` gives logarithms of probabilities, which may be 0 */
     /* Fills calibration->arrays; method, values and classes are there. Converged, or an error. */
     bool (*fit)(const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error);
@@ -79,7 +82,8 @@ static inline double calibrator_holdout(const Instance *instance)
     return *(const double *)instance->values;
 }
 
-bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error);
+bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration,
+                     Error *error);
 
 /* logits, out [count, classes], which may be the same; out may hold -infinity, probability 0. Fails where a
    row overflows. */

@@ -5,10 +5,16 @@ struct histogram { double holdout; int mode; int64_t bins; };
 
 static const Param params[] = {
     CALIBRATOR_PARAMS(struct histogram),
-    PARAM_ENUM(struct histogram, mode, "ovr", .choices = score_mode_names, .help = "each class against the rest, the top label, or all classes together"),
+    PARAM_ENUM(struct histogram, mode, "ovr", .choices = score_mode_names,
+               .help = "each class against the rest, the top label, or all classes together"),
     PARAM_INT(struct histogram, bins, 15, .min = 1, .max = 10000, .help = "number of groups"),
     PARAM_END,
 };
+
+static ScoreMode mode_of(const Calibration *calibration)
+{
+    return (ScoreMode)((const struct histogram *)calibration->values)->mode;
+}
 
 /* The first count mod bins groups have one score more. Edges are half-way between the neighbours of two
    groups; a score at an edge belongs below it, and a group that this leaves empty is joined to the next. */
@@ -43,11 +49,12 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
 {
     (void)error;
     const struct histogram *h = calibration->values;
-    ScoreMode mode = (ScoreMode)h->mode;
+    ScoreMode mode = mode_of(calibration);
     int64_t maps = score_map_count(mode, data->classes), edges_used = 0, shares_used = 0;
     int64_t *edge_starts = arena_zero(arena, (size_t)maps + 1, sizeof *edge_starts);
     int64_t *share_starts = arena_zero(arena, (size_t)maps + 1, sizeof *share_starts);
-    double *edges = arena_zero(arena, (size_t)(maps * h->bins), sizeof *edges), *shares = arena_zero(arena, (size_t)(maps * h->bins), sizeof *shares);
+    double *edges = arena_zero(arena, (size_t)(maps * h->bins), sizeof *edges);
+    double *shares = arena_zero(arena, (size_t)(maps * h->bins), sizeof *shares);
     const double *log_p = scores_log_probabilities(data, arena);
     Arena *scratch = arena_new();
     for (int64_t map = 0; map < maps; map++) {
@@ -68,13 +75,14 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
 static bool check(const Calibration *calibration, Error *error)
 {
     const CalibrationArray *edges = &calibration->arrays[0], *shares = &calibration->arrays[1];
-    int64_t maps = score_map_count((ScoreMode)((const struct histogram *)calibration->values)->mode, calibration->classes), at = 0;
+    int64_t maps = score_map_count(mode_of(calibration), calibration->classes), at = 0;
     if (edges->rows != maps || shares->rows != maps)
         return fail(error, "edges, shares: expected %lld lists each", (long long)maps);
     for (int64_t r = 0; r < maps; r++) {
         int64_t length = calibration_row_length(edges, r);
         if (calibration_row_length(shares, r) != length + 1)
-            return fail(error, "shares[%lld]: expected %lld numbers, one more than edges", (long long)r, (long long)length + 1);
+            return fail(error, "shares[%lld]: expected %lld numbers, one more than edges", (long long)r,
+                        (long long)length + 1);
         for (int64_t j = 0; j < length; j++, at++)
             if (j > 0 && !(edges->values[at] > edges->values[at - 1]))
                 return fail(error, "edges[%lld]: expected rising numbers", (long long)r);
@@ -88,7 +96,8 @@ static bool check(const Calibration *calibration, Error *error)
 static double look_up(const Calibration *calibration, int64_t map, double score)
 {
     const double *edges = calibration_row(&calibration->arrays[0], map);
-    int64_t low = 0, high = calibration_row_length(&calibration->arrays[0], map); /* the first edge that is >= score lies in low..high */
+    int64_t low = 0, high = calibration_row_length(&calibration->arrays[0], map);
+    /* The first edge that is >= score lies in low..high. */
     while (low < high) {
         int64_t middle = (low + high) / 2;
         if (edges[middle] >= score)
@@ -101,14 +110,21 @@ static double look_up(const Calibration *calibration, int64_t map, double score)
 
 static void apply(const Calibration *calibration, const double *logits, double *out)
 {
-    scores_apply(calibration, (ScoreMode)((const struct histogram *)calibration->values)->mode, look_up, logits, out);
+    scores_apply(calibration, mode_of(calibration), look_up, logits, out);
 }
 
 const CalibratorDef calibrator_histogram = {
-    .component = {.name = "histogram", .summary = "the share of right ones in groups of equally many scores", .params = params,
-                  .size = sizeof(struct histogram), .source = "Zadrozny and Elkan 2001",
-                  .notes = "Groups are (edge, next edge], edges half-way between neighbours. Parameters: edges and shares, a list for each map. "
-                           "May change which class is largest, and gives probabilities of 0."},
-    .arrays = {{"edges", 2}, {"shares", 2}}, .gives_probabilities = true,
-    .fit = fit, .check = check, .apply = apply,
+    .component = {.name = "histogram",
+                  .summary = "the share of right ones in groups of equally many scores",
+                  .params = params,
+                  .size = sizeof(struct histogram),
+                  .source = "Zadrozny and Elkan 2001",
+                  .notes = "Groups are (edge, next edge], edges half-way between neighbours. Parameters: edges and "
+                           "shares, a list for each map. May change which class is largest, and gives probabilities of "
+                           "0."},
+    .arrays = {{"edges", 2}, {"shares", 2}},
+    .gives_probabilities = true,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

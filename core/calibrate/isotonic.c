@@ -5,9 +5,15 @@ struct isotonic { double holdout; int mode; };
 
 static const Param params[] = {
     CALIBRATOR_PARAMS(struct isotonic),
-    PARAM_ENUM(struct isotonic, mode, "ovr", .choices = score_mode_names, .help = "each class against the rest, the top label, or all classes together"),
+    PARAM_ENUM(struct isotonic, mode, "ovr", .choices = score_mode_names,
+               .help = "each class against the rest, the top label, or all classes together"),
     PARAM_END,
 };
+
+static ScoreMode mode_of(const Calibration *calibration)
+{
+    return (ScoreMode)((const struct isotonic *)calibration->values)->mode;
+}
 
 typedef struct Block {
     double low, high, weight, mean; /* of the scores low to high */
@@ -40,10 +46,11 @@ static int64_t pool(const Score *scores, int64_t count, Block *blocks)
 static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error)
 {
     (void)error;
-    ScoreMode mode = (ScoreMode)((const struct isotonic *)calibration->values)->mode;
-    int64_t maps = score_map_count(mode, data->classes), cells = data->count * (mode == SCORE_TOP ? 1 : data->classes), used = 0;
+    ScoreMode mode = mode_of(calibration);
+    int64_t maps = score_map_count(mode, data->classes), used = 0;
+    size_t ends = 2 * (size_t)(data->count * (mode == SCORE_TOP ? 1 : data->classes));
     int64_t *starts = arena_zero(arena, (size_t)maps + 1, sizeof *starts);
-    double *x = arena_zero(arena, (size_t)(2 * cells), sizeof *x), *y = arena_zero(arena, (size_t)(2 * cells), sizeof *y);
+    double *x = arena_zero(arena, ends, sizeof *x), *y = arena_zero(arena, ends, sizeof *y);
     const double *log_p = scores_log_probabilities(data, arena);
     Arena *scratch = arena_new();
     for (int64_t map = 0; map < maps; map++) {
@@ -68,7 +75,7 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
 static bool check(const Calibration *calibration, Error *error)
 {
     const CalibrationArray *x = &calibration->arrays[0], *y = &calibration->arrays[1];
-    int64_t maps = score_map_count((ScoreMode)((const struct isotonic *)calibration->values)->mode, calibration->classes), at = 0;
+    int64_t maps = score_map_count(mode_of(calibration), calibration->classes), at = 0;
     if (x->rows != maps || y->rows != maps)
         return fail(error, "x, y: expected %lld lists each", (long long)maps);
     for (int64_t r = 0; r < maps; r++) {
@@ -76,8 +83,10 @@ static bool check(const Calibration *calibration, Error *error)
         if (length < 1 || calibration_row_length(y, r) != length)
             return fail(error, "x[%lld], y[%lld]: expected two lists of the same length", (long long)r, (long long)r);
         for (int64_t j = 0; j < length; j++, at++)
-            if (y->values[at] < 0 || y->values[at] > 1 || (j > 0 && !(x->values[at] > x->values[at - 1] && y->values[at] >= y->values[at - 1])))
-                return fail(error, "x[%lld], y[%lld]: expected rising x, and y from 0 to 1 that does not fall", (long long)r, (long long)r);
+            if (y->values[at] < 0 || y->values[at] > 1 ||
+                (j > 0 && !(x->values[at] > x->values[at - 1] && y->values[at] >= y->values[at - 1])))
+                return fail(error, "x[%lld], y[%lld]: expected rising x, and y from 0 to 1 that does not fall",
+                            (long long)r, (long long)r);
     }
     return true;
 }
@@ -100,14 +109,21 @@ static double interpolate(const Calibration *calibration, int64_t map, double sc
 
 static void apply(const Calibration *calibration, const double *logits, double *out)
 {
-    scores_apply(calibration, (ScoreMode)((const struct isotonic *)calibration->values)->mode, interpolate, logits, out);
+    scores_apply(calibration, mode_of(calibration), interpolate, logits, out);
 }
 
 const CalibratorDef calibrator_isotonic = {
-    .component = {.name = "isotonic", .summary = "isotonic regression of probabilities on how often they are right", .params = params,
-                  .size = sizeof(struct isotonic), .source = "Zadrozny and Elkan 2002",
-                  .notes = "Equal scores are pooled first; linear between blocks, flat outside. Parameters: x, y, the ends of the blocks and "
-                           "their means, a list for each map. May change which class is largest, and gives probabilities of 0."},
-    .arrays = {{"x", 2}, {"y", 2}}, .gives_probabilities = true,
-    .fit = fit, .check = check, .apply = apply,
+    .component = {.name = "isotonic",
+                  .summary = "isotonic regression of probabilities on how often they are right",
+                  .params = params,
+                  .size = sizeof(struct isotonic),
+                  .source = "Zadrozny and Elkan 2002",
+                  .notes = "Equal scores are pooled first; linear between blocks, flat outside. Parameters: x, y, the "
+                           "ends of the blocks and their means, a list for each map. May change which class is "
+                           "largest, and gives probabilities of 0."},
+    .arrays = {{"x", 2}, {"y", 2}},
+    .gives_probabilities = true,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

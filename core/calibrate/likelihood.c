@@ -83,7 +83,8 @@ static void set_scale(const CalibrationData *data, int64_t parameters, const boo
         scale[j] = multiplies[j] ? unit : 1;
 }
 
-bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double penalty, Arena *arena, double **x, Error *error)
+bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double penalty, Arena *arena, double **x,
+                    Error *error)
 {
     int64_t parameters = map->parameter_count(data->classes), chunk = (data->count + MAX_CHUNKS - 1) / MAX_CHUNKS;
     Likelihood l = {.map = map, .data = data, .parameters = parameters, .penalty = penalty};
@@ -106,6 +107,7 @@ bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double pen
     for (int64_t j = 0; j < parameters; j++)
         l.x[j] = identity[j] + scale[j] * y[j];
     if (!good)
-        return fail(error, "the fit did not converge: gradient %.3g after %d iterations; the classes may be separable", minimum.gradient, minimum.iterations);
+        return fail(error, "the fit did not converge: gradient %.3g after %d iterations; the classes may be separable",
+                    minimum.gradient, minimum.iterations);
     return true;
 }

@@ -16,6 +16,7 @@ typedef struct LogitMap {
 
 /* Minimises the weighted mean of -sum_k t_k log softmax(u)_k plus penalty * |x - identity|^2 by L-BFGS from the
    identity. x [parameter_count] belongs to the arena. An error says that it did not converge. */
-bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double penalty, Arena *arena, double **x, Error *error);
+bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double penalty, Arena *arena, double **x,
+                    Error *error);
 
 #endif

@@ -61,7 +61,8 @@ static bool check(const Calibration *calibration, Error *error)
     bool good = calibration->arrays[0].rows == classes && calibration->arrays[1].count == classes;
     for (int64_t k = 0; good && k < classes; k++)
         good = calibration_row_length(&calibration->arrays[0], k) == classes;
-    return good || fail(error, "W, b: expected %lld rows of %lld numbers and %lld numbers", (long long)classes, (long long)classes, (long long)classes);
+    return good || fail(error, "W, b: expected %lld rows of %lld numbers and %lld numbers", (long long)classes,
+                        (long long)classes, (long long)classes);
 }
 
 static void apply(const Calibration *calibration, const double *logits, double *out)
@@ -75,9 +76,15 @@ static void apply(const Calibration *calibration, const double *logits, double *
 }
 
 const CalibratorDef calibrator_matrix = {
-    .component = {.name = "matrix", .summary = "a linear map of the logits", .params = params, .size = sizeof(struct matrix),
-                  .source = "arXiv:1706.04599", .formula = "softmax(W z + b); W, b minimise NLL + 1e-4 (|W - I|^2 + |b|^2)",
+    .component = {.name = "matrix",
+                  .summary = "a linear map of the logits",
+                  .params = params,
+                  .size = sizeof(struct matrix),
+                  .source = "arXiv:1706.04599",
+                  .formula = "softmax(W z + b); W, b minimise NLL + 1e-4 (|W - I|^2 + |b|^2)",
                   .notes = "May change which class is largest."},
     .arrays = {{"W", 2}, {"b", 1}},
-    .fit = fit, .check = check, .apply = apply,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

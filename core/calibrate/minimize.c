@@ -123,7 +123,8 @@ static void accept(Lbfgs *s, double value)
     s->value = value;
 }
 
-bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double *x, double tolerance, int max_iterations, Minimum *minimum)
+bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double *x, double tolerance,
+                    int max_iterations, Minimum *minimum)
 {
     Arena *arena = arena_new();
     size_t count = (size_t)n;
@@ -155,7 +156,8 @@ bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double 
     return isfinite(minimum->value) && minimum->gradient <= tolerance;
 }
 
-bool minimize_newton(MinimizeDerivatives derivatives, void *context, double *x, double tolerance, int max_iterations, Minimum *minimum)
+bool minimize_newton(MinimizeDerivatives derivatives, void *context, double *x, double tolerance, int max_iterations,
+                     Minimum *minimum)
 {
     double low = 0, high = INFINITY;
     *minimum = (Minimum){NAN, INFINITY, 0};

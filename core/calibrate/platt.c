@@ -44,7 +44,8 @@ static double objective(void *context, const double *x, double *gradient)
     double value = 0;
     gradient[0] = gradient[1] = 0;
     for (int64_t i = 0; i < l->count; i++) {
-        double s = l->score[i] / l->unit, u = x[0] * s + x[1], t = l->negative + l->event[i] * (l->positive - l->negative);
+        double s = l->score[i] / l->unit, u = x[0] * s + x[1];
+        double t = l->negative + l->event[i] * (l->positive - l->negative);
         double residual = 1 / (1 + exp(-u)) - t, share = l->weight[i] / l->total;
         value += share * (t * softplus(-u) + (1 - t) * softplus(u));
         gradient[0] += share * residual * s;
@@ -56,7 +57,8 @@ static double objective(void *context, const double *x, double *gradient)
 static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error)
 {
     size_t n = (size_t)data->count;
-    double *score = arena_zero(arena, n, sizeof *score), *event = arena_zero(arena, n, sizeof *event), *weight = arena_zero(arena, n, sizeof *weight);
+    double *score = arena_zero(arena, n, sizeof *score), *event = arena_zero(arena, n, sizeof *event);
+    double *weight = arena_zero(arena, n, sizeof *weight);
     double events = 0, squares = 0;
     Logistic l = {.count = data->count, .score = score, .event = event, .weight = weight};
     for (int64_t i = 0; i < data->count; i++) {
@@ -75,7 +77,8 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
     double x[2] = {l.unit, 0};
     Minimum minimum;
     if (!minimize_lbfgs(objective, &l, 2, x, 1e-10, 1000, &minimum))
-        return fail(error, "the fit did not converge: gradient %.3g after %d iterations", minimum.gradient, minimum.iterations);
+        return fail(error, "the fit did not converge: gradient %.3g after %d iterations", minimum.gradient,
+                    minimum.iterations);
     double A = x[0] / l.unit;
     calibration->arrays[0] = calibration_array(arena, 1, &A);
     calibration->arrays[1] = calibration_array(arena, 1, &x[1]);
@@ -104,11 +107,17 @@ static void apply(const Calibration *calibration, const double *logits, double *
 }
 
 const CalibratorDef calibrator_platt = {
-    .component = {.name = "platt", .summary = "logistic regression on the margin, or on the logit of the top label's confidence", .params = params,
-                  .size = sizeof(struct platt), .source = "Platt 1999", .formula = "q = 1 / (1 + exp(-(A s + B)))",
-                  .notes = "Two classes: s = z_1 - z_0 and q = p_1. More: s = log(c / (1 - c)), q takes the place of c and the other classes are "
-                           "multiplied by (1 - q) / (1 - c). Fitted to Platt's targets (n_1 + 1) / (n_1 + 2) and 1 / (n_0 + 2). May change which "
-                           "class is largest."},
+    .component = {.name = "platt",
+                  .summary = "logistic regression on the margin, or on the logit of the top label's confidence",
+                  .params = params,
+                  .size = sizeof(struct platt),
+                  .source = "Platt 1999",
+                  .formula = "q = 1 / (1 + exp(-(A s + B)))",
+                  .notes = "Two classes: s = z_1 - z_0 and q = p_1. More: s = log(c / (1 - c)), q takes the place of c "
+                           "and the other classes are multiplied by (1 - q) / (1 - c). Fitted to Platt's targets (n_1 "
+                           "+ 1) / (n_1 + 2) and 1 / (n_0 + 2). May change which class is largest."},
     .arrays = {{"A", 0}, {"B", 0}},
-    .fit = fit, .check = check, .apply = apply,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

@@ -35,7 +35,8 @@ const double *scores_log_probabilities(const CalibrationData *data, Arena *arena
     return log_p;
 }
 
-Score *scores_sorted(const CalibrationData *data, const double *log_p, ScoreMode mode, int64_t map, Arena *arena, int64_t *count)
+Score *scores_sorted(const CalibrationData *data, const double *log_p, ScoreMode mode, int64_t map, Arena *arena,
+                     int64_t *count)
 {
     int64_t classes = data->classes, each = mode == SCORE_POOLED ? classes : 1;
     Score *scores = arena_zero(arena, (size_t)(data->count * each), sizeof *scores);

@@ -24,7 +24,8 @@ int64_t score_map_count(ScoreMode mode, int64_t classes);
 const double *scores_log_probabilities(const CalibrationData *data, Arena *arena);
 
 /* The scores that map `map` is fitted to, by ascending score, without those of weight 0; in the arena. */
-Score *scores_sorted(const CalibrationData *data, const double *log_p, ScoreMode mode, int64_t map, Arena *arena, int64_t *count);
+Score *scores_sorted(const CalibrationData *data, const double *log_p, ScoreMode mode, int64_t map, Arena *arena,
+                     int64_t *count);
 
 typedef double (*ScoreMap)(const Calibration *calibration, int64_t map, double score);
 

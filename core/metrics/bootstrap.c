@@ -119,7 +119,8 @@ static void percentile_interval(double *values, int64_t resamples, double interv
     interval[1] = defined ? quantile(values, defined, 0.975) : NAN;
 }
 
-void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples, double (*intervals)[2])
+void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
+                         double (*intervals)[2])
 {
     size_t count = 0;
     for (; metrics[count]; count++)

@@ -21,10 +21,14 @@ static double aurc(const Predictions *p, const double *row_weights, Arena *scrat
 }
 
 const MetricDef metric_aurc = {
-    .component = {.name = "aurc", .summary = "area under the risk-coverage curve of the top label's confidence", .source = "arXiv:1805.08206",
-                  .formula = "mean_j error among the j most confident; samples of equal confidence at the end of their group"},
+    .component = {.name = "aurc",
+                  .summary = "area under the risk-coverage curve of the top label's confidence",
+                  .source = "arXiv:1805.08206",
+                  .formula = "mean_j error among the j most confident; samples of equal confidence at the end of their "
+                             "group"},
     .kinds = PREDICTION_CLASSIFICATION,
-    .prepare = predictions_sort_by_confidence, .measure = aurc,
+    .prepare = predictions_sort_by_confidence,
+    .measure = aurc,
 };
 
 /* sum_{j=1}^n 1/j less Euler's constant, by the asymptotic series; its next term is below 1e-15. */
@@ -66,7 +70,10 @@ static double eaurc(const Predictions *p, const double *row_weights, Arena *scra
 }
 
 const MetricDef metric_eaurc = {
-    .component = {.name = "eaurc", .summary = "aurc minus that of the best order of the same errors", .source = "arXiv:1805.08206"},
+    .component = {.name = "eaurc",
+                  .summary = "aurc minus that of the best order of the same errors",
+                  .source = "arXiv:1805.08206"},
     .kinds = PREDICTION_CLASSIFICATION,
-    .prepare = predictions_sort_by_confidence, .measure = eaurc,
+    .prepare = predictions_sort_by_confidence,
+    .measure = eaurc,
 };
