@@ -1,6 +1,4 @@
 /* Matrix scaling: softmax(W z + b). Guo, Pleiss, Sun and Weinberger 2017. */
-#include <string.h>
-
 #include "core/calibrate/likelihood.h"
 
 struct matrix { double holdout; };
@@ -13,11 +11,14 @@ static int64_t parameter_count(int64_t classes)
     return classes * classes + classes;
 }
 
-static void identity(int64_t classes, double *x, bool *multiplies)
+static void identity(int64_t classes, double *x, int64_t *multiplied)
 {
-    for (int64_t k = 0; k < classes; k++)
+    for (int64_t k = 0; k < classes; k++) {
         x[k * classes + k] = 1;
-    memset(multiplies, true, (size_t)(classes * classes) * sizeof *multiplies);
+        multiplied[classes * classes + k] = -1;
+        for (int64_t j = 0; j < classes; j++)
+            multiplied[k * classes + j] = j;
+    }
 }
 
 static void forward(int64_t classes, const double *x, const double *z, double *u)

@@ -13,7 +13,7 @@ typedef struct Minimum {
 /* Returns f(x) and fills gradient [n]. */
 typedef double (*MinimizeFunction)(void *context, const double *x, double *gradient);
 
-/* L-BFGS (Nocedal 1980), ten pairs, with a line search for the strong Wolfe conditions; near the minimum,
+/* L-BFGS (Nocedal 1980), thirty pairs, with a line search for the strong Wolfe conditions; near the minimum,
    where differences of f are rounding, for the approximate ones of Hager and Zhang (2005). x [n] is the start
    and becomes the minimum. True when every entry of the gradient is at most `tolerance`. */
 bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double *x, double tolerance,

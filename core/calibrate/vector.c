@@ -11,11 +11,12 @@ static int64_t parameter_count(int64_t classes)
     return 2 * classes;
 }
 
-static void identity(int64_t classes, double *x, bool *multiplies)
+static void identity(int64_t classes, double *x, int64_t *multiplied)
 {
     for (int64_t k = 0; k < classes; k++) {
         x[k] = 1;
-        multiplies[k] = true;
+        multiplied[k] = k;
+        multiplied[classes + k] = -1;
     }
 }
 
