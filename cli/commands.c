@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_calibrate, &command_eval, &command_list,
-                                   &command_version,   &command_help, NULL};
+const Command *const commands[] = {&command_calibrate, &command_eval, &command_list, &command_version, &command_help, NULL};
 
 const Option common_options[] = {
     {"json", NULL, "print the result as one JSON object", 0},
@@ -54,8 +53,7 @@ const char *argument_option(const Arguments *arguments, const char *name)
     return NULL;
 }
 
-bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value,
-                      Error *error)
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error)
 {
     const char *text = argument_option(arguments, name);
     if (!text)
@@ -64,8 +62,7 @@ bool argument_integer(const Arguments *arguments, const char *name, int64_t leas
     errno = 0;
     long long number = strtoll(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end || errno || number < least || number > most)
-        return fail_usage(error, "--%s: expected decimal digits, %lld to %lld, got \"%s\"", name, (long long)least,
-                          (long long)most, text);
+        return fail_usage(error, "--%s: expected decimal digits, %lld to %lld, got \"%s\"", name, (long long)least, (long long)most, text);
     *value = number;
     return true;
 }
