@@ -42,7 +42,8 @@ static void print_table(const Evaluation *e)
     }
 }
 
-static void measure(Arena *arena, const PredictionInput *input, uint64_t seed, int64_t resamples, const Arguments *arguments)
+static void measure(Arena *arena, const PredictionInput *input, uint64_t seed, int64_t resamples,
+                    const Arguments *arguments)
 {
     Predictions *predictions = predictions_new(arena, input);
     Evaluation e = {.samples = input->count, .resamples = resamples, .metrics = metrics_that_apply(arena, predictions)};
@@ -50,7 +51,8 @@ static void measure(Arena *arena, const PredictionInput *input, uint64_t seed, i
     size_t count = 0;
     for (; e.metrics[count]; count++)
         if (!isfinite(e.values[count]) && !argument_option(arguments, "quiet"))
-            fprintf(stderr, "xent: %s: %s for these arrays\n", e.metrics[count]->component.name, isnan(e.values[count]) ? "undefined" : "infinite");
+            fprintf(stderr, "xent: %s: %s for these arrays\n", e.metrics[count]->component.name,
+                    isnan(e.values[count]) ? "undefined" : "infinite");
     if (resamples > 0) {
         e.intervals = arena_zero(arena, count + 1, sizeof *e.intervals);
         bootstrap_intervals(e.metrics, predictions, seed, (int)resamples, e.intervals);
@@ -59,16 +61,19 @@ static void measure(Arena *arena, const PredictionInput *input, uint64_t seed, i
 }
 
 /* Replaces the logits by calibrated ones. */
-static bool apply_calibration(const char *folder, const Arguments *arguments, Arena *arena, PredictionInput *input, Error *error)
+static bool apply_calibration(const char *folder, const Arguments *arguments, Arena *arena, PredictionInput *input,
+                              Error *error)
 {
     Calibration calibration;
-    const char *path = path_join(arena, folder, "calibration.json"), *logits_path = argument_option(arguments, "logits");
+    const char *path = path_join(arena, folder, "calibration.json");
+    const char *logits_path = argument_option(arguments, "logits");
     if (!calibration_read(path, arena, &calibration, error))
         return false;
     if (input->kind != PREDICTION_CLASSIFICATION)
         return fail(error, "%s: only class logits can be calibrated", logits_path);
     if (input->classes != calibration.classes)
-        return fail(error, "%s: %lld classes, but %s was fitted to %lld", logits_path, (long long)input->classes, path, (long long)calibration.classes);
+        return fail(error, "%s: %lld classes, but %s was fitted to %lld", logits_path, (long long)input->classes, path,
+                    (long long)calibration.classes);
     int64_t bad = logits_first_bad_row(input->count, input->classes, input->logits, false);
     if (bad >= 0)
         return fail(error, "%s: row %lld is not finite, and a calibrator needs it to be", logits_path, (long long)bad);
@@ -109,8 +114,12 @@ static const Option options[] = {
 };
 
 const Command command_eval = {
-    .name = "eval", .synopsis = "eval [DIR] --logits FILE --targets FILE [--weights FILE] [--json]", .summary = "metrics of logits, with intervals",
+    .name = "eval",
+    .synopsis = "eval [DIR] --logits FILE --targets FILE [--weights FILE] [--json]",
+    .summary = "metrics of logits, with intervals",
     .description = "Prints the metrics that apply to arrays, with 95% bootstrap intervals; with DIR, after\n"
                    "applying the calibration that xent calibrate wrote there.",
-    .most = 1, .options = options, .run = run,
+    .most = 1,
+    .options = options,
+    .run = run,
 };
