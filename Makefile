@@ -64,7 +64,8 @@ $(BUILD)/tests/%: tests/%.c $(OBJECTS)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OBJECTS) $(LIBS) -lcmocka
 
 # What the fuzz targets read with, built for them anew with the fuzzer's instrumentation.
-FUZZED := core/base/array.c data/decode.c data/npy.c data/idx.c data/csv_read.c core/base/error.c core/base/memory.c core/base/file.c
+FUZZED := core/base/array.c data/decode.c data/npy.c data/idx.c data/csv_read.c data/npz.c data/cifar.c data/png_read.c \
+	core/base/error.c core/base/memory.c core/base/file.c
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED)
 	@mkdir -p $(@D)
