@@ -67,7 +67,8 @@ static size_t write_directory_record(FILE *stream, const char *name, const Membe
     put(&record, 0x02014b50, 4);
     put(&record, 20, 2);
     put_common(&record, member, strlen(name));
-    put(&record, 0, 2 + 2 + 2 + 4); /* comment, disk, attributes */
+    put(&record, 0, 2 + 2 + 2); /* comment, disk, attributes of two kinds */
+    put(&record, 0, 4);
     put(&record, member->offset, 4);
     write_name(stream, &record, name);
     return record.length + strlen(name) + 4;
