@@ -28,7 +28,7 @@ typedef struct Dataset {
     ArrayType type;
     int rank;
     int64_t shape[4];
-    int64_t sample_stride;              /* elements from a sample to the next; less than its size where windows overlap */
+    int64_t sample_stride;              /* elements from a sample to the next; below its size: windows overlap */
     const void *features;
     const char *const *feature_names;   /* [shape[0]], columns of vectors; NULL: they have no names */
     /* x -> (x - mean[c]) / deviation[c]; c is the channel (first axis) of images and what else has rank 3

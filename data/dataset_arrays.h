@@ -17,8 +17,8 @@ bool dataset_take_features(Dataset *dataset, const char *name, const Array *arra
 
 /* Targets of `dataset->count` samples. Classes are 0 <= y < classes; `classes` PARAM_UNSET takes the
    largest + 1. Soft targets are >= 0 with sums within 1e-3 of 1; labels are 0 or 1. */
-bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array, TargetReading reading, int64_t classes,
-                          Error *error);
+bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array, TargetReading reading,
+                          int64_t classes, Error *error);
 
 /* One number of classes for data sets that were read apart: the larger one of both. */
 void dataset_share_classes(Dataset *a, Dataset *b);

@@ -18,13 +18,18 @@ static const char *const label_choices[] = {"fine", "coarse", NULL};
 
 static const Param params[] = {
     DATASET_COMMON_ROWS(struct cifar, "true"),
-    PARAM_REQUIRED(PATH, struct cifar, path, .help = "folder of data_batch_1.bin, ..., test_batch.bin (CIFAR-100: train.bin, test.bin), plain or .gz, or one file"),
-    PARAM_INT(struct cifar, classes, 10, .min = 10, .max = 100, .help = "10 or 100: which of the two sets the records are of"),
-    PARAM_ENUM(struct cifar, labels, "fine", .choices = label_choices, .help = "CIFAR-100: the 100 classes or the 20 groups"),
+    PARAM_REQUIRED(PATH, struct cifar, path,
+                   .help = "folder of data_batch_1.bin, ..., test_batch.bin (CIFAR-100: train.bin, test.bin), "
+                           "plain or .gz, or one file"),
+    PARAM_INT(struct cifar, classes, 10, .min = 10, .max = 100,
+              .help = "10 or 100: which of the two sets the records are of"),
+    PARAM_ENUM(struct cifar, labels, "fine", .choices = label_choices,
+               .help = "CIFAR-100: the 100 classes or the 20 groups"),
     PARAM_END
 };
 
-static const char *const names10[] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+static const char *const names10[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                      "dog",      "frog",       "horse", "ship", "truck"};
 
 static const size_t cifar_limit = (size_t)2 << 30;
 
@@ -120,7 +125,8 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     if (!read_files(cifar, paths, files, train, error))
         return false;
     splits->train = data_split_all(splits->arena, train);
-    char *test_path = folder ? find_file(splits->arena, cifar->path, cifar->classes == 100 ? "test.bin" : "test_batch.bin") : NULL;
+    char *test_path =
+        folder ? find_file(splits->arena, cifar->path, cifar->classes == 100 ? "test.bin" : "test_batch.bin") : NULL;
     if (!test_path)
         return true;
     Dataset *test = data_splits_add(splits);

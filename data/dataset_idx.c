@@ -10,12 +10,14 @@ struct idx {
 
 static const Param params[] = {
     DATASET_COMMON_ROWS(struct idx, "true"),
-    PARAM_PATH(struct idx, path, null, .help = "folder of the official files, train-images-idx3-ubyte and so on, plain or .gz"),
+    PARAM_PATH(struct idx, path, null,
+               .help = "folder of the official files, train-images-idx3-ubyte and so on, plain or .gz"),
     PARAM_PATH(struct idx, train_images, null, .help = "instead of path: the training images"),
     PARAM_PATH(struct idx, train_labels, null, .help = "instead of path: the training labels"),
     PARAM_PATH(struct idx, test_images, null, .help = "instead of path: the test images"),
     PARAM_PATH(struct idx, test_labels, null, .help = "instead of path: the test labels"),
-    PARAM_INT(struct idx, classes, null, .min = 1, .max = INT32_MAX, .help = "number of classes; the largest label + 1 when absent"),
+    PARAM_INT(struct idx, classes, null, .min = 1, .max = INT32_MAX,
+              .help = "number of classes; the largest label + 1 when absent"),
     PARAM_END
 };
 

@@ -17,8 +17,10 @@ static const Param params[] = {
     DATASET_COMMON_ROWS(struct png, "true"),
     PARAM_REQUIRED(PATH, struct png, path, .help = "folder with a folder of PNG files for each class"),
     PARAM_PATH(struct png, test_path, null, .help = "the same for the test split; its classes are among those of path"),
-    PARAM_INTS(struct png, size, "[]", .min = 1, .max = PNG_LARGEST_SIDE, .help = "height and width that every image must have; empty: those of the first"),
-    PARAM_INT(struct png, channels, null, .min = 1, .max = 3, .help = "1 (grey) or 3 (red, green, blue); those of the first image when absent"),
+    PARAM_INTS(struct png, size, "[]", .min = 1, .max = PNG_LARGEST_SIDE,
+               .help = "height and width that every image must have; empty: those of the first"),
+    PARAM_INT(struct png, channels, null, .min = 1, .max = 3,
+              .help = "1 (grey) or 3 (red, green, blue); those of the first image when absent"),
     PARAM_END
 };
 
@@ -111,8 +113,9 @@ static bool add_image(const struct png *self, const char *path, int32_t label, I
         images->width = self->size.count ? self->size.items[1] : image.width;
     }
     if (good && (image.height != images->height || image.width != images->width))
-        good = fail(error, "%s: %lld x %lld pixels (height x width), expected %lld x %lld", path, (long long)image.height,
-                    (long long)image.width, (long long)images->height, (long long)images->width);
+        good = fail(error, "%s: %lld x %lld pixels (height x width), expected %lld x %lld", path,
+                    (long long)image.height, (long long)image.width, (long long)images->height,
+                    (long long)images->width);
     good = good && append(images, &image, label, path, error);
     arena_free(scratch);
     return good;
@@ -139,8 +142,8 @@ static int32_t find_class(const Dataset *classes, const char *name)
 }
 
 /* The folder's own names are the classes, unless they are `known` (a data set's). */
-static bool read_folder(const struct png *self, const char *path, const Dataset *known, Dataset *dataset, Images *images,
-                        Error *error)
+static bool read_folder(const struct png *self, const char *path, const Dataset *known, Dataset *dataset,
+                        Images *images, Error *error)
 {
     Names folders;
     if (!list_names(path, true, dataset->arena, &folders, error))

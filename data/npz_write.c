@@ -93,7 +93,8 @@ bool npz_write(const char *path, int64_t count, const char *const *names, const 
     assert(count >= 0 && count < 65535);
     size_t total = 0;
     for (int64_t i = 0; i < count; i++)
-        total += NPY_HEADER_BYTES + 128 + 2 * strlen(names[i]) + (size_t)arrays[i].count * array_type_size(arrays[i].type);
+        total +=
+            NPY_HEADER_BYTES + 128 + 2 * strlen(names[i]) + (size_t)arrays[i].count * array_type_size(arrays[i].type);
     if (total > limit)
         return fail(error, "%s: %zu bytes, an NPZ file is written up to %zu", path, total, limit);
     OutputFile output;

@@ -114,7 +114,8 @@ static void read_rows(Reader *reader)
 static bool decode(Reader *reader)
 {
     reader->error->message[0] = '\0';
-    reader->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning, NULL, allocate, release);
+    reader->png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning, NULL, allocate, release);
     if (!reader->png)
         return fail(reader->error, "%s: libpng does not start", reader->name);
     bool good;

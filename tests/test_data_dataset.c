@@ -47,7 +47,8 @@ static void make_features(const struct made *made, Dataset *dataset, int64_t shi
     Random random = random_start(5, "test", (uint32_t)shift);
     for (int64_t i = 0; i < dataset->count * size; i++) {
         int64_t k = dataset->rank < 3 ? i % EXTENT : i % size / (size / EXTENT);
-        reals[i] = (float)((k == EXTENT - 1 ? 0 : (double)(k + 1) * random_normal(&random)) + 10 * (double)k + (double)shift);
+        reals[i] = (float)((k == EXTENT - 1 ? 0 : (double)(k + 1) * random_normal(&random)) + 10 * (double)k +
+                           (double)shift);
         bytes[i] = (uint8_t)(k == EXTENT - 1 ? 9 : random_below(&random, 50 + 100 * k) + shift);
     }
     dataset->features = made->bytes ? (const void *)bytes : reals;
@@ -83,7 +84,8 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     return true;
 }
 
-static const DatasetDef made_definition = {.component = {.name = "made", .params = params, .size = sizeof(struct made)}, .load = load};
+static const DatasetDef made_definition = {
+    .component = {.name = "made", .params = params, .size = sizeof(struct made)}, .load = load};
 
 static Error error;
 
@@ -167,7 +169,8 @@ static void test_data_dataset__splits_partition_with_exact_sizes(void **state)
 static void test_data_dataset__draws_are_functions_of_the_seed(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"{\"split\": [0.5, 0.5]}", "{\"subset\": 50}", "{\"folds\": 2}", "{\"balance\": true}"};
+    static const char *const keys[] = {"{\"split\": [0.5, 0.5]}", "{\"subset\": 50}", "{\"folds\": 2}",
+                                       "{\"balance\": true}"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         DataSplits a = load_keys(keys[i], 1), b = load_keys(keys[i], 1), c = load_keys(keys[i], 2);
         assert_true(same_order(&a.train, &b.train));
@@ -176,7 +179,8 @@ static void test_data_dataset__draws_are_functions_of_the_seed(void **state)
         data_free(&b);
         data_free(&c);
     }
-    DataSplits a = load_keys("{\"split\": [0.5, 0.5], \"data_seed\": 9}", 1), b = load_keys("{\"split\": [0.5, 0.5]}", 9);
+    DataSplits a = load_keys("{\"split\": [0.5, 0.5], \"data_seed\": 9}", 1),
+               b = load_keys("{\"split\": [0.5, 0.5]}", 9);
     assert_true(same_order(&a.train, &b.train));
     data_free(&a);
     data_free(&b);
@@ -241,8 +245,10 @@ static void test_data_dataset__what_is_divided_is_not_divided_again(void **state
          "data.split: three shares, but there is a test split already; give two shares (train, val) or none", 1},
         {"{\"own_val\": 9, \"split\": [0.8, 0.1, 0.1]}",
          "data.split: three shares, but there is a val split already; give two shares (train, val) or none", 1},
-        {"{\"own_val\": 9, \"split\": [0.8, 0.2]}", "data.split: the data set has a val split of its own; remove the key", 1},
-        {"{\"own_test\": 9, \"folds\": 3}", "data.folds: the data set has a test split of its own; remove the key", 1},
+        {"{\"own_val\": 9, \"split\": [0.8, 0.2]}",
+         "data.split: the data set has a val split of its own; remove the key", 1},
+        {"{\"own_test\": 9, \"folds\": 3}",
+         "data.folds: the data set has a test split of its own; remove the key", 1},
         {"{\"folds\": 200}", "data.folds: 200 parts of 100 samples", 1},
         {"{\"subset\": 101}", "data.subset: 101 asked for, the training split has 100 samples", 1},
         {"{\"count\": 2, \"split\": [0.1, 0.9]}", "data.split: no training samples are left of 2", 1},
@@ -366,8 +372,10 @@ static void test_data_dataset__normalised_with_the_training_split(void **state)
     for (int rank = 1; rank <= 4; rank++)
         for (int bytes = 0; bytes < 2; bytes++) {
             char keys[160];
-            snprintf(keys, sizeof keys, "{\"count\": 700, \"own_test\": 50, \"split\": [0.9, 0.1], \"rank\": %d, \"bytes\": %s, "
-                     "\"normalize\": true}", rank, bytes ? "true" : "false");
+            snprintf(keys, sizeof keys,
+                     "{\"count\": 700, \"own_test\": 50, \"split\": [0.9, 0.1], \"rank\": %d, \"bytes\": %s, "
+                     "\"normalize\": true}",
+                     rank, bytes ? "true" : "false");
             DataSplits splits = load_keys(keys, 2);
             assert_int_equal(splits.train.dataset->normalized, EXTENT);
             for (int64_t c = 0; c < EXTENT; c++) {
@@ -392,7 +400,8 @@ static void test_data_dataset__statistics_do_not_depend_on_threads(void **state)
     (void)state;
     for (int bytes = 0; bytes < 2; bytes++) {
         char keys[96];
-        snprintf(keys, sizeof keys, "{\"count\": 3000, \"rank\": 3, \"bytes\": %s, \"normalize\": true}", bytes ? "true" : "false");
+        snprintf(keys, sizeof keys, "{\"count\": 3000, \"rank\": 3, \"bytes\": %s, \"normalize\": true}",
+                 bytes ? "true" : "false");
         threads_set(1);
         DataSplits one = load_keys(keys, 1);
         threads_set(3);
@@ -421,7 +430,8 @@ static void test_data_dataset__bytes_are_scaled_without_normalisation(void **sta
 static void test_data_dataset__targets_are_standardised_per_output(void **state)
 {
     (void)state;
-    DataSplits splits = load_keys("{\"count\": 70, \"own_test\": 7, \"regression\": true, \"standardize_targets\": true}", 1);
+    DataSplits splits =
+        load_keys("{\"count\": 70, \"own_test\": 7, \"regression\": true, \"standardize_targets\": true}", 1);
     const Dataset *train = splits.train.dataset, *test = splits.test.dataset;
     assert_true(fabs(train->target_mean[0] - 3) < 1e-12);
     assert_true(fabs(train->target_deviation[0] - 2) < 1e-12);

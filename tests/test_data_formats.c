@@ -19,7 +19,8 @@ static void test_data_formats__idx_folder_and_files(void **state)
     Files files;
     files_make(&files);
     files_put(&files, "train-images-idx3-ubyte", images2, sizeof images2);
-    assert_refused(&files, "{\"type\": \"idx\", \"path\": \"@\"}", " no file train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz");
+    assert_refused(&files, "{\"type\": \"idx\", \"path\": \"@\"}",
+                   " no file train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz");
     files_put(&files, "train-labels-idx1-ubyte", labels2, sizeof labels2);
     DataSplits splits = load_or_fail(&files, "{\"type\": \"idx\", \"path\": \"@\", \"normalize\": false}");
     const Dataset *train = splits.train.dataset;
@@ -39,13 +40,17 @@ static void test_data_formats__idx_folder_and_files(void **state)
     assert_int_equal(splits.train.dataset->classes, 5); /* the largest label of both + 1 */
     assert_true(fabs((double)splits.test.dataset->mean[0] - 0.4) < 1e-6);
     data_free(&splits);
-#define PAIR "{\"type\": \"idx\", \"train_images\": \"@/train-images-idx3-ubyte\", \"train_labels\": \"@/t10k-labels-idx1-ubyte\""
+#define PAIR "{\"type\": \"idx\", \"train_images\": \"@/train-images-idx3-ubyte\", " \
+             "\"train_labels\": \"@/t10k-labels-idx1-ubyte\""
     assert_refused(&files, PAIR "}", "t10k-labels-idx1-ubyte: 1 targets for 2 samples");
     assert_refused(&files, "{\"type\": \"idx\", \"path\": \"@\", \"classes\": 3}",
                    "t10k-labels-idx1-ubyte: element 0: class 4, expected 0 to 2");
-    assert_refused(&files, PAIR ", \"test_images\": \"@/x\"}", "inline:1: data: test_images and test_labels go together");
-    assert_refused(&files, PAIR ", \"path\": \"@\"}", "inline:1: data: path: given beside single files; give one or the other");
-    assert_refused(&files, "{\"type\": \"idx\"}", "inline:1: data: path: missing; give the folder, or train_images and train_labels");
+    assert_refused(&files, PAIR ", \"test_images\": \"@/x\"}",
+                   "inline:1: data: test_images and test_labels go together");
+    assert_refused(&files, PAIR ", \"path\": \"@\"}",
+                   "inline:1: data: path: given beside single files; give one or the other");
+    assert_refused(&files, "{\"type\": \"idx\"}",
+                   "inline:1: data: path: missing; give the folder, or train_images and train_labels");
 #undef PAIR
     files_drop(&files);
 }
@@ -94,9 +99,11 @@ static void test_data_formats__cifar(void **state)
                    "test_batch.bin: truncated at byte 6145, the record from byte 3073 on has 3073 bytes");
     bytes[3073] = 10;
     files_put(&files, "test_batch.bin", bytes, size);
-    assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\"}", "test_batch.bin: label 10 at byte 3073, expected below 10");
+    assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\"}",
+                   "test_batch.bin: label 10 at byte 3073, expected below 10");
     files_put(&files, "test_batch.bin", "", 0);
-    assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\"}", "test_batch.bin: empty, a CIFAR record has 3073 bytes");
+    assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\"}",
+                   "test_batch.bin: empty, a CIFAR record has 3073 bytes");
     assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\", \"classes\": 11}",
                    "inline:1: data: classes: expected 10 or 100, got 11");
     bytes = make_cifar(arena, 3, 2, 4, &size);
@@ -158,8 +165,9 @@ static void test_data_formats__npy_targets(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char config[256];
-        snprintf(config, sizeof config, "{\"type\": \"npy\", \"x\": \"@/x.npy\", \"y\": \"@/%s.npy\", \"targets\": \"%s\"}",
-                 cases[i].y, cases[i].targets);
+        snprintf(config, sizeof config,
+                 "{\"type\": \"npy\", \"x\": \"@/x.npy\", \"y\": \"@/%s.npy\", \"targets\": \"%s\"}", cases[i].y,
+                 cases[i].targets);
         if (cases[i].message) {
             assert_refused(&files, config, cases[i].message);
             continue;
@@ -172,7 +180,8 @@ static void test_data_formats__npy_targets(void **state)
     }
     x[3] = NAN;
     put_array(&files, "x.npy", ARRAY_F32, 2, (int64_t[]){3, 2}, x);
-    assert_refused(&files, "{\"type\": \"npy\", \"x\": \"@/x.npy\", \"y\": \"@/class.npy\"}", "x.npy: element 3 is nan, not a finite f32");
+    assert_refused(&files, "{\"type\": \"npy\", \"x\": \"@/x.npy\", \"y\": \"@/class.npy\"}",
+                   "x.npy: element 3 is nan, not a finite f32");
     files_drop(&files);
 }
 
@@ -213,7 +222,8 @@ static void test_data_formats__npz_splits(void **state)
     files_drop(&files);
 }
 
-static void put_png(Files *files, const char *name, int64_t channels, int64_t height, int64_t width, unsigned char *pixels)
+static void put_png(Files *files, const char *name, int64_t channels, int64_t height, int64_t width,
+                    unsigned char *pixels)
 {
     Error error;
     PngImage image = {channels, height, width, pixels};
@@ -243,8 +253,8 @@ static void test_data_formats__png_folders(void **state)
     assert_sample(&splits.test, 0, (float[]){0, 0.2f, 0.4f, 1, 0, 0.2f, 0.4f, 1, 0, 0.2f, 0.4f, 1});
     data_free(&splits);
     splits = load_or_fail(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"channels\": 1}");
-    static const unsigned char luma[] = {(299 * 255 + 114 * 255 + 500) / 1000, (114 * 51 + 500) / 1000, (114 * 51 + 500) / 1000,
-                                         (299 * 255 + 114 * 51 + 500) / 1000};
+    static const unsigned char luma[] = {(299 * 255 + 114 * 255 + 500) / 1000, (114 * 51 + 500) / 1000,
+                                         (114 * 51 + 500) / 1000, (299 * 255 + 114 * 51 + 500) / 1000};
     assert_memory_equal(splits.train.dataset->features, luma, 4);
     data_free(&splits);
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"size\": [2, 3]}",
@@ -272,40 +282,44 @@ static void test_data_formats__parts(void **state)
     files_text(&files, "a.csv", "1,0\n3,1\n");
     files_text(&files, "b.csv", "4,0\n6,1\n");
     files_text(&files, "c.csv", "4,5,0\n6,5,1\n");
+    files_text(&files, "d.csv", "4,0\n6,2\n");
     files_put(&files, "train-images-idx3-ubyte", images2, sizeof images2);
     files_put(&files, "train-labels-idx1-ubyte", labels2, sizeof labels2);
     files_put(&files, "t10k-images-idx3-ubyte", images1, sizeof images1);
     files_put(&files, "t10k-labels-idx1-ubyte", labels1, sizeof labels1);
-    DataSplits splits = load_or_fail(&files, "{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}, "
+#define TABLE(name) "{\"type\": \"csv\", \"path\": \"@/" name ".csv\"}"
+    DataSplits splits = load_or_fail(&files, "{\"train\": " TABLE("a") ", "
                                      "\"test\": {\"type\": \"csv\", \"path\": \"@/b.csv\", \"normalize\": false}}");
     assert_sample(&splits.train, 0, (float[]){-1});
     assert_sample(&splits.test, 0, (float[]){2}); /* with train's mean 2 and deviation 1, as the train part asks for */
     data_free(&splits);
     /* A set that divides itself gives the split of the part's name. */
-    splits = load_or_fail(&files, "{\"train\": {\"type\": \"idx\", \"path\": \"@\"}, \"test\": {\"type\": \"idx\", \"path\": \"@\"}}");
+    splits = load_or_fail(&files, "{\"train\": {\"type\": \"idx\", \"path\": \"@\"}, "
+                                  "\"test\": {\"type\": \"idx\", \"path\": \"@\"}}");
     assert_int_equal(splits.train.count, 2);
     assert_int_equal(splits.test.count, 1);
     data_free(&splits);
-    splits = load_or_fail(&files, "{\"type\": \"parts\", \"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}, \"split\": [0.5, 0.5]}");
+    splits = load_or_fail(&files, "{\"type\": \"parts\", \"train\": " TABLE("a") ", \"split\": [0.5, 0.5]}");
     assert_int_equal(splits.val.count, 1);
     data_free(&splits);
     static const struct { const char *config, *message; } cases[] = {
-        {"{\"val\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}}", "inline:1: data: missing key \"train\""},
-        {"{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}, \"tset\": 1}",
-         "inline:1: data.tset: unknown key; did you mean \"test\"?"},
-        {"{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}, \"val\": {\"type\": \"idx\", \"path\": \"@\"}}",
+        {"{\"val\": " TABLE("a") "}", "inline:1: data: missing key \"train\""},
+        {"{\"train\": " TABLE("a") ", \"tset\": 1}", "inline:1: data.tset: unknown key; did you mean \"test\"?"},
+        {"{\"train\": " TABLE("a") ", \"val\": {\"type\": \"idx\", \"path\": \"@\"}}",
          "data.val: its data set divides itself and has no val split"},
-        {"{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}, \"test\": {\"type\": \"csv\", \"path\": \"@/c.csv\"}}",
+        {"{\"train\": " TABLE("a") ", \"test\": " TABLE("c") "}",
          "data.test: its samples are of another shape than those of train (2 and 1 elements)"},
-        {"{\"train\": {\"type\": \"parts\", \"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}}}",
+        {"{\"train\": " TABLE("a") ", \"test\": " TABLE("d") "}",
+         "data.test: its classes have other names than those of train"},
+        {"{\"train\": {\"type\": \"parts\", \"train\": " TABLE("a") "}}",
          "inline:1: data: train: parts cannot be parts of parts"},
         {"{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\", \"folds\": 1}}",
          "inline:1: data: train: folds: one part leaves nothing to train on; give 0 or at least 2"},
-        {"{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\"}, \"test\": {\"type\": \"csv\", \"path\": \"@/none.csv\"}}",
-         "none.csv: No such file or directory"},
+        {"{\"train\": " TABLE("a") ", \"test\": " TABLE("none") "}", "none.csv: No such file or directory"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_refused(&files, cases[i].config, cases[i].message);
+#undef TABLE
     files_drop(&files);
 }
 

@@ -46,7 +46,10 @@ static void put_text(Made *made, const char *text)
 
 static size_t deflate_raw(const unsigned char *bytes, size_t size, unsigned char *out, size_t room)
 {
-    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)bytes, .avail_in = (uInt)size, .next_out = out, .avail_out = (uInt)room};
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)bytes,
+                       .avail_in = (uInt)size,
+                       .next_out = out,
+                       .avail_out = (uInt)room};
     assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
     deflateEnd(&stream);
@@ -204,7 +207,8 @@ static void test_data_npz__damage_is_named(void **state)
         Made made;
         make_archive(&made, 0);
         char part = cases[i].part[0];
-        size_t at = (part == 'l' ? 0 : part == 'd' ? made.data : part == 'c' ? made.central : made.end) + cases[i].offset;
+        size_t begin = part == 'l' ? 0 : part == 'd' ? made.data : part == 'c' ? made.central : made.end;
+        size_t at = begin + cases[i].offset;
         for (int k = 0; k < cases[i].width; k++)
             made.bytes[at + (size_t)k] = (unsigned char)(cases[i].value >> 8 * k);
         Array array;

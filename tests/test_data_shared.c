@@ -24,10 +24,13 @@ static const Case cases[] = {
     {TABLE("diabetes_data.csv.gz", ", \"target_path\": \"@/tables/diabetes_target.csv.gz\", \"separator\": \" \""),
      442, 0, 10, 1, -1, -1},
     {TABLE("boston_house_prices.csv", FIRST_LINE), 506, 0, 13, 1, -1, -1},
-    {TABLE("linnerud_physiological.csv", ", \"target_path\": \"@/tables/linnerud_exercise.csv\", \"separator\": \" \", "
-           "\"target\": [\"Chins\", \"Situps\", \"Jumps\"], \"standardize_targets\": true"), 20, 0, 3, 3, -1, -1},
-    {TABLE("california_housing.csv.gz", ", \"target\": \"median_house_value\", \"missing\": \"mean\""), 20640, 0, 13, 1, -1, -1},
-    {TABLE("california_housing.csv.gz", ", \"target\": \"median_house_value\", \"missing\": \"drop\""), 20433, 0, 13, 1, -1, -1},
+    {TABLE("linnerud_physiological.csv", ", \"target_path\": \"@/tables/linnerud_exercise.csv\", \"separator\": "
+           "\" \", \"target\": [\"Chins\", \"Situps\", \"Jumps\"], \"standardize_targets\": true"),
+     20, 0, 3, 3, -1, -1},
+    {TABLE("california_housing.csv.gz", ", \"target\": \"median_house_value\", \"missing\": \"mean\""),
+     20640, 0, 13, 1, -1, -1},
+    {TABLE("california_housing.csv.gz", ", \"target\": \"median_house_value\", \"missing\": \"drop\""),
+     20433, 0, 13, 1, -1, -1},
     {TABLE("adult-train.csv.gz", ", \"test_path\": \"@/tables/adult-test.csv.gz\", \"label_suffix\": \".\""),
      32561, 16281, 108, 2, 24720, 7841},
     {TABLE("german.csv", ""), 1000, 0, 61, 2, 700, 300},
@@ -43,10 +46,12 @@ static const Case cases[] = {
     {TABLE("ionosphere.csv", ""), 351, 0, 34, 2, 126, 225},
     {TABLE("pima-indians-diabetes.csv", ""), 768, 0, 8, 2, 500, 268},
     {TABLE("banknote_authentication.csv", ""), 1372, 0, 4, 2, 762, 610},
-    {"{\"type\": \"csv\", \"path\": \"@/criteo-sample/criteo_sample.csv\", \"target\": \"label\", \"missing\": \"mean\"}",
+    {"{\"type\": \"csv\", \"path\": \"@/criteo-sample/criteo_sample.csv\", \"target\": \"label\", \"missing\": "
+     "\"mean\"}",
      200, 0, 2291, 2, 151, 49},
     {"{\"type\": \"csv\", \"path\": \"@/tabular-libsvm/binary.train.tsv.gz\", \"test_path\": "
-     "\"@/tabular-libsvm/binary.test.tsv.gz\", \"target\": 0}", 7000, 500, 28, 2, 3284, 3716},
+     "\"@/tabular-libsvm/binary.test.tsv.gz\", \"target\": 0}",
+     7000, 500, 28, 2, 3284, 3716},
 };
 
 static Files shared;
@@ -74,11 +79,13 @@ static void test_data_shared__sizes_and_classes(void **state)
         }
         bool good = splits.train.count == expected->train && splits.test.count == expected->test &&
                     dataset_sample_size(train) == expected->features && train->classes == expected->classes &&
-                    (train->labels ? first : -1) == expected->first_class && (train->labels ? last : -1) == expected->last_class;
+                    (train->labels ? first : -1) == expected->first_class &&
+                    (train->labels ? last : -1) == expected->last_class;
         if (!good)
-            fail_msg("%s: %lld + %lld samples, %lld features, %lld classes, %lld and %lld of the outer ones", expected->config,
-                     (long long)splits.train.count, (long long)splits.test.count, (long long)dataset_sample_size(train),
-                     (long long)train->classes, (long long)first, (long long)last);
+            fail_msg("%s: %lld + %lld samples, %lld features, %lld classes, %lld and %lld of the outer ones",
+                     expected->config, (long long)splits.train.count, (long long)splits.test.count,
+                     (long long)dataset_sample_size(train), (long long)train->classes, (long long)first,
+                     (long long)last);
         data_free(&splits);
     }
 }
@@ -107,11 +114,13 @@ static void test_data_shared__quirks_are_errors_that_say_what_to_do(void **state
     assert_refused(&shared, TABLE("iris.csv", ""), "tables/iris.csv:1: column 2: \"setosa\" among 150 numbers; "
                    "skip the line (skip_lines), or name the column in ignore or categorical");
     assert_refused(&shared, TABLE("california_housing.csv.gz", ", \"target\": \"median_house_value\""),
-                   "tables/california_housing.csv.gz:292: column total_bedrooms: no value; set data.missing to \"mean\" or \"drop\"");
+                   "tables/california_housing.csv.gz:292: column total_bedrooms: no value; set data.missing to "
+                   "\"mean\" or \"drop\"");
     assert_refused(&shared, TABLE("adult-train.csv.gz", ", \"test_path\": \"@/tables/adult-test.csv.gz\""),
                    "tables/adult-test.csv.gz:1: column 14: \"<=50K.\" is no class of the training file");
     assert_refused(&shared, "{\"type\": \"cifar\", \"path\": \"@/cifar10/test_batch.bin.gz\", \"classes\": 100}",
-                   "cifar10/test_batch.bin.gz: truncated at byte 30730000, the record from byte 30727704 on has 3074 bytes");
+                   "cifar10/test_batch.bin.gz: truncated at byte 30730000, the record from byte 30727704 on has 3074 "
+                   "bytes");
 }
 
 int main(void)
