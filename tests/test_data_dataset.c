@@ -249,6 +249,8 @@ static void test_data_dataset__what_is_divided_is_not_divided_again(void **state
          "data.split: the data set has a val split of its own; remove the key", 1},
         {"{\"own_test\": 9, \"folds\": 3}",
          "data.folds: the data set has a test split of its own; remove the key", 1},
+        {"{\"tokens\": true, \"folds\": 3}",
+         "data.folds: windows of text overlap; give split, which cuts them in order", 1},
         {"{\"folds\": 200}", "data.folds: 200 parts of 100 samples", 1},
         {"{\"subset\": 101}", "data.subset: 101 asked for, the training split has 100 samples", 1},
         {"{\"count\": 2, \"split\": [0.1, 0.9]}", "data.split: no training samples are left of 2", 1},
