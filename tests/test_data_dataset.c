@@ -8,6 +8,7 @@
 #include "core/base/random.h"
 #include "core/base/threads.h"
 #include "data/dataset.h"
+#include "data/parts.h"
 
 struct made {
     DatasetCommon common;
@@ -61,6 +62,7 @@ static DataSplit make_split(const struct made *made, DataSplits *splits, int64_t
     make_features(made, dataset, shift);
     dataset->target_kind = made->tokens ? TARGET_TOKENS : made->regression ? TARGET_VALUES : TARGET_CLASS;
     dataset->classes = made->regression ? 2 : CLASSES;
+    dataset->tokenizer = made->tokens ? (const struct Tokenizer *)(const void *)made : NULL;
     dataset->labels = arena_alloc(dataset->arena, (size_t)count * sizeof *dataset->labels);
     dataset->values = arena_alloc(dataset->arena, (size_t)count * 2 * sizeof *dataset->values);
     for (int64_t i = 0; i < count; i++) {
@@ -313,6 +315,23 @@ static void test_data_dataset__text_is_cut_in_order(void **state)
     data_free(&splits);
 }
 
+/* The tokenizer of text belongs to the splits that a part leaves behind. */
+static void test_data_dataset__text_is_no_part(void **state)
+{
+    (void)state;
+    static const DatasetCommon unset = {.subset = PARAM_UNSET, .data_seed = PARAM_UNSET};
+    struct made made = {.common = unset, .count = 10, .rank = 1, .tokens = true};
+    Parts parts = {.common = unset, .train = {&made_definition.component, &made}};
+    DataSplits splits;
+    assert_false(data_load(&(Instance){&dataset_parts.component, &parts}, 1, &splits, &error));
+    assert_string_equal(error.message,
+                        "data.train: each part would train a tokenizer of its own; made has keys for val and test");
+    made.tokens = false;
+    assert_true(data_load(&(Instance){&dataset_parts.component, &parts}, 1, &splits, &error));
+    assert_int_equal(splits.train.count, 10);
+    data_free(&splits);
+}
+
 static void check_noise(const char *keys, int64_t expected, int64_t steps[CLASSES])
 {
     DataSplits splits = load_keys(keys, 6);
@@ -456,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_data_dataset__what_is_divided_is_not_divided_again),
         cmocka_unit_test(test_data_dataset__balance_and_subset),
         cmocka_unit_test(test_data_dataset__text_is_cut_in_order),
+        cmocka_unit_test(test_data_dataset__text_is_no_part),
         cmocka_unit_test(test_data_dataset__label_noise_is_exact_and_on_train_only),
         cmocka_unit_test(test_data_dataset__normalised_with_the_training_split),
         cmocka_unit_test(test_data_dataset__statistics_do_not_depend_on_threads),
