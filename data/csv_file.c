@@ -81,6 +81,9 @@ bool csv_file_read(const char *path, const CsvFileOptions *options, Arena *arena
     CsvOptions reading = {.separator = options->separator, .skip_lines = options->skip_lines, .skip_blank = true};
     if (!csv_read(path, &reading, arena, &table, error))
         return false;
+    if (table.columns > CSV_MOST_COLUMNS)
+        return fail(error, "%s:%lld: %lld columns, at most %d are read", path, (long long)table.lines[0],
+                    (long long)table.columns, CSV_MOST_COLUMNS);
     trim_cells(&table);
     bool header = options->header == CSV_HEADER_YES ||
                   (options->header == CSV_HEADER_DETECT && !options->names && looks_like_header(&table));

@@ -5,6 +5,8 @@
 #include "core/base/json.h"
 #include "data/csv_read.h"
 
+enum { CSV_MOST_COLUMNS = 65536 };
+
 typedef enum CsvHeader { CSV_HEADER_DETECT, CSV_HEADER_YES, CSV_HEADER_NO } CsvHeader;
 
 typedef struct CsvFileOptions {

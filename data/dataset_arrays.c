@@ -62,7 +62,7 @@ static bool take_classes(Dataset *dataset, const char *name, const Array *array,
     if (!flat || !array_is_integer(array))
         return fail(error, "%s: classes are integers [N], got %s of %d dimensions", name,
                     array_is_integer(array) ? "integers" : "reals", array->rank);
-    int64_t limit = classes == PARAM_UNSET ? INT32_MAX : classes, largest = 0;
+    int64_t limit = classes == PARAM_UNSET ? DATASET_MOST_CLASSES : classes, largest = 0;
     dataset->labels = arena_alloc(dataset->arena, (size_t)array->count * sizeof *dataset->labels);
     for (int64_t i = 0; i < array->count; i++) {
         int64_t label = array_integer(array, i);

@@ -16,7 +16,7 @@ static const Param params[] = {
     PARAM_PATH(struct idx, train_labels, null, .help = "instead of path: the training labels"),
     PARAM_PATH(struct idx, test_images, null, .help = "instead of path: the test images"),
     PARAM_PATH(struct idx, test_labels, null, .help = "instead of path: the test labels"),
-    PARAM_INT(struct idx, classes, null, .min = 1, .max = INT32_MAX,
+    PARAM_INT(struct idx, classes, null, .min = 1, .max = DATASET_MOST_CLASSES,
               .help = "number of classes; the largest label + 1 when absent"),
     PARAM_END
 };

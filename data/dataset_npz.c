@@ -16,7 +16,7 @@ static const Param params[] = {
                            "splits"),
     PARAM_ENUM(struct npz, targets, "auto", .choices = target_reading_names,
                .help = "auto: integers are classes (0/1 in several columns labels), reals values"),
-    PARAM_INT(struct npz, classes, null, .min = 1, .max = INT32_MAX,
+    PARAM_INT(struct npz, classes, null, .min = 1, .max = DATASET_MOST_CLASSES,
               .help = "number of classes; the largest target + 1 when absent"),
     PARAM_END
 };

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,6 @@ static const Param params[] = {
 };
 
 static const size_t pixel_limit = (size_t)2 << 30;
-enum { MOST_NAMES = 1 << 24 };
 
 static bool validate(const void *values, Error *error)
 {
@@ -64,17 +64,18 @@ static bool list_names(const char *folder, bool folders, Arena *arena, Names *na
     if (!stream)
         return fail_errno(error, "%s", folder);
     Arena *scratch = arena_new();
-    for (struct dirent *entry; (entry = readdir(stream)) != NULL && names->count < MOST_NAMES; arena_reset(scratch)) {
+    for (struct dirent *entry; errno = 0, (entry = readdir(stream)) != NULL; arena_reset(scratch)) {
         size_t length = strlen(entry->d_name);
         bool image = length > 4 && strcmp(entry->d_name + length - 4, ".png") == 0;
         if (entry->d_name[0] != '.' && (folders ? file_is_folder(path_join(scratch, folder, entry->d_name)) : image))
             add_name(names, arena, entry->d_name);
     }
+    bool good = errno == 0 || fail_errno(error, "%s: cannot list", folder);
     arena_free(scratch);
     closedir(stream);
-    if (names->count)
+    if (good && names->count)
         qsort(names->items, (size_t)names->count, sizeof *names->items, compare_names);
-    return true;
+    return good;
 }
 
 /* Images are appended to one growing block. */
@@ -146,9 +147,9 @@ static bool read_folder(const struct png *self, const char *path, const Dataset 
                         Images *images, Error *error)
 {
     Names folders;
-    if (!list_names(path, true, dataset->arena, &folders, error))
-        return false;
-    bool good = folders.count > 0 || fail(error, "%s: no folders in it; there must be one for each class", path);
+    bool good = list_names(path, true, dataset->arena, &folders, error);
+    if (good && folders.count == 0)
+        good = fail(error, "%s: no folders in it; there must be one for each class", path);
     dataset->classes = known ? known->classes : folders.count;
     dataset->class_names = copy_names(dataset->arena, known ? known->class_names : (const char *const *)folders.items,
                                       dataset->classes);

@@ -13,7 +13,7 @@ static const uint32_t local_signature = 0x04034b50, central_signature = 0x02014b
 static const size_t npz_limit = (size_t)2 << 30;
 
 /* Deflate packs at most 258 bytes into 2 bits, 1032 to 1. */
-enum { HIGHEST_RATIO = 1032 };
+enum { HIGHEST_RATIO = 1032, MOST_MEMBERS = 4096 };
 
 static size_t word16(const unsigned char *bytes)
 {
@@ -107,6 +107,8 @@ bool npz_parse(const char *name, const unsigned char *bytes, size_t size, Arena 
                     start, end);
     if (members > length / CENTRAL_BYTES)
         return fail(error, "%s: %zu members in a directory of %zu bytes (byte %zu)", name, members, length, end + 10);
+    if (members > MOST_MEMBERS)
+        return fail(error, "%s: %zu members (byte %zu), at most %d are read", name, members, end + 10, MOST_MEMBERS);
     *npz = (Npz){.path = name, .bytes = bytes, .entries = arena_alloc(arena, members * sizeof(NpzEntry))};
     size_t at = start, total = 0;
     for (size_t i = 0; i < members; i++) {
