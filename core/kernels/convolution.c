@@ -21,6 +21,8 @@ enum { CHUNK_WORK = 500 * 1000, SMALL_BATCH = 8, LARGE_IMAGE = 1 << 20, IMAGE_CH
 typedef struct Job {
     int64_t grid[3], start, step[3]; /* the places it computes, and where they go in a channel of the result */
     int64_t k, *offsets;             /* [k], from the group's first channel */
+    int64_t panels, *first_run;      /* [panels + 1]: which of the runs are a panel's */
+    ConvolutionRun *runs;
     float *packed;                   /* for each group and tile: k columns as high as the tile */
 } Job;
 
@@ -89,24 +91,6 @@ static void pack_tap(const Plan *t, Job *job, int64_t tap, int64_t taps, const W
         }
 }
 
-static void job_memory(const Plan *t, Job *job, int64_t taps, Arena *arena)
-{
-    job->k = t->depth * taps;
-    job->offsets = arena_alloc(arena, (size_t)job->k * sizeof(int64_t));
-    job->packed = arena_zero(arena, (size_t)(t->groups * t->tiles * t->height * job->k), sizeof(float));
-}
-
-static void recycle(const Plan *t, Arena *arena)
-{
-    for (Job *job = t->jobs; job < t->jobs + t->job_count; job++) {
-        arena_recycle(arena, job->offsets, (size_t)job->k * sizeof(int64_t));
-        arena_recycle(arena, job->packed, (size_t)(t->groups * t->tiles * t->height * job->k) * sizeof(float));
-    }
-    arena_recycle(arena, t->start, (size_t)(t->groups * t->tiles * t->height) * sizeof(float));
-}
-
-/* ---- Running ---- */
-
 /* Where the columns of a panel go; those between the places of the grid go nowhere. */
 static int64_t panel_runs(const Plan *t, const Job *job, int64_t begin, int64_t end, ConvolutionRun *runs)
 {
@@ -126,17 +110,57 @@ static int64_t panel_runs(const Plan *t, const Job *job, int64_t begin, int64_t 
     return count;
 }
 
+/* A run for each row of the grid, and one more for each end of a panel. */
+static size_t runs_bytes(const Job *job)
+{
+    return (size_t)(job->grid[0] * job->grid[1] + job->panels) * sizeof(ConvolutionRun);
+}
+
+static void find_runs(const Plan *t, Job *job, Arena *arena)
+{
+    int64_t span = source_span(&t->source, job->grid), nr = t->kernels->nr;
+    job->panels = cut(span, nr);
+    job->first_run = arena_alloc(arena, (size_t)(job->panels + 1) * sizeof(int64_t));
+    job->runs = arena_alloc(arena, runs_bytes(job));
+    job->first_run[0] = 0;
+    for (int64_t panel = 0; panel < job->panels; panel++) {
+        int64_t begin = panel * nr, end = begin + nr < span ? begin + nr : span, first = job->first_run[panel];
+        job->first_run[panel + 1] = first + panel_runs(t, job, begin, end, job->runs + first);
+    }
+}
+
+/* Given its grid and steps, everything but the offsets and weights. */
+static void prepare_job(const Plan *t, Job *job, int64_t taps, Arena *arena)
+{
+    find_runs(t, job, arena);
+    job->k = t->depth * taps;
+    job->offsets = arena_alloc(arena, (size_t)job->k * sizeof(int64_t));
+    job->packed = arena_zero(arena, (size_t)(t->groups * t->tiles * t->height * job->k), sizeof(float));
+}
+
+static void recycle(const Plan *t, Arena *arena)
+{
+    for (Job *job = t->jobs; job < t->jobs + t->job_count; job++) {
+        arena_recycle(arena, job->first_run, (size_t)(job->panels + 1) * sizeof(int64_t));
+        arena_recycle(arena, job->runs, runs_bytes(job));
+        arena_recycle(arena, job->offsets, (size_t)job->k * sizeof(int64_t));
+        arena_recycle(arena, job->packed, (size_t)(t->groups * t->tiles * t->height * job->k) * sizeof(float));
+    }
+    arena_recycle(arena, t->start, (size_t)(t->groups * t->tiles * t->height) * sizeof(float));
+}
+
+/* ---- Running ---- */
+
 static void run_panels(void *context, int64_t begin, int64_t end)
 {
     const Plan *t = context;
     const Job *job = t->job;
-    int64_t nr = t->kernels->nr, span = source_span(&t->source, job->grid), panels = cut(span, nr);
     for (int64_t i = begin; i < end; i++) {
-        int64_t group = i / panels, first = i % panels * nr, last = first + nr < span ? first + nr : span;
-        ConvolutionRun runs[KERNEL_MAX_NR];
-        ConvolutionTile tile = {.k = job->k, .b = t->buffer + group * t->depth * t->source.channel + first,
-                                .offsets = job->offsets, .row_stride = t->y_size, .step = job->step[2], .runs = runs};
-        tile.run_count = panel_runs(t, job, first, last, runs);
+        int64_t group = i / job->panels, panel = i % job->panels;
+        ConvolutionTile tile = {.k = job->k, .offsets = job->offsets, .row_stride = t->y_size, .step = job->step[2]};
+        tile.b = t->buffer + group * t->depth * t->source.channel + panel * t->kernels->nr;
+        tile.runs = job->runs + job->first_run[panel];
+        tile.run_count = job->first_run[panel + 1] - job->first_run[panel];
         for (int64_t k = 0; k < t->tiles; k++) {
             int64_t row = k * t->height, number = group * t->tiles + k;
             tile.a = job->packed + number * t->height * job->k;
@@ -161,9 +185,8 @@ static void run_image(Plan *t)
     parallel_for(t->source.channels, COPY_CHUNK / t->source.channel + 1, fill_channels, t);
     for (int64_t i = 0; i < t->job_count; i++) {
         t->job = &t->jobs[i];
-        int64_t panels = cut(source_span(&t->source, t->job->grid), t->kernels->nr);
         int64_t work = t->job->k * t->tiles * t->height * t->kernels->nr;
-        parallel_for(t->groups * panels, CHUNK_WORK / (work + 1) + 1, run_panels, t);
+        parallel_for(t->groups * t->job->panels, CHUNK_WORK / (work + 1) + 1, run_panels, t);
     }
 }
 
@@ -241,7 +264,7 @@ void convolution_forward(const ConvolutionShape *s, const float *x, const float 
     plan.source = source_plan(s->in_channels, s->in, s->padding, s->stride, s->out, reach);
     Job job = {.step = {s->out[1] * s->out[2], s->out[2], 1}};
     memcpy(job.grid, s->out, sizeof job.grid);
-    job_memory(&plan, &job, taps, arena);
+    prepare_job(&plan, &job, taps, arena);
     WeightStrides from = {weight, plan.rows * plan.depth * taps, plan.depth * taps, taps};
     for (int64_t k = 0; k < taps; k++) {
         int64_t padded[3] = {k / (s->kernel[1] * s->kernel[2]) * s->dilation[0],
@@ -306,7 +329,7 @@ static Job data_job(const Plan *t, const ConvolutionShape *s, const int64_t *rem
         job.start += remainder[a] * size[a];
         job.step[a] = s->stride[a] * size[a];
     }
-    job_memory(t, &job, taps, arena);
+    prepare_job(t, &job, taps, arena);
     for (int64_t k = 0; k < product(kernel); k++) {
         int64_t at[3] = {k / (kernel[1] * kernel[2]), k / kernel[2] % kernel[1], k % kernel[2]}, padded[3];
         bool met = true;

@@ -381,6 +381,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .scaled_softmax_row = scaled_softmax_row,
     .max_pool_2x2_row = max_pool_2x2_row,
     .average_pool_2x2_row = average_pool_2x2_row,
+    .average_spread_2x2_row = average_spread_2x2_row,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
     .elementwise = ELEMENTWISE_KERNELS,

@@ -105,6 +105,12 @@ static bool is_2x2(const Windows *t)
            t->stride[1] == 2 && t->stride[2] == 2 && product(t->padding) == 0 && t->padding[1] + t->padding[2] == 0;
 }
 
+/* Where row `row` of the results begins in x, both counted through the planes. */
+static int64_t row_of_x(const Windows *t, int64_t row)
+{
+    return (row / t->out[1] * t->in[1] + row % t->out[1] * 2) * t->in[2];
+}
+
 /* The arrays of a loop over planes: from `from` to `to`. */
 typedef struct Planes {
     const Windows *windows;
@@ -156,11 +162,11 @@ static void max_planes_2x2(void *context, int64_t begin, int64_t end)
 {
     const Planes *p = context;
     const Windows *t = p->windows;
-    int64_t rows = t->out[0] * t->out[1], width = t->in[2], in = product(t->in);
+    int64_t rows = t->out[0] * t->out[1], in = product(t->in);
     for (int64_t plane = begin; plane < end; plane++)
-        for (int64_t j = 0; j < rows; j++) {
-            int64_t first = (j / t->out[1] * t->in[1] + j % t->out[1] * 2) * width, to = (plane * rows + j) * t->out[2];
-            kernels()->max_pool_2x2_row(t->out[2], (const float *)p->from + plane * in + first, width, (int32_t)first,
+        for (int64_t row = 0; row < rows; row++) {
+            int64_t first = row_of_x(t, row), to = (plane * rows + row) * t->out[2];
+            kernels()->max_pool_2x2_row(t->out[2], (const float *)p->from + plane * in + first, t->in[2], (int32_t)first,
                                         (float *)p->to + to, p->places + to);
         }
 }
@@ -300,13 +306,22 @@ static void average_planes_2x2(void *context, int64_t begin, int64_t end)
 {
     const Planes *p = context;
     const Windows *t = p->windows;
-    int64_t rows = t->out[0] * t->out[1], width = t->in[2];
-    for (int64_t j = begin * rows; j < end * rows; j++) {
-        int64_t plane = j / rows, row = j % rows;
-        const float *x = (const float *)p->from + plane * product(t->in);
-        kernels()->average_pool_2x2_row(t->out[2], x + (row / t->out[1] * t->in[1] + row % t->out[1] * 2) * width, width,
-                                        (float *)p->to + j * t->out[2]);
-    }
+    int64_t rows = t->out[0] * t->out[1];
+    for (int64_t row = begin * rows; row < end * rows; row++)
+        kernels()->average_pool_2x2_row(t->out[2], (const float *)p->from + row_of_x(t, row), t->in[2],
+                                        (float *)p->to + row * t->out[2]);
+}
+
+static void spread_planes_2x2(void *context, int64_t begin, int64_t end)
+{
+    const Planes *p = context;
+    const Windows *t = p->windows;
+    int64_t rows = t->out[0] * t->out[1], in = product(t->in);
+    if (t->in[1] % 2 || t->in[2] % 2) /* a last row or column that no window covers */
+        memset((float *)p->to + begin * in, 0, (size_t)((end - begin) * in) * sizeof(float));
+    for (int64_t row = begin * rows; row < end * rows; row++)
+        kernels()->average_spread_2x2_row(t->out[2], (const float *)p->from + row * t->out[2], t->in[2],
+                                          (float *)p->to + row_of_x(t, row));
 }
 
 static Tensor *average_pool(Tensor *x, const Windows *windows);
@@ -383,7 +398,8 @@ const OperationDef operation_average_spread = {
 static Tensor *average_spread(Tensor *y, const Windows *t)
 {
     Tensor *result = t_new(y->type, t->rank, t->x_shape);
-    over_planes(t, y->type == ARRAY_F64 ? spread_planes_double : spread_planes_single, y->data, result->data, NULL);
+    ParallelBody body = y->type == ARRAY_F64 ? spread_planes_double : is_2x2(t) ? spread_planes_2x2 : spread_planes_single;
+    over_planes(t, body, y->data, result->data, NULL);
     op_record(&operation_average_spread, result, 1, &y, t, sizeof *t);
     return result;
 }
