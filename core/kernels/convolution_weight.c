@@ -11,7 +11,7 @@
 #include "core/kernels/kernels.h"
 
 /* Floats of the copies of a block of images; multiplications in a chunk; tiles along the places of a task. */
-enum { BLOCK_FLOATS = 1 << 20, MAX_BLOCK = 64, CHUNK_WORK = 500 * 1000, TASK_TILES = 16 };
+enum { BLOCK_FLOATS = 1 << 21, MAX_BLOCK = 64, CHUNK_WORK = 500 * 1000, TASK_TILES = 16 };
 
 typedef struct Block {
     const ConvolutionShape *shape;
@@ -21,7 +21,7 @@ typedef struct Block {
     float *weight, *images, *spread;
     int64_t *offsets;                   /* [columns] of a group: channel and place of the kernel */
     int64_t in, out;                    /* channels of a group */
-    int64_t columns, row;               /* row: floats of one channel of the spread gradient */
+    int64_t columns, row, image;        /* floats of a channel, and of an image, of the spread gradient */
     int64_t first, count;               /* images */
     int64_t tiles_down, tasks_across;
 } Block;
@@ -42,13 +42,13 @@ static void copy_images(void *context, int64_t begin, int64_t end)
     const ConvolutionShape *s = t->shape;
     const int64_t *out = s->out, *step = t->source.step;
     for (int64_t i = begin; i < end; i++) {
-        int64_t image = t->first + i;
-        source_fill(&t->source, t->x + image * s->in_channels * product(s->in), t->images + i * t->source.total, 0,
+        int64_t number = t->first + i;
+        source_fill(&t->source, t->x + number * s->in_channels * product(s->in), t->images + i * t->source.total, 0,
                     s->in_channels);
         for (int64_t o = 0; o < s->out_channels; o++)
             for (int64_t j = 0; j < out[0] * out[1]; j++)
-                memcpy(t->spread + (i * s->out_channels + o) * t->row + j / out[1] * step[0] + j % out[1] * step[1],
-                       t->y + ((image * s->out_channels + o) * out[0] * out[1] + j) * out[2],
+                memcpy(t->spread + i * t->image + o * t->row + j / out[1] * step[0] + j % out[1] * step[1],
+                       t->y + ((number * s->out_channels + o) * out[0] * out[1] + j) * out[2],
                        (size_t)out[2] * sizeof(float));
     }
 }
@@ -63,12 +63,11 @@ static void add(const Block *t, int64_t row, int64_t column, float sum)
 static void run_rows(void *context, int64_t begin, int64_t end)
 {
     const Block *t = context;
-    const ConvolutionShape *s = t->shape;
     for (int64_t o = begin; o < end; o++)
         for (int64_t column = 0; column < t->columns; column++) {
             float sum = 0;
             for (int64_t i = 0; i < t->count; i++)
-                sum += t->kernels->dot(t->row, t->spread + (i * s->out_channels + o) * t->row,
+                sum += t->kernels->dot(t->row, t->spread + i * t->image + o * t->row,
                                        t->images + i * t->source.total + o / t->out * t->in * t->source.channel + t->offsets[column]);
             add(t, o, column, sum);
         }
@@ -81,7 +80,7 @@ static void run_tile(const Block *t, int64_t group, int64_t first_row, int64_t f
     int64_t columns = t->columns - first_column < wide ? t->columns - first_column : wide;
     int64_t row = group * t->out + first_row;
     ConvolutionWeightTile tile = {.samples = t->count, .length = t->row, .y = t->spread + row * t->row, .y_row = t->row,
-                                  .y_sample = t->shape->out_channels * t->row, .x_sample = t->source.total,
+                                  .y_sample = t->image, .x_sample = t->source.total,
                                   .x = t->images + group * t->in * t->source.channel};
     for (int64_t k = 0; k < wide; k++)
         tile.offsets[k] = t->offsets[first_column + (k < columns ? k : 0)];
@@ -140,13 +139,14 @@ void convolution_weight(const ConvolutionShape *s, const float *x, const float *
                              k / s->kernel[2] % s->kernel[1] * s->dilation[1], k % s->kernel[2] * s->dilation[2]};
         block.offsets[column] = column / taps * block.source.channel + source_place(&block.source, padded);
     }
-    int64_t spread = s->out_channels * block.row, most = BLOCK_FLOATS / (block.source.total + spread) + 1;
+    /* The last tile reads rows that are not there. Besides, with these rows and one cache line more, the rows
+       of a tile in one image do not fall into the cache sets of those in the next. */
+    block.image = (s->out_channels + WEIGHT_MAX_ROWS) * block.row + 16;
+    int64_t most = BLOCK_FLOATS / (block.source.total + block.image) + 1;
     most = most < MAX_BLOCK ? most : MAX_BLOCK;
     most = cut(s->batch, cut(s->batch, most));
-    /* The last tile reads rows that are not there; what it reads must only be memory. */
-    int64_t beyond = WEIGHT_MAX_ROWS * block.row;
     size_t image_bytes = (size_t)(most * block.source.total) * sizeof(float);
-    size_t spread_bytes = (size_t)(most * spread + beyond) * sizeof(float);
+    size_t spread_bytes = (size_t)(most * block.image) * sizeof(float);
     block.images = memset(arena_alloc(arena, image_bytes), 0, image_bytes);
     block.spread = memset(arena_alloc(arena, spread_bytes), 0, spread_bytes);
     for (; block.first < s->batch; block.first += most) {

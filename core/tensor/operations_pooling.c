@@ -82,13 +82,17 @@ typedef struct Box {
     int64_t begin[3], end[3];
 } Box;
 
-static Box box_of(const Windows *t, int64_t j)
+/* The boxes of one plane, one for each result. */
+static Box *boxes_of(const Windows *t, Arena *arena)
 {
-    int64_t at[3] = {j / (t->out[1] * t->out[2]), j / t->out[2] % t->out[1], j % t->out[2]};
-    Box box;
-    for (int a = 0; a < 3; a++)
-        window(t, a, at[a], &box.begin[a], &box.end[a]);
-    return box;
+    int64_t count = product(t->out);
+    Box *boxes = arena_alloc(arena, (size_t)count * sizeof *boxes);
+    for (int64_t j = 0; j < count; j++) {
+        int64_t at[3] = {j / (t->out[1] * t->out[2]), j / t->out[2] % t->out[1], j % t->out[2]};
+        for (int a = 0; a < 3; a++)
+            window(t, a, at[a], &boxes[j].begin[a], &boxes[j].end[a]);
+    }
+    return boxes;
 }
 
 static double divisor(const Windows *t, const Box *box)
@@ -114,6 +118,7 @@ static int64_t row_of_x(const Windows *t, int64_t row)
 /* The arrays of a loop over planes: from `from` to `to`. */
 typedef struct Planes {
     const Windows *windows;
+    const Box *boxes;
     const void *from;
     void *to;
     int32_t *places;
@@ -122,8 +127,10 @@ typedef struct Planes {
 static void over_planes(const Windows *windows, ParallelBody body, const void *from, void *to, int32_t *places)
 {
     enum { CHUNK = 32 * 1024 };
-    Planes planes = {windows, from, to, places};
+    Box *boxes = boxes_of(windows, tape_arena());
+    Planes planes = {windows, boxes, from, to, places};
     parallel_for(windows->planes, CHUNK / (product(windows->in) + 1) + 1, body, &planes);
+    arena_recycle(tape_arena(), boxes, (size_t)product(windows->out) * sizeof *boxes);
 }
 
 /* for (i: every element of the box, by its number in the plane) */
@@ -144,12 +151,15 @@ static void over_planes(const Windows *windows, ParallelBody body, const void *f
         for (int64_t plane = begin; plane < end; plane++) {                            \
             const TYPE *x = (const TYPE *)p->from + plane * in;                        \
             for (int64_t j = 0; j < out; j++) {                                        \
-                Box box = box_of(t, j);                                                \
+                const Box box = p->boxes[j];                                                  \
                 int64_t best = (box.begin[0] * t->in[1] + box.begin[1]) * t->in[2] + box.begin[2]; \
-                EACH_IN_BOX(t, box, i)                                                 \
-                    if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best]))        \
-                        best = i;                                                      \
-                ((TYPE *)p->to)[plane * out + j] = x[best];                            \
+                TYPE largest = x[best];                                                \
+                EACH_IN_BOX(t, box, i) {                                               \
+                    bool larger = (x[i] > largest) | ((x[i] != x[i]) & (largest == largest)); \
+                    largest = larger ? x[i] : largest;                                 \
+                    best = larger ? i : best;                                          \
+                }                                                                      \
+                ((TYPE *)p->to)[plane * out + j] = largest;                            \
                 p->places[plane * out + j] = (int32_t)best;                            \
             }                                                                          \
         }                                                                              \
@@ -269,7 +279,7 @@ Tensor *t_adaptive_max_pool(Tensor *x, const int64_t *sizes)
         for (int64_t plane = begin; plane < end; plane++) {                            \
             const TYPE *x = (const TYPE *)p->from + plane * in;                        \
             for (int64_t j = 0; j < out; j++) {                                        \
-                Box box = box_of(t, j);                                                \
+                const Box box = p->boxes[j];                                                  \
                 double sum = 0;                                                        \
                 EACH_IN_BOX(t, box, i)                                                 \
                     sum += (double)x[i];                                               \
@@ -291,7 +301,7 @@ AVERAGE_PLANES(double, average_planes_double)
         for (int64_t plane = begin; plane < end; plane++) {                            \
             TYPE *x = (TYPE *)p->to + plane * in;                                      \
             for (int64_t j = 0; j < out; j++) {                                        \
-                Box box = box_of(t, j);                                                \
+                const Box box = p->boxes[j];                                                  \
                 TYPE share = (TYPE)((double)((const TYPE *)p->from)[plane * out + j] / divisor(t, &box)); \
                 EACH_IN_BOX(t, box, i)                                                 \
                     x[i] += share;                                                     \
