@@ -383,6 +383,6 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .average_pool_2x2_row = average_pool_2x2_row,
     .average_spread_2x2_row = average_spread_2x2_row,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
-                    WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+                    convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
     .elementwise = ELEMENTWISE_KERNELS,
 };
