@@ -197,7 +197,7 @@ static void run_panels(void *context, int64_t begin, int64_t end)
             continue;
         if (t->dense) {
             float *packed = t->buffer + t->images * t->source.total;
-            t->kernels->convolution.pack(job->k, source, job->offsets, tile.runs, tile.run_count, packed);
+            t->kernels->convolution.pack(job->k, source, job->offsets, tile.runs, tile.run_count, t->kernels->nr, packed);
             tile.b = packed;
             tile.offsets = job->packed_offsets;
         } else {

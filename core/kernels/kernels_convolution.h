@@ -43,9 +43,9 @@ typedef struct ConvolutionKernels {
         int64_t height;
         void (*run)(const ConvolutionTile *tile);
     } tiles[CONVOLUTION_HEIGHTS];
-    /* packed[p][run.from + i] = b[offsets[p] + run.source + i], with rows of Kernels.nr floats. */
+    /* packed[p][run.from + i] = b[offsets[p] + run.source + i], with rows of `width` floats. */
     void (*pack)(int64_t k, const float *b, const int64_t *offsets, const ConvolutionRun *runs, int64_t run_count,
-                 float *packed);
+                 int64_t width, float *packed);
     int64_t weight_rows, weight_taps;
     void (*weight_tile)(ConvolutionWeightTile *tile);
 } ConvolutionKernels;
