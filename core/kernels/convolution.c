@@ -2,13 +2,13 @@
    into the layout of convolution_source.h, where each row of that side (a channel and a place of the kernel)
    is one contiguous run; the tiles of kernels_convolution.inc.h read it there. A data gradient with stride s
    falls into s products an axis, one for each remainder of the place modulo s, because each of those
-   meets other places of the kernel. */
+   meets other places of the kernel. Kernels of one element go the same way: for them a plain product was no
+   faster. */
 #include "core/kernels/convolution.h"
 
 #include <string.h>
 
 #include "core/kernels/convolution_run.h"
-#include "core/kernels/gemm.h"
 
 static int64_t cut(int64_t n, int64_t piece)
 {
@@ -19,39 +19,6 @@ static int64_t product(const int64_t *size)
 {
     return size[0] * size[1] * size[2];
 }
-
-/* ---- Kernels of one element ---- */
-
-static bool is_plain(const ConvolutionShape *s)
-{
-    for (int a = 0; a < 3; a++)
-        if (s->kernel[a] != 1 || s->stride[a] != 1 || s->padding[a] != 0 || s->in[a] != s->out[a])
-            return false;
-    return true;
-}
-
-static void start_with_bias(int64_t batch, int64_t channels, int64_t size, const float *bias, float *y)
-{
-    for (int64_t row = 0; row < batch * channels; row++)
-        for (int64_t i = 0; i < size; i++)
-            y[row * size + i] = bias[row % channels];
-}
-
-/* y = weight x (or its transpose x) for every image and group. */
-static void plain_product(const ConvolutionShape *s, bool transpose, const float *x, const float *weight,
-                          const float *bias, float *y)
-{
-    int64_t size = product(s->in), in = s->in_channels / s->groups, out = s->out_channels / s->groups;
-    int64_t rows = transpose ? in : out, depth = transpose ? out : in;
-    if (bias)
-        start_with_bias(s->batch, rows * s->groups, size, bias, y);
-    for (int64_t group = 0; group < s->groups; group++)
-        sgemm_batch(transpose, false, rows, size, depth, weight + group * out * in, in, 0, x + group * depth * size,
-                    size, depth * s->groups * size, bias ? 1.0F : 0.0F, y + group * rows * size, size,
-                    rows * s->groups * size, s->batch);
-}
-
-/* ---- Plans ---- */
 
 static void job_memory(const Plan *t, Job *job, int64_t taps, Arena *arena)
 {
@@ -72,10 +39,6 @@ static void set_tap(const Plan *t, Job *job, int64_t tap, int64_t place, const i
 void convolution_forward(const ConvolutionShape *s, const float *x, const float *weight, const float *bias,
                          float *y, Arena *arena)
 {
-    if (is_plain(s)) {
-        plain_product(s, false, x, weight, bias, y);
-        return;
-    }
     if (product(s->out) == 0 || s->out_channels == 0)
         return;
     int64_t reach[3], taps = product(s->kernel), in = s->in_channels / s->groups, out = s->out_channels / s->groups;
@@ -161,10 +124,6 @@ static Job data_job(const Plan *t, const ConvolutionShape *s, const int64_t *rem
 void convolution_data(const ConvolutionShape *s, const float *y, const float *weight, const float *bias, float *x,
                       Arena *arena)
 {
-    if (is_plain(s)) {
-        plain_product(s, true, y, weight, bias, x);
-        return;
-    }
     if (product(s->in) == 0 || s->in_channels == 0)
         return;
     int64_t taps = product(s->kernel), most = product(s->stride), in = s->in_channels / s->groups;
