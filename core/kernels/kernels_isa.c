@@ -356,6 +356,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
+#include "core/kernels/kernels_reduce.inc.h"
 #include "core/kernels/kernels_elementwise.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);

@@ -41,7 +41,7 @@ INLINE void pad_rows(int64_t n, const float *above, const float *below, float *r
 }
 
 /* Whether the second is to be taken: it is larger, or the first that is not a number. */
-INLINE Int beats(Vec second, Vec first)
+INLINE Int second_wins(Vec second, Vec first)
 {
     return (second > first) | ((second != second) & (first == first));
 }
@@ -49,9 +49,9 @@ INLINE Int beats(Vec second, Vec first)
 INLINE void largest_of_4(const float *above, const float *below, Int down, float *y, int32_t *places)
 {
     const Pair top = load_pairs(above), bottom = load_pairs(below);
-    const Int right = beats(top.odd, top.even), right_below = beats(bottom.odd, bottom.even);
+    const Int right = second_wins(top.odd, top.even), right_below = second_wins(bottom.odd, bottom.even);
     const Vec first = choose(right, top.odd, top.even), second = choose(right_below, bottom.odd, bottom.even);
-    const Int lower = beats(second, first);
+    const Int lower = second_wins(second, first);
     store(y, choose(lower, second, first));
     const Int place = (lower & (down - right_below)) | (~lower & -right); /* a true lane is -1 */
     memcpy(places, &place, sizeof place);
