@@ -381,4 +381,11 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .log_softmax_backward_row = log_softmax_backward_row,
     .log_sum_exp_parts = log_sum_exp_parts,
     .scaled_softmax_row = scaled_softmax_row,
+    .max_pool_2x2_row = max_pool_2x2_row,
+    .average_pool_2x2_row = average_pool_2x2_row,
+    .average_spread_2x2_row = average_spread_2x2_row,
+    .rows = ROW_KERNELS,
+    .elementwise = ELEMENTWISE_KERNELS,
+    .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
+                    convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
 };
