@@ -92,7 +92,7 @@ cJSON *calibration_parameters(const Calibration *calibration, bool exact)
     return object;
 }
 
-bool calibration_write(const Calibration *calibration, const char *path, Error *error)
+char *calibration_text(const Calibration *calibration)
 {
     cJSON *object = cJSON_CreateObject();
     Instance instance = {&calibration->method->component, (void *)(uintptr_t)calibration->values};
@@ -100,12 +100,18 @@ bool calibration_write(const Calibration *calibration, const char *path, Error *
     cJSON_AddItemToObject(object, "classes", json_number_exact((double)calibration->classes));
     cJSON_AddItemToObject(object, "parameters", calibration_parameters(calibration, true));
     char *text = cJSON_Print(object);
+    cJSON_Delete(object);
+    return text;
+}
+
+bool calibration_write(const Calibration *calibration, const char *path, Error *error)
+{
+    char *text = calibration_text(calibration);
     size_t size = strlen(text);
     bool good = size <= JSON_MAX_BYTES ? file_write(path, text, size, error)
                                        : fail(error, "%s: %zu bytes of parameters, more than can be read back (%d)",
                                               path, size, (int)JSON_MAX_BYTES);
     cJSON_free(text);
-    cJSON_Delete(object);
     return good;
 }
 
@@ -185,22 +191,35 @@ static bool read_arrays(ParamContext *context, const cJSON *object, Calibration 
     return true;
 }
 
-bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error)
+static bool read_tree(JsonSource *source, const char *name, const cJSON *tree, Arena *arena, Calibration *calibration, Error *error)
 {
-    JsonSource *source = json_source_new();
     struct file file = {0};
     ParamContext context = {.source = source, .arena = arena, .error = error};
-    const cJSON *tree = json_parse_file(source, path, error);
     bool good = tree && params_parse(&context, file_params, false, tree, &file);
     if (good) {
         *calibration = (Calibration){.method = (const CalibratorDef *)file.calibrate.component,
                                      .values = file.calibrate.values,
                                      .classes = file.classes};
         good = read_arrays(&context, file.parameters, calibration) &&
-               (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", path));
+               (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", name));
     }
     if (!good)
         error->status = STATUS_FAILED; /* a damaged file, not a wrong command */
+    return good;
+}
+
+bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error)
+{
+    JsonSource *source = json_source_new();
+    bool good = read_tree(source, path, json_parse_file(source, path, error), arena, calibration, error);
+    json_source_free(source);
+    return good;
+}
+
+bool calibration_parse(const char *name, const char *text, Arena *arena, Calibration *calibration, Error *error)
+{
+    JsonSource *source = json_source_new();
+    bool good = read_tree(source, name, json_parse(source, name, text, strlen(text), error), arena, calibration, error);
     json_source_free(source);
     return good;
 }

@@ -96,6 +96,9 @@ cJSON *calibration_parameters(const Calibration *calibration, bool exact);
    nothing and names the file. */
 bool calibration_write(const Calibration *calibration, const char *path, Error *error);
 bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error);
+/* The same as text, which checkpoints carry in their metadata; cJSON_free it. */
+char *calibration_text(const Calibration *calibration);
+bool calibration_parse(const char *name, const char *text, Arena *arena, Calibration *calibration, Error *error);
 
 /* For `fit`: an array of one row. */
 CalibrationArray calibration_array(Arena *arena, int64_t count, const double *values);
