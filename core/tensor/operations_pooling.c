@@ -142,42 +142,69 @@ static void over_planes(const Windows *windows, ParallelBody body, const void *f
 
 /* ---- Largest ---- */
 
-#define MAX_PLANES(TYPE, name)                                                         \
-    static void name(void *context, int64_t begin, int64_t end)                        \
+enum { MOST_TAPS = 128 };
+
+/* Names of a window's largest element, and of a loop over planes. */
+#define MAX_PLANES(TYPE, largest, planes)                                              \
+    static int32_t largest(const Windows *t, const TYPE *x, const Box *box)            \
+    {                                                                                  \
+        int64_t best = (box->begin[0] * t->in[1] + box->begin[1]) * t->in[2] + box->begin[2]; \
+        EACH_IN_BOX(t, *box, i)                                                        \
+            if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best]))                \
+                best = i;                                                              \
+        return (int32_t)best;                                                          \
+    }                                                                                  \
+    static void planes(void *context, int64_t begin, int64_t end)                      \
     {                                                                                  \
         const Planes *p = context;                                                     \
-        const Windows *t = p->windows;                                                 \
-        int64_t in = product(t->in), out = product(t->out);                            \
+        int64_t in = product(p->windows->in), out = product(p->windows->out);          \
         for (int64_t plane = begin; plane < end; plane++) {                            \
             const TYPE *x = (const TYPE *)p->from + plane * in;                        \
             for (int64_t j = 0; j < out; j++) {                                        \
-                const Box box = p->boxes[j];                                                  \
-                int64_t best = (box.begin[0] * t->in[1] + box.begin[1]) * t->in[2] + box.begin[2]; \
-                TYPE largest = x[best];                                                \
-                EACH_IN_BOX(t, box, i) {                                               \
-                    bool larger = (x[i] > largest) | ((x[i] != x[i]) & (largest == largest)); \
-                    largest = larger ? x[i] : largest;                                 \
-                    best = larger ? i : best;                                          \
-                }                                                                      \
-                ((TYPE *)p->to)[plane * out + j] = largest;                            \
-                p->places[plane * out + j] = (int32_t)best;                            \
+                int32_t best = largest(p->windows, x, &p->boxes[j]);                   \
+                ((TYPE *)p->to)[plane * out + j] = x[best];                            \
+                p->places[plane * out + j] = best;                                     \
             }                                                                          \
         }                                                                              \
     }
 
-MAX_PLANES(float, max_planes_single)
-MAX_PLANES(double, max_planes_double)
+MAX_PLANES(float, largest_single, max_planes_single)
+MAX_PLANES(double, largest_double, max_planes_double)
 
-static void max_planes_2x2(void *context, int64_t begin, int64_t end)
+/* The taps of a window that stretches over rows of x, from the element where `whole` begins. */
+static int64_t taps_of(const Windows *t, const Box *whole, int32_t *taps)
+{
+    int64_t count = 0, first = (whole->begin[0] * t->in[1] + whole->begin[1]) * t->in[2] + whole->begin[2];
+    EACH_IN_BOX(t, *whole, i)
+        taps[count++] = (int32_t)(i - first);
+    return count;
+}
+
+/* Windows that the borders do not cut are taken a row at a time. */
+static void max_rows_single(void *context, int64_t begin, int64_t end)
 {
     const Planes *p = context;
     const Windows *t = p->windows;
-    int64_t rows = t->out[0] * t->out[1], in = product(t->in);
+    int64_t in = product(t->in), out = product(t->out), width = t->out[2];
+    int64_t first = 0, last = width;
+    while (first < width && p->boxes[first].end[2] - p->boxes[first].begin[2] < t->kernel[2])
+        first++;
+    while (last > first && p->boxes[last - 1].end[2] - p->boxes[last - 1].begin[2] < t->kernel[2])
+        last--;
     for (int64_t plane = begin; plane < end; plane++)
-        for (int64_t row = 0; row < rows; row++) {
-            int64_t first = row_of_x(t, row), to = (plane * rows + row) * t->out[2];
-            kernels()->max_pool_2x2_row(t->out[2], (const float *)p->from + plane * in + first, t->in[2], (int32_t)first,
-                                        (float *)p->to + to, p->places + to);
+        for (int64_t row = 0; row < out; row += width) {
+            const float *x = (const float *)p->from + plane * in;
+            float *y = (float *)p->to + plane * out;
+            int32_t taps[MOST_TAPS], *places = p->places + plane * out;
+            for (int64_t j = row; j < row + width; j++)
+                if (j - row < first || j - row >= last)
+                    y[j] = x[places[j] = largest_single(t, x, &p->boxes[j])];
+            if (first == last)
+                continue;
+            const Box *box = &p->boxes[row + first];
+            int64_t at = (box->begin[0] * t->in[1] + box->begin[1]) * t->in[2] + box->begin[2];
+            kernels()->max_pool_row(last - first, t->stride[2], x + at, (t->planes - plane) * in - at, taps_of(t, box, taps),
+                                    taps, (int32_t)at, y + row + first, places + row + first);
         }
 }
 
@@ -248,7 +275,8 @@ const OperationDef operation_max_pool = {
 static Tensor *max_pool(Tensor *x, const Windows *t)
 {
     Tensor *result = t_new(x->type, t->rank, t->y_shape), *places = t_new(ARRAY_I32, SHAPE(t->planes, product(t->out)));
-    ParallelBody body = x->type == ARRAY_F64 ? max_planes_double : is_2x2(t) ? max_planes_2x2 : max_planes_single;
+    bool by_rows = !t->adaptive && product(t->kernel) <= MOST_TAPS;
+    ParallelBody body = x->type == ARRAY_F64 ? max_planes_double : by_rows ? max_rows_single : max_planes_single;
     over_planes(t, body, x->data, result->data, tensor_i32(places));
     Node *node = op_record(&operation_max_pool, result, 1, &x, t, sizeof *t);
     if (node)
