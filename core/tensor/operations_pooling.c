@@ -203,8 +203,8 @@ static void max_rows_single(void *context, int64_t begin, int64_t end)
                 continue;
             const Box *box = &p->boxes[row + first];
             int64_t at = (box->begin[0] * t->in[1] + box->begin[1]) * t->in[2] + box->begin[2];
-            kernels()->max_pool_row(last - first, t->stride[2], x + at, (t->planes - plane) * in - at, taps_of(t, box, taps),
-                                    taps, (int32_t)at, y + row + first, places + row + first);
+            kernels()->max_pool_row(last - first, t->stride[2], x + at, (t->planes - plane) * in - at,
+                                    taps_of(t, box, taps), taps, (int32_t)at, y + row + first, places + row + first);
         }
 }
 
@@ -264,7 +264,8 @@ static const int64_t *adaptive_sizes(int variant)
 
 static Tensor *apply_max_pool(Tensor **inputs, int variant)
 {
-    return variant < FIXED ? t_max_pool(inputs[0], &fixed[variant]) : t_adaptive_max_pool(inputs[0], adaptive_sizes(variant));
+    return variant < FIXED ? t_max_pool(inputs[0], &fixed[variant])
+                           : t_adaptive_max_pool(inputs[0], adaptive_sizes(variant));
 }
 
 const OperationDef operation_max_pool = {
@@ -384,8 +385,8 @@ const OperationDef operation_average_pool = {
 static Tensor *average_pool(Tensor *x, const Windows *t)
 {
     Tensor *result = t_new(x->type, t->rank, t->y_shape);
-    ParallelBody body = x->type == ARRAY_F64 ? average_planes_double : is_2x2(t) ? average_planes_2x2 : average_planes_single;
-    over_planes(t, body, x->data, result->data, NULL);
+    ParallelBody single = is_2x2(t) ? average_planes_2x2 : average_planes_single;
+    over_planes(t, x->type == ARRAY_F64 ? average_planes_double : single, x->data, result->data, NULL);
     op_record(&operation_average_pool, result, 1, &x, t, sizeof *t);
     return result;
 }
@@ -436,8 +437,8 @@ const OperationDef operation_average_spread = {
 static Tensor *average_spread(Tensor *y, const Windows *t)
 {
     Tensor *result = t_new(y->type, t->rank, t->x_shape);
-    ParallelBody body = y->type == ARRAY_F64 ? spread_planes_double : is_2x2(t) ? spread_planes_2x2 : spread_planes_single;
-    over_planes(t, body, y->data, result->data, NULL);
+    ParallelBody single = is_2x2(t) ? spread_planes_2x2 : spread_planes_single;
+    over_planes(t, y->type == ARRAY_F64 ? spread_planes_double : single, y->data, result->data, NULL);
     op_record(&operation_average_spread, result, 1, &y, t, sizeof *t);
     return result;
 }
