@@ -50,7 +50,7 @@ $(BUILD)/%.o: %.c
 
 $(ISAS:%=$(BUILD)/core/kernels/kernels_%.o): $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_isa.c
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) -O3 -ffp-contract=fast -DKERNEL_ISA=$* $(ISA_$*) -c -o $@ $<
+	$(CC) $(FLAGS) $(CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DKERNEL_ISA=$* $(ISA_$*) -c -o $@ $<
 
 $(BUILD)/registry.c: scripts/generate-registry.sh $(SOURCES)
 	@mkdir -p $(@D)

@@ -3,6 +3,7 @@
 #define XENT_KERNELS_KERNELS_H
 
 #include "core/base/error.h"
+#include "core/kernels/elementwise.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,8 @@ typedef struct Kernels {
        nothing but -inf, or of an empty row, is -inf). */
     VectorFunction softmax_row, log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
+
+    ElementwiseKernels elementwise;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -352,6 +352,8 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
+#include "core/kernels/kernels_elementwise.inc.h"
+
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .isa = TEXT(KERNEL_ISA),
@@ -368,4 +370,5 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .softmax_row = softmax_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
+    .elementwise = ELEMENTWISE_KERNELS,
 };

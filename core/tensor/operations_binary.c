@@ -1,172 +1,166 @@
-/* Elementwise operations of two tensors, with numpy's broadcasting. */
-#include <assert.h>
+/* Elementwise operations of two tensors, with numpy's broadcasting, as rows:
 
+       BINARY(mul, -2, 2, x * y, t_mul(gradient, b), t_mul(gradient, a))
+       const OperationDef operation_mul = {BINARY_OPERATION(mul, "a b")};
+
+   BINARY(name, low, high, value, to_a, to_b) makes t_name: `value` in double of x and y; `to_a` and `to_b` the
+   gradients as tensors of a, b, result and gradient, before the sum over what was stretched. */
+#include <assert.h>
+#include <math.h>
+
+#include "core/kernels/kernels.h"
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
+#include "core/tensor/walk.h"
 
-/* Both operands walked in the order of the result; a stretched axis has stride 0. */
-typedef struct Broadcast {
-    int rank;
-    int64_t shape[TENSOR_MAX_RANK], stride_a[TENSOR_MAX_RANK], stride_b[TENSOR_MAX_RANK];
-} Broadcast;
+typedef struct Binary {
+    const OperationDef *operation;
+    BinaryKernel kernel;
+    double (*value)(double x, double y);
+    Tensor *(*derivative[2])(Tensor *a, Tensor *b, Tensor *result, Tensor *gradient);
+} Binary;
 
-static void operand_strides(const Tensor *operand, const Broadcast *plan, int64_t *strides)
+typedef struct Work {
+    const Binary *binary;
+    const Tensor *a, *b;
+    Tensor *result;
+} Work;
+
+static void compute_single(void *context, const WalkRows *rows)
 {
-    int64_t stride = 1;
-    int shift = plan->rank - operand->rank;
-    for (int i = plan->rank - 1; i >= 0; i--) {
-        int64_t size = i >= shift ? operand->shape[i - shift] : 1;
-        assert(size == plan->shape[i] || size == 1);
-        strides[i] = size == 1 ? 0 : stride;
-        stride *= size;
+    const Work *work = context;
+    const float *a = tensor_f32(work->a) + rows->from[0], *b = tensor_f32(work->b) + rows->from[1];
+    float *to = tensor_f32(work->result) + rows->to;
+    if (work->binary->kernel) {
+        kernels()->elementwise.binary[work->binary->kernel](rows->rows, rows->n, a, rows->row_stride[0], rows->stride[0],
+                                                            b, rows->row_stride[1], rows->stride[1], to);
+        return;
+    }
+    for (int64_t r = 0; r < rows->rows; r++, a += rows->row_stride[0], b += rows->row_stride[1], to += rows->n)
+        for (int64_t i = 0; i < rows->n; i++)
+            to[i] = (float)work->binary->value((double)a[i * rows->stride[0]], (double)b[i * rows->stride[1]]);
+}
+
+static void compute_double(void *context, const WalkRows *rows)
+{
+    const Work *work = context;
+    const double *a = tensor_f64(work->a) + rows->from[0], *b = tensor_f64(work->b) + rows->from[1];
+    double *to = tensor_f64(work->result) + rows->to;
+    for (int64_t r = 0; r < rows->rows; r++, a += rows->row_stride[0], b += rows->row_stride[1], to += rows->n)
+        for (int64_t i = 0; i < rows->n; i++)
+            to[i] = work->binary->value(a[i * rows->stride[0]], b[i * rows->stride[1]]);
+}
+
+static Tensor *compute(const Binary *binary, Tensor *a, Tensor *b)
+{
+    assert(a->type == b->type && (a->type == ARRAY_F32 || a->type == ARRAY_F64));
+    Walk walk = walk_together(2, (Tensor *[]){a, b});
+    Work work = {binary, a, b, t_new(a->type, walk.result_rank, walk.result_shape)};
+    walk_run(&walk, a->type == ARRAY_F32 ? compute_single : compute_double, &work);
+    op_record(binary->operation, work.result, 2, (Tensor *[]){a, b}, &binary, sizeof(const Binary *));
+    return work.result;
+}
+
+static void backward_binary(const Node *node, Tensor *gradient, Tensor **gradients)
+{
+    const Binary *binary = *(const Binary *const *)node->attributes;
+    for (int i = 0; i < 2; i++) {
+        if (!op_wants(node, i))
+            continue;
+        Tensor *full = binary->derivative[i](node->inputs[0], node->inputs[1], node->output, gradient);
+        gradients[i] = t_sum_to(full, node->inputs[i]->rank, node->inputs[i]->shape);
     }
 }
 
-static Broadcast broadcast(const Tensor *a, const Tensor *b)
+enum { VARIANTS = 7 };
+
+static int sample_pair(Random *random, int variant, Tensor **inputs, double low, double high)
 {
-    Broadcast plan = {.rank = a->rank > b->rank ? a->rank : b->rank};
-    for (int i = 0; i < plan.rank; i++) {
-        int from_a = i - (plan.rank - a->rank), from_b = i - (plan.rank - b->rank);
-        int64_t size_a = from_a >= 0 ? a->shape[from_a] : 1, size_b = from_b >= 0 ? b->shape[from_b] : 1;
-        plan.shape[i] = size_a == 1 ? size_b : size_a;
-    }
-    operand_strides(a, &plan, plan.stride_a);
-    operand_strides(b, &plan, plan.stride_b);
-    return plan;
-}
-
-typedef enum Binary { ADD, SUB, MUL } Binary;
-
-#define ROW(TYPE, EXPRESSION)                                                     \
-    do {                                                                          \
-        const TYPE *p = (const TYPE *)a->data + at_a, *q = (const TYPE *)b->data + at_b; \
-        TYPE *r = (TYPE *)result->data + at;                                      \
-        for (int64_t i = 0; i < n; i++) {                                         \
-            TYPE x = p[i * step_a], y = q[i * step_b];                            \
-            r[i] = EXPRESSION;                                                    \
-        }                                                                         \
-    } while (0)
-#define BOTH_TYPES(EXPRESSION) if (a->type == ARRAY_F32) ROW(float, EXPRESSION); else ROW(double, EXPRESSION)
-
-static void compute_row(Binary kind, const Tensor *a, const Tensor *b, Tensor *result, int64_t n, int64_t at_a,
-                        int64_t step_a, int64_t at_b, int64_t step_b, int64_t at)
-{
-    switch (kind) {
-    case ADD: BOTH_TYPES(x + y); break;
-    case SUB: BOTH_TYPES(x - y); break;
-    case MUL: BOTH_TYPES(x * y); break;
-    }
-}
-
-static Tensor *compute(Binary kind, Tensor *a, Tensor *b)
-{
-    assert(a->type == b->type);
-    Broadcast plan = broadcast(a, b);
-    Tensor *result = t_new(a->type, plan.rank, plan.shape);
-    int last = plan.rank - 1;
-    int64_t n = plan.rank ? plan.shape[last] : 1, rows = n ? result->count / n : 0;
-    for (int64_t row = 0; row < rows; row++) {
-        int64_t at_a = 0, at_b = 0, rest = row;
-        for (int i = last - 1; i >= 0; i--) {
-            at_a += rest % plan.shape[i] * plan.stride_a[i];
-            at_b += rest % plan.shape[i] * plan.stride_b[i];
-            rest /= plan.shape[i];
-        }
-        compute_row(kind, a, b, result, n, at_a, plan.rank ? plan.stride_a[last] : 0, at_b,
-                    plan.rank ? plan.stride_b[last] : 0, row * n);
-    }
-    return result;
-}
-
-static Tensor *sum_like(Tensor *gradient, const Tensor *like)
-{
-    return t_sum_to(gradient, like->rank, like->shape);
-}
-
-static int sample_pair(Random *random, int variant, Tensor **inputs)
-{
-    switch (variant) {
-    case 0: inputs[0] = sample_leaf(random, -2, 2, SHAPE(3, 4)), inputs[1] = sample_leaf(random, -2, 2, SHAPE(3, 4)); break;
-    case 1: inputs[0] = sample_leaf(random, -2, 2, SHAPE(2, 3, 4)), inputs[1] = sample_leaf(random, -2, 2, SHAPE(3, 1)); break;
-    case 2: inputs[0] = sample_leaf(random, -2, 2, SHAPE(5)), inputs[1] = sample_leaf(random, -2, 2, SHAPE(4, 1)); break;
-    case 3: inputs[0] = sample_leaf(random, -2, 2, 0, NULL), inputs[1] = sample_leaf(random, -2, 2, SHAPE(2, 2)); break;
-    default: inputs[0] = sample_leaf(random, -2, 2, SHAPE(0, 3)), inputs[1] = sample_leaf(random, -2, 2, SHAPE(3)); break;
-    }
+    static const struct { int rank_a, rank_b; int64_t a[4], b[4]; } shapes[VARIANTS] = {
+        {2, 2, {3, 5}, {3, 5}}, {3, 2, {2, 3, 4}, {3, 1}}, {1, 2, {5}, {4, 1}}, {0, 2, {0}, {2, 2}},
+        {2, 1, {0, 3}, {3}}, {2, 1, {3, 4}, {4}}, {3, 4, {1, 2, 3}, {2, 2, 1, 1}},
+    };
+    inputs[0] = sample_leaf(random, low, high, shapes[variant].rank_a, shapes[variant].a);
+    inputs[1] = sample_leaf(random, low, high, shapes[variant].rank_b, shapes[variant].b);
     return 2;
 }
 
-static void backward_add(const Node *node, Tensor *gradient, Tensor **gradients)
+#define DERIVATIVE(name, expression)                                                        \
+    static Tensor *name(Tensor *a, Tensor *b, Tensor *result, Tensor *gradient)             \
+    {                                                                                       \
+        (void)a, (void)b, (void)result;                                                     \
+        return expression;                                                                  \
+    }
+
+#define BINARY_ROW(name, kernel_, low, high, formula, to_a, to_b) \
+    static double value_##name(double x, double y)                                          \
+    {                                                                                       \
+        return formula;                                                                      \
+    }                                                                                       \
+    DERIVATIVE(name##_to_a, to_a)                                                           \
+    DERIVATIVE(name##_to_b, to_b)                                                           \
+    static int sample_##name(Random *random, int variant, Tensor **inputs)                  \
+    {                                                                                       \
+        return sample_pair(random, variant, inputs, low, high);                             \
+    }                                                                                       \
+    static Tensor *apply_##name(Tensor **inputs, int variant)                               \
+    {                                                                                       \
+        (void)variant;                                                                      \
+        return t_##name(inputs[0], inputs[1]);                                              \
+    }                                                                                       \
+    extern const OperationDef operation_##name;                                             \
+    static const Binary binary_##name = {&operation_##name, kernel_, value_##name, {name##_to_a, name##_to_b}}; \
+    Tensor *t_##name(Tensor *a, Tensor *b)                                                  \
+    {                                                                                       \
+        return compute(&binary_##name, a, b);                                               \
+    }
+#define BINARY(name, low, high, value, to_a, to_b) BINARY_ROW(name, BINARY_##name, low, high, value, to_a, to_b)
+#define BINARY_PLAIN(name, low, high, value, to_a, to_b) BINARY_ROW(name, BINARY_none, low, high, value, to_a, to_b)
+#define BINARY_OPERATION(name_, summary_)                                                   \
+    .component = {.name = #name_, .summary = summary_}, .backward = backward_binary, .variants = VARIANTS, \
+    .inputs = sample_##name_, .apply = apply_##name_
+
+BINARY(add, -2, 2, x + y, gradient, gradient)
+const OperationDef operation_add = {BINARY_OPERATION(add, "a + b")};
+
+BINARY(sub, -2, 2, x - y, gradient, t_neg(gradient))
+const OperationDef operation_sub = {BINARY_OPERATION(sub, "a - b")};
+
+BINARY(mul, -2, 2, x * y, t_mul(gradient, b), t_mul(gradient, a))
+const OperationDef operation_mul = {BINARY_OPERATION(mul, "a b")};
+
+BINARY(div, 0.3, 2, x / y, t_div(gradient, b), t_neg(t_div(t_mul(gradient, result), b)))
+const OperationDef operation_div = {BINARY_OPERATION(div, "a / b")};
+
+/* 1 where a > b, 1/2 where they are equal, else 0: a constant. */
+static Tensor *share_of_larger(Tensor *a, Tensor *b)
 {
-    for (int i = 0; i < 2; i++)
-        if (op_wants(node, i))
-            gradients[i] = sum_like(gradient, node->inputs[i]);
+    Tensor *above = t_less(b, a), *equal = t_equal(a, b);
+    return t_add(t_cast(above, a->type), t_scale(t_cast(equal, a->type), 0.5));
 }
 
-static Tensor *apply_add(Tensor **inputs, int variant)
+BINARY(maximum, -2, 2, x > y ? x : y, t_mul(gradient, share_of_larger(a, b)), t_mul(gradient, share_of_larger(b, a)))
+const OperationDef operation_maximum = {BINARY_OPERATION(maximum, "the larger; a tie shares the gradient")};
+
+BINARY(minimum, -2, 2, x < y ? x : y, t_mul(gradient, share_of_larger(b, a)), t_mul(gradient, share_of_larger(a, b)))
+const OperationDef operation_minimum = {BINARY_OPERATION(minimum, "the smaller; a tie shares the gradient")};
+
+/* a^b log(a), which tends to 0 with a. */
+static Tensor *pow_to_exponent(Tensor *a, Tensor *result, Tensor *gradient)
 {
-    (void)variant;
-    return t_add(inputs[0], inputs[1]);
+    Tensor *one = t_scalar(a->type, 1), *zero = t_scalar(a->type, 0), *at_zero = t_equal(a, zero);
+    return t_mul(gradient, t_where(at_zero, zero, t_mul(result, t_log(t_where(at_zero, one, a)))));
 }
 
-const OperationDef operation_add = {
-    .component = {.name = "add", .summary = "a + b"},
-    .backward = backward_add, .variants = 5, .inputs = sample_pair, .apply = apply_add,
-};
+BINARY_PLAIN(pow, 0.4, 2, pow(x, y), t_mul(gradient, t_mul(b, t_pow(a, t_add_scalar(b, -1)))),
+             pow_to_exponent(a, result, gradient))
+const OperationDef operation_pow = {BINARY_OPERATION(pow, "a to the power b")};
 
-Tensor *t_add(Tensor *a, Tensor *b)
+static Tensor *squared_radius(Tensor *y, Tensor *x)
 {
-    Tensor *result = compute(ADD, a, b);
-    op_record(&operation_add, result, 2, (Tensor *[]){a, b}, NULL, 0);
-    return result;
+    return t_add(t_square(y), t_square(x));
 }
 
-static void backward_sub(const Node *node, Tensor *gradient, Tensor **gradients)
-{
-    if (op_wants(node, 0))
-        gradients[0] = sum_like(gradient, node->inputs[0]);
-    if (op_wants(node, 1))
-        gradients[1] = t_scale(sum_like(gradient, node->inputs[1]), -1);
-}
-
-static Tensor *apply_sub(Tensor **inputs, int variant)
-{
-    (void)variant;
-    return t_sub(inputs[0], inputs[1]);
-}
-
-const OperationDef operation_sub = {
-    .component = {.name = "sub", .summary = "a - b"},
-    .backward = backward_sub, .variants = 5, .inputs = sample_pair, .apply = apply_sub,
-};
-
-Tensor *t_sub(Tensor *a, Tensor *b)
-{
-    Tensor *result = compute(SUB, a, b);
-    op_record(&operation_sub, result, 2, (Tensor *[]){a, b}, NULL, 0);
-    return result;
-}
-
-static void backward_mul(const Node *node, Tensor *gradient, Tensor **gradients)
-{
-    for (int i = 0; i < 2; i++)
-        if (op_wants(node, i))
-            gradients[i] = sum_like(t_mul(gradient, node->inputs[1 - i]), node->inputs[i]);
-}
-
-static Tensor *apply_mul(Tensor **inputs, int variant)
-{
-    (void)variant;
-    return t_mul(inputs[0], inputs[1]);
-}
-
-const OperationDef operation_mul = {
-    .component = {.name = "mul", .summary = "a b"},
-    .backward = backward_mul, .variants = 5, .inputs = sample_pair, .apply = apply_mul,
-};
-
-Tensor *t_mul(Tensor *a, Tensor *b)
-{
-    Tensor *result = compute(MUL, a, b);
-    op_record(&operation_mul, result, 2, (Tensor *[]){a, b}, NULL, 0);
-    return result;
-}
+BINARY_PLAIN(atan2, 0.3, 2, atan2(x, y), t_div(t_mul(gradient, b), squared_radius(a, b)),
+             t_neg(t_div(t_mul(gradient, a), squared_radius(a, b))))
+const OperationDef operation_atan2 = {BINARY_OPERATION(atan2, "the angle of the point (b, a)")};

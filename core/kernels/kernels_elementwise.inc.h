@@ -1,0 +1,315 @@
+/* Elementwise operations and reductions; a part of kernels_isa.c, compiled once per instruction set. */
+
+INLINE Vec largest_of(Vec a, Vec b)
+{
+    return choose(b > a, b, a);
+}
+
+INLINE Vec smallest_of(Vec a, Vec b)
+{
+    return choose(b < a, b, a);
+}
+
+/* The rounding error of 1 + x, divided by its derivative, is put back. */
+INLINE Vec log1p_vec(Vec x)
+{
+    const Vec w = 1.0F + x;
+    const Vec corrected = log_vec(w) + (x - (w - 1.0F)) / w;
+    return choose(magnitude(w) < splat(INFINITY), choose(w == splat(0.0F), splat(-INFINITY), corrected), log_vec(w));
+}
+
+/* Taylor's series where the difference would cancel. */
+INLINE Vec expm1_vec(Vec x)
+{
+    Vec p = x * (1.0F / 5040) + 1.0F / 720;
+    p = p * x + 1.0F / 120;
+    p = p * x + 1.0F / 24;
+    p = p * x + 1.0F / 6;
+    p = p * x + 0.5F;
+    p = p * (x * x) + x;
+    return choose(magnitude(x) < splat(0.35F), p, exp_vec(x) - 1.0F);
+}
+
+/* log(1 + exp(-|x|)) */
+INLINE Vec softplus_tail(Vec x)
+{
+    return log1p_vec(exp_vec(-magnitude(x)));
+}
+
+INLINE Vec normal_cdf(Vec x)
+{
+    return 0.5F * (1.0F + erf_vec(x * 0.707106781F));
+}
+
+INLINE Vec gelu_inner(Vec x)
+{
+    return 0.797884561F * (x + 0.044715F * x * x * x);
+}
+
+INLINE Vec gelu_tanh_slope(Vec x)
+{
+    const Vec t = tanh_vec(gelu_inner(x)), inner_slope = 0.797884561F * (1.0F + 0.134145F * x * x);
+    return 0.5F * (1.0F + t) + 0.5F * x * (1.0F - t * t) * inner_slope;
+}
+
+INLINE Vec silu_slope(Vec x)
+{
+    const Vec s = sigmoid_vec(x);
+    return s * (1.0F + x * (1.0F - s));
+}
+
+/* Half to even; beyond 2^23 every number is an integer. */
+INLINE Vec round_vec(Vec x)
+{
+    const Vec size = magnitude(x), rounded = (size + 8388608.0F) - 8388608.0F;
+    return choose(size < splat(8388608.0F), with_sign_of(rounded, x), x);
+}
+
+INLINE Vec where_positive(Vec x, Vec yes, Vec no)
+{
+    return choose(x > splat(0.0F), yes, no);
+}
+
+INLINE Vec where_within(Vec x, float low, float high, Vec yes)
+{
+    return choose((x >= splat(low)) & (x <= splat(high)), yes, splat(0.0F));
+}
+
+/* NaN stays NaN: it is neither above nor below. */
+INLINE Vec clamp_vec(Vec x, float low, float high)
+{
+    x = choose(x < splat(low), splat(low), x);
+    return choose(x > splat(high), splat(high), x);
+}
+
+#define DEFINE_UNARY(name, expression)                                                   \
+    static void name##_unary(int64_t n, const float *from, float *to, float p, float q)  \
+    {                                                                                    \
+        (void)p, (void)q;                                                                \
+        int64_t i = 0;                                                                   \
+        for (; i + LANES <= n; i += LANES) {                                             \
+            const Vec x = load(from + i);                                                \
+            store(to + i, expression);                                                   \
+        }                                                                                \
+        if (i < n) {                                                                     \
+            const Vec x = load_part(from + i, n - i, 1.0F);                              \
+            store_part(to + i, n - i, expression);                                       \
+        }                                                                                \
+    }
+
+DEFINE_UNARY(neg, -x)
+DEFINE_UNARY(scale, x * p)
+DEFINE_UNARY(add_scalar, x + p)
+DEFINE_UNARY(square, x * x)
+DEFINE_UNARY(reciprocal, 1.0F / x)
+DEFINE_UNARY(abs, magnitude(x))
+DEFINE_UNARY(sign, choose(x == splat(0.0F), x, with_sign_of(splat(1.0F), x)))
+DEFINE_UNARY(step, where_positive(x, splat(1.0F), splat(0.0F)))
+DEFINE_UNARY(within, where_within(x, p, q, splat(1.0F)))
+DEFINE_UNARY(exp, exp_vec(x))
+DEFINE_UNARY(expm1, expm1_vec(x))
+DEFINE_UNARY(log, log_vec(x))
+DEFINE_UNARY(log1p, log1p_vec(x))
+DEFINE_UNARY(tanh, tanh_vec(x))
+DEFINE_UNARY(erf, erf_vec(x))
+DEFINE_UNARY(sigmoid, sigmoid_vec(x))
+DEFINE_UNARY(log_sigmoid, smallest_of(x, splat(0.0F)) - softplus_tail(x))
+DEFINE_UNARY(softplus, largest_of(x, splat(0.0F)) + softplus_tail(x))
+DEFINE_UNARY(relu, choose(x < splat(0.0F), splat(0.0F), x))
+DEFINE_UNARY(leaky_relu, where_positive(x, x, x * p))
+DEFINE_UNARY(elu, where_positive(x, x, p * expm1_vec(x)))
+DEFINE_UNARY(gelu, x * normal_cdf(x))
+DEFINE_UNARY(gelu_tanh, 0.5F * x * (1.0F + tanh_vec(gelu_inner(x))))
+DEFINE_UNARY(silu, x * sigmoid_vec(x))
+DEFINE_UNARY(hard_sigmoid, clamp_vec(x + 3.0F, 0.0F, 6.0F) * (1.0F / 6))
+DEFINE_UNARY(clamp, clamp_vec(x, p, q))
+DEFINE_UNARY(round, round_vec(x))
+
+/* The vector extensions have no square root; the compiler finds it in plain loops. */
+static void sqrt_unary(int64_t n, const float *x, float *y, float p, float q)
+{
+    (void)p, (void)q;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = sqrtf(x[i]);
+}
+
+static void rsqrt_unary(int64_t n, const float *x, float *y, float p, float q)
+{
+    (void)p, (void)q;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = 1.0F / sqrtf(x[i]);
+}
+
+#define DEFINE_UNARY_GRADIENT(name, expression)                                                                    \
+    static void name##_unary_gradient(int64_t n, const float *from, const float *made, const float *gradient,      \
+                                      float *to, float p, float q)                                                 \
+    {                                                                                                              \
+        (void)p, (void)q, (void)from, (void)made;                                                                  \
+        int64_t i = 0;                                                                                             \
+        for (; i + LANES <= n; i += LANES) {                                                                       \
+            const Vec x = load(from + i), y = load(made + i), g = load(gradient + i);                              \
+            (void)x, (void)y;                                                                                      \
+            store(to + i, expression);                                                                             \
+        }                                                                                                          \
+        if (i < n) {                                                                                               \
+            const Vec x = load_part(from + i, n - i, 1.0F), y = load_part(made + i, n - i, 1.0F);                  \
+            const Vec g = load_part(gradient + i, n - i, 1.0F);                                                    \
+            (void)x, (void)y;                                                                                      \
+            store_part(to + i, n - i, expression);                                                                 \
+        }                                                                                                          \
+    }
+
+DEFINE_UNARY_GRADIENT(square, 2.0F * g * x)
+DEFINE_UNARY_GRADIENT(abs, choose(x == splat(0.0F), splat(0.0F), choose(x < splat(0.0F), -g, g)))
+DEFINE_UNARY_GRADIENT(tanh, g * (1.0F - y * y))
+DEFINE_UNARY_GRADIENT(sigmoid, g * (y * (1.0F - y)))
+DEFINE_UNARY_GRADIENT(log_sigmoid, g * sigmoid_vec(-x))
+DEFINE_UNARY_GRADIENT(softplus, g * sigmoid_vec(x))
+DEFINE_UNARY_GRADIENT(relu, where_positive(y, g, splat(0.0F)))
+DEFINE_UNARY_GRADIENT(leaky_relu, where_positive(x, g, g * p))
+DEFINE_UNARY_GRADIENT(elu, where_positive(x, g, g * (p * exp_vec(x))))
+DEFINE_UNARY_GRADIENT(gelu, g * (normal_cdf(x) + x * (0.398942280F * exp_vec(-0.5F * x * x))))
+DEFINE_UNARY_GRADIENT(gelu_tanh, g * gelu_tanh_slope(x))
+DEFINE_UNARY_GRADIENT(silu, g * silu_slope(x))
+DEFINE_UNARY_GRADIENT(hard_sigmoid, where_within(x, -3.0F, 3.0F, g * (1.0F / 6)))
+DEFINE_UNARY_GRADIENT(clamp, where_within(x, p, q, g))
+
+#define DEFINE_BINARY(name, expression)                                                                       \
+    static void name##_binary(int64_t rows, int64_t n, const float *a, int64_t row_a, int64_t step_a,         \
+                              const float *b, int64_t row_b, int64_t step_b, float *restrict to)              \
+    {                                                                                                         \
+        for (int64_t r = 0; r < rows; r++, a += row_a, b += row_b, to += n) {                                 \
+            if (step_a && step_b) {                                                                           \
+                for (int64_t i = 0; i < n; i++) {                                                             \
+                    const float x = a[i], y = b[i];                                                           \
+                    to[i] = expression;                                                                       \
+                }                                                                                             \
+            } else if (step_a) {                                                                              \
+                const float y = b[0];                                                                         \
+                for (int64_t i = 0; i < n; i++) {                                                             \
+                    const float x = a[i];                                                                     \
+                    to[i] = expression;                                                                       \
+                }                                                                                             \
+            } else {                                                                                          \
+                const float x = a[0];                                                                         \
+                for (int64_t i = 0; i < n; i++) {                                                             \
+                    const float y = b[i * step_b];                                                            \
+                    to[i] = expression;                                                                       \
+                }                                                                                             \
+            }                                                                                                 \
+        }                                                                                                     \
+    }
+
+DEFINE_BINARY(add, x + y)
+DEFINE_BINARY(sub, x - y)
+DEFINE_BINARY(mul, x * y)
+DEFINE_BINARY(div, x / y)
+DEFINE_BINARY(maximum, x > y ? x : y)
+DEFINE_BINARY(minimum, x < y ? x : y)
+
+static float sum_row(int64_t n, const float *x)
+{
+    Vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        s0 += load(x + i);
+        s1 += load(x + i + LANES);
+        s2 += load(x + i + 2 * LANES);
+        s3 += load(x + i + 3 * LANES);
+    }
+    for (; i + LANES <= n; i += LANES)
+        s0 += load(x + i);
+    float sum = i ? sum_lanes((s0 + s1) + (s2 + s3)) : 0;
+    for (; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+static void sum_rows(int64_t rows, int64_t n, const float *x, float *y)
+{
+    for (int64_t r = 0; r < rows; r++)
+        y[r] = sum_row(n, x + r * n);
+}
+
+/* Four vectors of columns stay in registers down all rows. */
+static void sum_columns(int64_t rows, int64_t n, int64_t stride, const float *x, float *y)
+{
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        Vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+        const float *row = x + i;
+        for (int64_t r = 0; r < rows; r++, row += stride) {
+            s0 += load(row);
+            s1 += load(row + LANES);
+            s2 += load(row + 2 * LANES);
+            s3 += load(row + 3 * LANES);
+        }
+        store(y + i, s0);
+        store(y + i + LANES, s1);
+        store(y + i + 2 * LANES, s2);
+        store(y + i + 3 * LANES, s3);
+    }
+    for (; i + LANES <= n; i += LANES) {
+        Vec sum = {0};
+        for (int64_t r = 0; r < rows; r++)
+            sum += load(x + r * stride + i);
+        store(y + i, sum);
+    }
+    for (; i < n; i++) {
+        float sum = 0;
+        for (int64_t r = 0; r < rows; r++)
+            sum += x[r * stride + i];
+        y[i] = sum;
+    }
+}
+
+static void exp_scaled(int64_t n, const float *x, float shift, float scale, float *y)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(y + i, scale * exp_vec(load(x + i) - shift));
+    if (i < n)
+        store_part(y + i, n - i, scale * exp_vec(load_part(x + i, n - i, shift) - shift));
+}
+
+/* random_block of core/base/random.c for LANES counters side by side. */
+static void random_words(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first, int64_t blocks, uint32_t *words)
+{
+    for (int64_t begin = 0; begin < blocks; begin += LANES) {
+        uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES], k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+        for (int i = 0; i < LANES; i++) {
+            const uint64_t index = first + (uint64_t)begin + (uint64_t)i;
+            c0[i] = (uint32_t)index;
+            c1[i] = (uint32_t)(index >> 32);
+            c2[i] = step;
+            c3[i] = stream;
+        }
+        for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+            for (int i = 0; i < LANES; i++) {
+                const uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+                c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+                c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+                c1[i] = (uint32_t)p1;
+                c3[i] = (uint32_t)p0;
+            }
+        const int count = blocks - begin < LANES ? (int)(blocks - begin) : LANES;
+        for (int i = 0; i < count; i++) {
+            uint32_t *to = words + 4 * (begin + i);
+            to[0] = c0[i], to[1] = c1[i], to[2] = c2[i], to[3] = c3[i];
+        }
+    }
+}
+
+#define UNARY_ENTRY(name) [UNARY_##name] = name##_unary,
+#define UNARY_GRADIENT_ENTRY(name) [UNARY_##name] = name##_unary_gradient,
+#define BINARY_ENTRY(name) [BINARY_##name] = name##_binary,
+#define ELEMENTWISE_KERNELS                                      \
+    {                                                            \
+        .unary = {UNARY_KERNELS(UNARY_ENTRY)},                   \
+        .unary_gradient = {UNARY_GRADIENT_KERNELS(UNARY_GRADIENT_ENTRY)}, \
+        .binary = {BINARY_KERNELS(BINARY_ENTRY)},                \
+        .sum_rows = sum_rows,                                    \
+        .sum_columns = sum_columns,                              \
+        .exp_scaled = exp_scaled,                                \
+        .random_words = random_words,                            \
+    }
