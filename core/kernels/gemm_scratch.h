@@ -1,4 +1,4 @@
-/* Working memory of the matrix products. */
+/* Working memory of the matrix products and convolutions. */
 #ifndef XENT_KERNELS_GEMM_SCRATCH_H
 #define XENT_KERNELS_GEMM_SCRATCH_H
 

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/kernels_convolution.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,16 @@ typedef struct Kernels {
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
     ElementwiseKernels elementwise;
+    /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
+    void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
+    void (*log_softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
+    /* The log-sum-exp of a row as a sum of two, shift and log of the rest: added up, a large shift would take
+       the low bits of the other. */
+    void (*log_sum_exp_parts)(int64_t n, const float *x, float *parts);
+    /* result = factor softmax(x), given the parts. */
+    void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
+
+    ConvolutionKernels convolution;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -353,6 +353,8 @@ static void softmax_row(int64_t n, const float *x, float *y)
 }
 
 #include "core/kernels/kernels_elementwise.inc.h"
+#include "core/kernels/kernels_softmax.inc.h"
+#include "core/kernels/kernels_convolution.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -371,4 +373,10 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
     .elementwise = ELEMENTWISE_KERNELS,
+    .softmax_backward_row = softmax_backward_row,
+    .log_softmax_backward_row = log_softmax_backward_row,
+    .log_sum_exp_parts = log_sum_exp_parts,
+    .scaled_softmax_row = scaled_softmax_row,
+    .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
+                    WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
 };

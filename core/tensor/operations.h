@@ -100,7 +100,7 @@ Tensor *t_sort(Tensor *x, bool descending, Tensor **order);
 Tensor *t_top_k(Tensor *x, int64_t k, Tensor **order);  /* last axis: the k largest, largest first */
 
 /* Products (operations_matrix.c). */
-/* op(a) [.., M, K] times op(b) [.., K, N] -> [.., M, N]; leading axes equal, or b of rank 2 is shared. */
+/* op(a) [.., M, K] times op(b) [.., K, N] -> [.., M, N]; leading axes equal, or one of the two of rank 2 is shared. */
 Tensor *t_matmul(Tensor *a, Tensor *b, bool transpose_a, bool transpose_b);
 /* x [..., in], weight [out, in], bias [out] or NULL -> [..., out]. */
 Tensor *t_linear(Tensor *x, Tensor *weight, Tensor *bias);

@@ -1,0 +1,50 @@
+/* What the convolution kernels of each instruction set are given; convolution.c and convolution_weight.c
+   use them. */
+#ifndef XENT_KERNELS_KERNELS_CONVOLUTION_H
+#define XENT_KERNELS_KERNELS_CONVOLUTION_H
+
+#include <stdint.h>
+
+/* Columns from..from+count-1 of a tile go to `to`, counted from the row's begin. */
+typedef struct ConvolutionRun {
+    int64_t from, count, to;
+} ConvolutionRun;
+
+/* tile[row][column] = start[row] + sum over p of a[p][row] b[offsets[p] + column]: a matrix product whose
+   right side is never formed, because its rows are shifted views of the image. */
+typedef struct ConvolutionTile {
+    int64_t k;
+    const float *a, *b, *start; /* a: k columns of as many floats as the tile is high */
+    const int64_t *offsets;     /* [k] */
+    int64_t rows;               /* of the tile that are stored */
+    float *to;
+    int64_t row_stride, step;   /* of `to`: between rows, between columns of a run */
+    const ConvolutionRun *runs;
+    int64_t run_count;
+} ConvolutionTile;
+
+enum { WEIGHT_MAX_ROWS = 4, WEIGHT_MAX_TAPS = 6 };
+
+/* sums[row][tap] = sum over samples and i < length of y[row][i] x[offsets[tap] + i]; length is a multiple of
+   16. */
+typedef struct ConvolutionWeightTile {
+    int64_t samples, length;
+    const float *y, *x;
+    int64_t y_row, y_sample, x_sample; /* strides */
+    int64_t offsets[WEIGHT_MAX_TAPS];
+    float sums[WEIGHT_MAX_ROWS * WEIGHT_MAX_TAPS];
+} ConvolutionWeightTile;
+
+enum { CONVOLUTION_HEIGHTS = 3 };
+
+typedef struct ConvolutionKernels {
+    /* Highest first; all of them Kernels.nr columns wide. The last has one row. */
+    struct {
+        int64_t height;
+        void (*run)(const ConvolutionTile *tile);
+    } tiles[CONVOLUTION_HEIGHTS];
+    int64_t weight_rows, weight_taps;
+    void (*weight_tile)(ConvolutionWeightTile *tile);
+} ConvolutionKernels;
+
+#endif
