@@ -77,6 +77,35 @@ static bool read_plain(Reader *reader, char **stop)
     return true;
 }
 
+static void skip_spaces(Reader *reader)
+{
+    while (reader->separator == ' ' && reader->at < reader->end && *reader->at == ' ')
+        reader->at++;
+}
+
+/* Takes the separator (spaces before the end of a line are none) or the end of the row. */
+static bool end_field(Reader *reader, bool *last)
+{
+    const char *field_end = reader->at;
+    skip_spaces(reader);
+    *last = true;
+    if (reader->at == reader->end)
+        return true;
+    if (*reader->at == reader->separator || (reader->at > field_end && !strchr("\r\n", *reader->at))) {
+        *last = false;
+        reader->at += reader->separator != ' ';
+        return true;
+    }
+    if (*reader->at == '\r' && ++reader->at == reader->end)
+        return refuse(reader, reader->line, "carriage return without line feed");
+    if (*reader->at != '\n')
+        return refuse(reader, reader->line, reader->at[-1] == '\r' ? "carriage return without line feed"
+                                                                   : "text behind a closing quote");
+    reader->line++;
+    reader->at++;
+    return true;
+}
+
 /* One field and what ends it; *last says that the row ended too. */
 static bool read_field(Reader *reader, char **field, bool *last)
 {
@@ -84,23 +113,21 @@ static bool read_field(Reader *reader, char **field, bool *last)
     reader->at += quoted;
     *field = reader->at;
     char *stop = reader->at;
-    if (!(quoted ? read_quoted(reader, &stop) : read_plain(reader, &stop)))
+    if (!(quoted ? read_quoted(reader, &stop) : read_plain(reader, &stop)) || !end_field(reader, last))
         return false;
-    *last = true;
-    if (reader->at < reader->end) {
-        if (*reader->at == reader->separator) {
-            *last = false;
-        } else {
-            if (*reader->at == '\r' && ++reader->at == reader->end)
-                return refuse(reader, reader->line, "carriage return without line feed");
-            if (*reader->at != '\n')
-                return refuse(reader, reader->line, reader->at[-1] == '\r' ? "carriage return without line feed"
-                                                                           : "text behind a closing quote");
-            reader->line++;
-        }
-        reader->at++;
-    }
     *stop = '\0'; /* only now: it may overwrite the separator just looked at */
+    return true;
+}
+
+/* Whether an empty line stood here; it is passed over. */
+static bool skip_blank_line(Reader *reader)
+{
+    const char *at = reader->at;
+    at += at < reader->end && *at == '\r';
+    if (at == reader->end || *at != '\n')
+        return false;
+    reader->at += at - reader->at + 1;
+    reader->line++;
     return true;
 }
 
@@ -116,10 +143,12 @@ static size_t most_fields(const Reader *reader, size_t *rows)
     return fields;
 }
 
-static bool read_rows(Reader *reader, CsvTable *table, char **fields, int64_t *lines)
+static bool read_rows(Reader *reader, bool skip_blank, CsvTable *table, char **fields, int64_t *lines)
 {
     int64_t count = 0;
-    while (reader->at < reader->end) {
+    while (skip_spaces(reader), reader->at < reader->end) {
+        if (skip_blank && skip_blank_line(reader))
+            continue;
         int64_t line = reader->line, columns = 0;
         bool last = false;
         while (!last) {
@@ -143,9 +172,18 @@ static bool parse_in_place(const char *name, char *text, size_t size, const CsvO
                            CsvTable *table, Error *error)
 {
     Reader reader = {name, text, text + size, 1, options ? options->separator : '\0', error};
-    assert(!reader.separator || strchr(",\t;", reader.separator));
+    assert(!reader.separator || strchr(",\t; ", reader.separator));
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         reader.at += 3;
+    for (int64_t i = 0; options && i < options->skip_lines; i++) {
+        char *end = memchr(reader.at, '\n', (size_t)(reader.end - reader.at));
+        if (!end)
+            return fail(error, "%s: no line behind the %lld to skip", name, (long long)options->skip_lines);
+        reader.at = end + 1;
+        reader.line++;
+    }
+    while (options && options->skip_blank && skip_blank_line(&reader))
+        continue; /* the separator is found in the first row */
     if (reader.at == reader.end)
         return fail(error, "%s: no rows", name);
     if (!reader.separator)
@@ -154,8 +192,10 @@ static bool parse_in_place(const char *name, char *text, size_t size, const CsvO
     char **fields = arena_alloc(arena, room * sizeof *fields);
     int64_t *lines = arena_alloc(arena, rows * sizeof *lines);
     *table = (CsvTable){.separator = reader.separator};
-    if (!read_rows(&reader, table, fields, lines))
+    if (!read_rows(&reader, options && options->skip_blank, table, fields, lines))
         return false;
+    if (table->rows == 0)
+        return fail(error, "%s: no rows", name);
     bool header = options && options->header;
     table->header = header ? fields : NULL;
     table->cells = fields + (header ? table->columns : 0);

@@ -1,4 +1,4 @@
-/* CSV as in RFC 4180, and the same with tabs or semicolons. */
+/* CSV as in RFC 4180, and the same with tabs, semicolons or spaces. */
 #ifndef XENT_DATA_CSV_READ_H
 #define XENT_DATA_CSV_READ_H
 
@@ -9,8 +9,11 @@
 #include "core/base/memory.h"
 
 typedef struct CsvOptions {
-    char separator;   /* ',' '\t' ';'; 0: the one most frequent in the first row, ',' on a tie */
-    bool header;      /* the first row names the columns */
+    char separator;      /* ',' '\t' ';'; ' ': any number of spaces, those at both ends of a line left out;
+                            0: the most frequent of the first three in the first row, ',' on a tie */
+    bool header;         /* the first row names the columns */
+    bool skip_blank;     /* empty lines are no rows, wherever they stand */
+    int64_t skip_lines;  /* that many lines are passed over before the first row */
 } CsvOptions;
 
 /* All strings and lists belong to the arena. `header` is [columns], or NULL when none was asked for;

@@ -4,7 +4,7 @@
    To add one: a file in this folder with
        const DatasetDef dataset_NAME = { .component = {...}, .load = load };
    whose parameter struct begins with `DatasetCommon common` and whose table begins with
-   DATASET_COMMON_ROWS(struct NAME). */
+   DATASET_COMMON_ROWS(struct NAME, "true" or "false": whether features are normalised by default). */
 #ifndef XENT_DATA_DATASET_H
 #define XENT_DATA_DATASET_H
 
@@ -30,8 +30,10 @@ typedef struct Dataset {
     int64_t shape[4];
     int64_t sample_stride;              /* elements from a sample to the next; less than its size where windows overlap */
     const void *features;
-    /* x -> (x - mean[c]) / deviation[c]; c is the channel (first axis) of images and the column of
-       vectors, `normalized` of them. U8 is scaled to 0..1 before. Zero: features are used as they are. */
+    const char *const *feature_names;   /* [shape[0]], columns of vectors; NULL: they have no names */
+    /* x -> (x - mean[c]) / deviation[c]; c is the channel (first axis) of images and what else has rank 3
+       or 4, and the last axis of vectors and sequences of vectors; `normalized` of them. U8 is scaled to
+       0..1 before, always. Zero: features are used as they are. */
     int64_t normalized;
     float *mean, *deviation;
 
@@ -43,7 +45,8 @@ typedef struct Dataset {
     float *weights;                     /* [count] sample weights or NULL */
     int32_t *clean_labels;              /* [count], labels before label noise; NULL: there was none */
     const double *posteriors;           /* [count, classes], known by construction; NULL: unknown */
-    double target_mean, target_deviation; /* TARGET_VALUES: what the values were standardised with (0, 1: not) */
+    /* TARGET_VALUES: values are (v - target_mean[k]) / target_deviation[k], [classes]; NULL: as they were read. */
+    const double *target_mean, *target_deviation;
 
     /* Text. */
     const struct Tokenizer *tokenizer;  /* NULL: not text */
@@ -75,17 +78,19 @@ typedef struct DatasetCommon {
     double label_noise;         /* share of training labels replaced */
     int noise_type;             /* symmetric, asymmetric (y -> y+1) */
     bool normalize;             /* with mean and deviation of the training split */
+    bool standardize_targets;   /* TARGET_VALUES: with mean and deviation of the training split */
     int64_t data_seed;          /* of splits, noise, generators; PARAM_UNSET: the run's seed */
 } DatasetCommon;
 
 extern const char *const dataset_noise_types[];
 
-#define DATASET_COMMON_ROWS(structure, normalize_)                                                              \
+/* What divides and changes the training data, for sets that leave the fitting to others (parts). */
+#define DATASET_DIVISION_ROWS(structure)                                                                         \
     {"split", PARAM_TYPE_FLOATS, offsetof(structure, common.split), "[]", 0, 1, 0, NULL, NULL,                   \
-     "shares of train, val and test; empty: as the data set itself divides", false},                            \
+     "shares of train, val and test, sum 1; two: of train and val; empty: as the data set itself divides", false}, \
     {"stratified", PARAM_TYPE_BOOL, offsetof(structure, common.stratified), "false", 0, 0, 0, NULL, NULL,        \
-     "give every split the classes in equal shares", false},                                                    \
-    {"fold", PARAM_TYPE_INT, offsetof(structure, common.fold), "0", 0, 1000, 0, NULL, NULL,                      \
+     "give every split, fold and subset the classes in equal shares", false},                                    \
+    {"fold", PARAM_TYPE_INT, offsetof(structure, common.fold), "0", 0, 999, 0, NULL, NULL,                       \
      "which of `folds` parts is the test split, from 0", false},                                                \
     {"folds", PARAM_TYPE_INT, offsetof(structure, common.folds), "0", 0, 1000, 0, NULL, NULL,                    \
      "k-fold cross-validation: number of parts; 0: none", false},                                               \
@@ -97,10 +102,15 @@ extern const char *const dataset_noise_types[];
      "share of training labels that are replaced", false},                                                      \
     {"noise_type", PARAM_TYPE_ENUM, offsetof(structure, common.noise_type), "\"symmetric\"", 0, 0, 0,            \
      dataset_noise_types, NULL, "symmetric: any other class; asymmetric: the next class", false},               \
-    {"normalize", PARAM_TYPE_BOOL, offsetof(structure, common.normalize), normalize_, 0, 0, 0, NULL, NULL,       \
-     "subtract the mean and divide by the deviation of the training split", false},                             \
     {"data_seed", PARAM_TYPE_INT, offsetof(structure, common.data_seed), "null", 0, 9007199254740991.0, 0, NULL, \
      NULL, "seed of splits, noise and generators; the run's seed when absent", true}
+
+#define DATASET_COMMON_ROWS(structure, normalize_)                                                              \
+    DATASET_DIVISION_ROWS(structure),                                                                           \
+    {"normalize", PARAM_TYPE_BOOL, offsetof(structure, common.normalize), normalize_, 0, 0, 0, NULL, NULL,       \
+     "subtract the mean and divide by the deviation of the training split", false},                             \
+    {"standardize_targets", PARAM_TYPE_BOOL, offsetof(structure, common.standardize_targets), "false", 0, 0, 0,  \
+     NULL, NULL, "the same for the values of a regression", false}
 
 typedef struct DatasetDef {
     Component component;
@@ -111,17 +121,41 @@ typedef struct DatasetDef {
     bool (*describe)(const void *values, Dataset *shape);
 } DatasetDef;
 
-Dataset *dataset_new(void);                         /* with an arena of its own */
+Dataset *dataset_new(void);                         /* with an arena of its own, which holds the Dataset too */
+void dataset_free(Dataset *dataset);                /* NULL allowed */
+/* A new data set that belongs to `splits`; load functions use it, so that failing leaves nothing behind. */
+Dataset *data_splits_add(DataSplits *splits);
 /* All samples of `dataset`, in order. */
 DataSplit data_split_all(Arena *arena, Dataset *dataset);
 
-/* Loads a config's data component and applies the common keys: split, folds, subset, balance, label
-   noise, normalisation. On failure nothing is left to free. `seed` is the run's. */
+/* Loads a config's data component and applies the common keys, in this order:
+   1. folds: what the data set gave as train is cut into `folds` parts of sizes that differ by at most
+      one; part `fold` is test, the rest train. An error when the data set has a test split.
+   2. split: three shares divide train into train, val and test, an error when there is a val or test
+      split already (of the data set itself or by 1): what is fixed is not drawn anew. Two shares divide
+      train into train and val, an error when there is a val split. Sizes are the shares of the count,
+      rounded to the nearest with sum kept; each split keeps the data set's order. Windows of text
+      (TARGET_TOKENS) are not drawn but cut in order; where such a set came divided, `split` was its own.
+   3. balance, then subset, on train. A subset takes the classes in equal shares with `stratified` and
+      with `balance`.
+   4. label_noise: exactly round(label_noise * training samples) labels, drawn without replacement,
+      become another class: symmetric, uniformly one of the others; asymmetric, y + 1 mod classes.
+      clean_labels keeps what was there.
+   5. normalize and standardize_targets: fitted on train as it is now, applied to every split.
+      Deviations divide by n; one of 0 counts as 1.
+   `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Everything drawn is a function
+   of `data_seed`, where it is given, else of `seed`, the run's. On failure nothing is left to free. */
 bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *error);
 void data_free(DataSplits *splits);
 
-/* Sample `index` as f32 (normalised) into out[size of a sample]. */
+/* What the ranges of single common keys cannot say; `values` begins with a DatasetCommon. */
+bool dataset_common_validate(const void *values, Error *error);
+/* A config's `data`: a component, or an object without "type" that has a key train, val or test, which
+   is the component "parts". The common keys are validated too. */
+bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *instance);
+
+/* Sample `index` as f32 (U8 scaled, normalised) into out[size of a sample]. Not for tokens. */
 void dataset_sample(const Dataset *dataset, int64_t index, float *out);
-int64_t dataset_sample_size(const Dataset *dataset);
+int64_t dataset_sample_size(const Dataset *dataset); /* elements: the product of the shape */
 
 #endif

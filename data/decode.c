@@ -27,18 +27,30 @@ static int64_t as_integer(Encoding encoding, uint64_t word)
     return (int64_t)(word << unused) >> unused; /* up and back extends the sign */
 }
 
+/* What the file holds is what memory holds: bytes, and words of the machine's order that keep their width. */
+static bool is_as_in_memory(Encoding encoding, size_t size)
+{
+    static const uint16_t one = 1;
+    bool machine_is_big = *(const unsigned char *)&one == 0;
+    if ((size_t)encoding.width != size || encoding.kind == 'b' || (encoding.kind == 'u' && size > 1))
+        return false;
+    return size == 1 || encoding.big_endian == machine_is_big;
+}
+
 bool array_decode(const char *name, Encoding encoding, const unsigned char *bytes, Arena *arena, Array *array, Error *error)
 {
     array->type = type_in_memory(encoding);
     size_t stored = (size_t)encoding.width, size = array_type_size(array->type);
     unsigned char *data = array->data = arena_alloc(arena, (size_t)array->count * size);
+    if (is_as_in_memory(encoding, size)) {
+        memcpy(data, bytes, (size_t)array->count * size);
+        return true;
+    }
     for (int64_t i = 0; i < array->count; i++) {
         uint64_t word = load_word(bytes + (size_t)i * stored, encoding.width, encoding.big_endian);
         if (encoding.kind == 'u' && word > INT64_MAX)
             return fail(error, "%s: element %lld is above 2^63-1", name, (long long)i);
-        if (size == 1) {
-            data[i] = (unsigned char)word;
-        } else if (size == 4) { /* f4 and i4: the same bits */
+        if (size == 4) { /* f4 and i4: the same bits */
             uint32_t half = (uint32_t)word;
             memcpy(data + (size_t)i * 4, &half, 4);
         } else {

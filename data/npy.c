@@ -178,24 +178,35 @@ bool npy_read(const char *path, Arena *arena, Array *array, Error *error)
     return file_read(path, npy_limit, arena, &bytes, &size, error) && npy_parse(path, bytes, size, arena, array, error);
 }
 
+size_t npy_header(const Array *array, unsigned char header[NPY_HEADER_BYTES])
+{
+    static const char *const codes[] = {"<f4", "<f8", "<i4", "<i8", "|u1", "|i1"};
+    static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
+    enum { PREFIX = 10 };
+    char *text = (char *)header + PREFIX;
+    size_t room = NPY_HEADER_BYTES - PREFIX;
+    int length = snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (", codes[array->type]);
+    for (int i = 0; i < array->rank; i++)
+        length += snprintf(text + length, room - (size_t)length, "%lld,", (long long)array->shape[i]);
+    length += snprintf(text + length, room - (size_t)length, "), }");
+    size_t padded = ((size_t)length + 1 + PREFIX + 63) / 64 * 64 - PREFIX; /* the data begins on a multiple of 64 */
+    assert(padded <= room);
+    memset(text + length, ' ', padded - (size_t)length);
+    text[padded - 1] = '\n';
+    memcpy(header, magic, sizeof magic);
+    header[8] = (unsigned char)padded;
+    header[9] = (unsigned char)(padded >> 8);
+    return PREFIX + padded;
+}
+
 bool npy_write(const char *path, const Array *array, Error *error)
 {
-    static const char *const codes[] = {"<f4", "<f8", "<i4", "<i8", "|u1"};
-    char header[256];
-    int length = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (", codes[array->type]);
-    for (int i = 0; i < array->rank; i++)
-        length += snprintf(header + length, sizeof header - (size_t)length, "%lld,", (long long)array->shape[i]);
-    length += snprintf(header + length, sizeof header - (size_t)length, "), }");
-    int padded = (length + 1 + 10 + 63) / 64 * 64 - 10; /* the data begins on a multiple of 64 */
-    assert(padded < (int)sizeof header);
-    memset(header + length, ' ', (size_t)(padded - length));
-    header[padded - 1] = '\n';
+    unsigned char header[NPY_HEADER_BYTES];
+    size_t length = npy_header(array, header);
     OutputFile output;
     if (!output_open(&output, path, error))
         return false;
-    const unsigned char magic[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)padded, (unsigned char)(padded >> 8)};
-    fwrite(magic, 1, sizeof magic, output.stream);
-    fwrite(header, 1, (size_t)padded, output.stream);
+    fwrite(header, 1, length, output.stream);
     fwrite(array->data, array_type_size(array->type), (size_t)array->count, output.stream);
     return output_commit(&output, error);
 }

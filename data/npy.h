@@ -10,6 +10,9 @@
 bool npy_read(const char *path, Arena *arena, Array *array, Error *error);
 /* The same from memory, without gzip; `name` is what messages call it. */
 bool npy_parse(const char *name, const unsigned char *bytes, size_t size, Arena *arena, Array *array, Error *error);
+/* What stands before the data in a version 1 file, a multiple of 64 bytes; returns how many. */
+enum { NPY_HEADER_BYTES = 256 };
+size_t npy_header(const Array *array, unsigned char header[NPY_HEADER_BYTES]);
 /* Version 1, little-endian, header padded to 64 bytes, atomic. */
 bool npy_write(const char *path, const Array *array, Error *error);
 

@@ -31,12 +31,16 @@ static void test_data_csv__separators_and_header(void **state)
 {
     (void)state;
     static const struct { const char *text; CsvOptions options; char separator; int rows, columns; } cases[] = {
-        {"a,b\n1,2\n", {0, true}, ',', 1, 2},
-        {"a\tb,c\td\n1\t2\t3", {0, false}, '\t', 2, 3},
-        {"\"a,b,c\";d\n1;2\n", {0, true}, ';', 1, 2},
-        {"a;b\n1;2\n", {',', false}, ',', 2, 1},
-        {"only", {0, true}, ',', 0, 1},
-        {"1\n\n3\n", {0, false}, ',', 3, 1},
+        {"a,b\n1,2\n", {.header = true}, ',', 1, 2},
+        {"a\tb,c\td\n1\t2\t3", {0}, '\t', 2, 3},
+        {"\"a,b,c\";d\n1;2\n", {.header = true}, ';', 1, 2},
+        {"a;b\n1;2\n", {.separator = ','}, ',', 2, 1},
+        {"only", {.header = true}, ',', 0, 1},
+        {"1\n\n3\n", {0}, ',', 3, 1},
+        {"n,3,a,b\r\n\"x\",y\n1,2\n", {.header = true, .skip_lines = 1}, ',', 1, 2},
+        {"\n\r\n1;2\n\n3;4\r\n\r\n\n", {.skip_blank = true}, ';', 2, 2},
+        {"  1 2   3  \n4  5 6\r\n 7 \"8 8\" 9 \r\n", {.separator = ' '}, ' ', 3, 3},
+        {"1 2\n   \n3 4 ", {.separator = ' ', .skip_blank = true}, ' ', 2, 2},
     };
     Arena *arena = arena_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -49,7 +53,7 @@ static void test_data_csv__separators_and_header(void **state)
         assert_int_equal(table.header != NULL, cases[i].options.header);
         if (table.header && table.rows) {
             assert_string_equal(table.cells[0], "1");
-            assert_int_equal(table.lines[0], 2);
+            assert_int_equal(table.lines[0], 2 + cases[i].options.skip_lines);
         }
     }
     arena_free(arena);
@@ -82,6 +86,29 @@ static void test_data_csv__errors_name_the_line(void **state)
     assert_string_equal(error.message, "t.csv:2: NUL byte");
     assert_false(csv_parse("t.csv", (const unsigned char *)"\"\0\"", 3, NULL, arena, &table, &error));
     assert_string_equal(error.message, "t.csv:1: NUL byte");
+    arena_free(arena);
+}
+
+static void test_data_csv__spaces_and_skipped_lines_leave_the_cells(void **state)
+{
+    (void)state;
+    Arena *arena = arena_new();
+    CsvTable table;
+    Error error;
+    assert_true(parse("skip \"this\n  a bc \"d  e\"  \n\nf g  h", &(CsvOptions){.separator = ' ', .skip_blank = true, .skip_lines = 1},
+                      arena, &table, &error));
+    static const char *const cells[] = {"a", "bc", "d  e", "f", "g", "h"};
+    assert_int_equal(table.rows, 2);
+    for (int i = 0; i < 6; i++)
+        assert_string_equal(table.cells[i], cells[i]);
+    assert_int_equal(table.lines[0], 2);
+    assert_int_equal(table.lines[1], 4);
+    assert_false(parse("a\nb", &(CsvOptions){.skip_lines = 2}, arena, &table, &error));
+    assert_string_equal(error.message, "t.csv: no line behind the 2 to skip");
+    assert_false(parse("a\n\n\n", &(CsvOptions){.skip_lines = 1, .skip_blank = true}, arena, &table, &error));
+    assert_string_equal(error.message, "t.csv: no rows");
+    assert_false(parse("1 \"2\"3\n", &(CsvOptions){.separator = ' '}, arena, &table, &error));
+    assert_string_equal(error.message, "t.csv:1: text behind a closing quote");
     arena_free(arena);
 }
 
@@ -128,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_data_csv__quoting_and_line_ends),
         cmocka_unit_test(test_data_csv__separators_and_header),
         cmocka_unit_test(test_data_csv__errors_name_the_line),
+        cmocka_unit_test(test_data_csv__spaces_and_skipped_lines_leave_the_cells),
         cmocka_unit_test(test_data_csv__cut_at_every_byte),
         cmocka_unit_test(test_data_csv__file),
     };

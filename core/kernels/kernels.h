@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/rows.h"
 #include "core/kernels/kernels_convolution.h"
 
 #include <stdbool.h>
@@ -31,7 +32,6 @@ typedef struct Kernels {
     VectorFunction softmax_row, log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
-    ElementwiseKernels elementwise;
     /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
     void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
     void (*log_softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
@@ -41,6 +41,8 @@ typedef struct Kernels {
     /* result = factor softmax(x), given the parts. */
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
 
+    RowKernels rows;
+    ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
 } Kernels;
 

@@ -352,8 +352,9 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
-#include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_softmax.inc.h"
+#include "core/kernels/kernels_rows.inc.h"
+#include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
@@ -372,11 +373,12 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .softmax_row = softmax_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
-    .elementwise = ELEMENTWISE_KERNELS,
     .softmax_backward_row = softmax_backward_row,
     .log_softmax_backward_row = log_softmax_backward_row,
     .log_sum_exp_parts = log_sum_exp_parts,
     .scaled_softmax_row = scaled_softmax_row,
+    .rows = ROW_KERNELS,
+    .elementwise = ELEMENTWISE_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
 };

@@ -1,0 +1,216 @@
+#include "data/split.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/base/random.h"
+
+/* The indices of `split` in random order; with `by_class` sorted by class after that, so that every
+   regular pick along the sequence takes the classes in equal shares, to within one sample. */
+static int64_t *make_sequence(Arena *arena, const DataSplit *split, uint64_t seed, const char *stream, bool by_class)
+{
+    int64_t count = split->count, *shuffled = arena_alloc(arena, (size_t)count * sizeof *shuffled);
+    Random random = random_start(seed, stream, 0);
+    random_permutation(&random, count, shuffled);
+    for (int64_t i = 0; i < count; i++)
+        shuffled[i] = split->order[shuffled[i]];
+    if (!by_class)
+        return shuffled;
+    const Dataset *dataset = split->dataset;
+    int64_t *next = arena_zero(arena, (size_t)dataset->classes + 1, sizeof *next);
+    for (int64_t i = 0; i < count; i++)
+        next[dataset->labels[shuffled[i]] + 1]++;
+    for (int64_t c = 0; c < dataset->classes; c++)
+        next[c + 1] += next[c];
+    int64_t *sequence = arena_alloc(arena, (size_t)count * sizeof *sequence);
+    for (int64_t i = 0; i < count; i++)
+        sequence[next[dataset->labels[shuffled[i]]]++] = shuffled[i];
+    return sequence;
+}
+
+/* Moves `picked` of the sequence's `count` entries, at regular distances, into out; the others close up.
+   Entry i is picked where floor((i + 1) picked / count) passes floor(i picked / count). */
+static void pick_regularly(int64_t *sequence, int64_t count, int64_t picked, int64_t *out)
+{
+    int64_t kept = 0, taken = 0, remainder = 0;
+    for (int64_t i = 0; i < count; i++) {
+        remainder += picked;
+        if (remainder >= count) {
+            remainder -= count;
+            out[taken++] = sequence[i];
+        } else {
+            sequence[kept++] = sequence[i];
+        }
+    }
+    assert(taken == picked);
+}
+
+/* Ascending: marks on a map of the data set. Memory is read in order, and the order of a split does not
+   depend on how it was drawn. */
+static DataSplit as_split(Arena *arena, Dataset *dataset, const int64_t *indices, int64_t count)
+{
+    Arena *scratch = arena_new();
+    unsigned char *chosen = arena_zero(scratch, (size_t)dataset->count, 1);
+    for (int64_t i = 0; i < count; i++)
+        chosen[indices[i]] = 1;
+    DataSplit split = {dataset, 0, arena_alloc(arena, (size_t)count * sizeof *split.order)};
+    for (int64_t i = 0; i < dataset->count; i++)
+        if (chosen[i])
+            split.order[split.count++] = i;
+    assert(split.count == count);
+    arena_free(scratch);
+    return split;
+}
+
+static void cut_fold(const DatasetCommon *keys, uint64_t seed, DataSplits *splits)
+{
+    Arena *scratch = arena_new();
+    int64_t count = splits->train.count, tested = 0, kept = 0;
+    int64_t *sequence = make_sequence(scratch, &splits->train, seed, "data.folds", keys->stratified);
+    int64_t *test = arena_alloc(scratch, (size_t)count * sizeof *test);
+    for (int64_t i = 0; i < count; i++) {
+        if (i % keys->folds == keys->fold)
+            test[tested++] = sequence[i];
+        else
+            sequence[kept++] = sequence[i];
+    }
+    Dataset *dataset = splits->train.dataset;
+    splits->test = as_split(splits->arena, dataset, test, tested);
+    splits->train = as_split(splits->arena, dataset, sequence, kept);
+    arena_free(scratch);
+}
+
+/* Sizes by largest remainder: floors first, then one each to the largest fractions, the earlier on a tie. */
+static void share_out(int64_t count, const double *shares, int64_t parts, int64_t *sizes)
+{
+    double fractions[3];
+    int64_t left = count;
+    for (int64_t i = 0; i < parts; i++) {
+        double exact = shares[i] * (double)count;
+        double whole = floor(exact + 1e-9); /* 0.7 * 10 is just below 7 */
+        sizes[i] = (int64_t)whole;
+        fractions[i] = exact - whole;
+        left -= sizes[i];
+    }
+    while (left > 0) {
+        int64_t best = 0;
+        for (int64_t i = 1; i < parts; i++)
+            if (fractions[i] > fractions[best])
+                best = i;
+        sizes[best]++;
+        fractions[best] -= 1;
+        left--;
+    }
+}
+
+/* Text: train, val and test follow each other. */
+static void cut_in_order(DataSplits *splits, const int64_t *sizes)
+{
+    DataSplit whole = splits->train, *parts[] = {&splits->train, &splits->val, &splits->test};
+    int64_t begin = 0;
+    for (int i = 0; i < 3; i++) {
+        if (sizes[i] || i == 0)
+            *parts[i] = (DataSplit){whole.dataset, sizes[i], whole.order + begin};
+        begin += sizes[i];
+    }
+}
+
+static void cut_shares(const DatasetCommon *keys, uint64_t seed, DataSplits *splits)
+{
+    int64_t sizes[3] = {0}, count = splits->train.count;
+    share_out(count, keys->split.items, keys->split.count, sizes);
+    if (splits->train.dataset->target_kind == TARGET_TOKENS) {
+        cut_in_order(splits, sizes);
+        return;
+    }
+    Arena *scratch = arena_new();
+    Dataset *dataset = splits->train.dataset;
+    int64_t *sequence = make_sequence(scratch, &splits->train, seed, "data.split", keys->stratified);
+    int64_t *picked = arena_alloc(scratch, (size_t)count * sizeof *picked);
+    if (sizes[2]) {
+        pick_regularly(sequence, count, sizes[2], picked);
+        splits->test = as_split(splits->arena, dataset, picked, sizes[2]);
+    }
+    if (sizes[1]) {
+        pick_regularly(sequence, count - sizes[2], sizes[1], picked);
+        splits->val = as_split(splits->arena, dataset, picked, sizes[1]);
+    }
+    splits->train = as_split(splits->arena, dataset, sequence, sizes[0]);
+    arena_free(scratch);
+}
+
+static bool needs_classes(const DataSplits *splits, const char *key, Error *error)
+{
+    return splits->train.dataset->target_kind == TARGET_CLASS ||
+           fail(error, "data.%s: the targets are not classes", key);
+}
+
+bool split_divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
+{
+    if (keys->stratified && !needs_classes(splits, "stratified", error))
+        return false;
+    if (keys->folds) {
+        if (splits->test.count)
+            return fail(error, "data.folds: the data set has a test split of its own; remove the key");
+        if (splits->train.count < keys->folds)
+            return fail(error, "data.folds: %lld parts of %lld samples", (long long)keys->folds,
+                        (long long)splits->train.count);
+        cut_fold(keys, seed, splits);
+    }
+    if (keys->split.count == 0)
+        return true;
+    bool divided = splits->val.count || splits->test.count;
+    if (divided && splits->train.dataset->target_kind == TARGET_TOKENS && !keys->folds)
+        return true;
+    if (keys->split.count == 3 && divided)
+        return fail(error, "data.split: three shares, but there is a %s split already; "
+                    "give two shares (train, val) or none", splits->test.count ? "test" : "val");
+    if (splits->val.count)
+        return fail(error, "data.split: the data set has a val split of its own; remove the key");
+    cut_shares(keys, seed, splits);
+    return splits->train.count > 0 ||
+           fail(error, "data.split: no training samples are left of %lld", (long long)splits->train.dataset->count);
+}
+
+/* As many of every class as the rarest that occurs has. */
+static void balance_classes(uint64_t seed, DataSplits *splits)
+{
+    Arena *scratch = arena_new();
+    Dataset *dataset = splits->train.dataset;
+    int64_t *sequence = make_sequence(scratch, &splits->train, seed, "data.balance", false);
+    int64_t *counts = arena_zero(scratch, (size_t)dataset->classes, sizeof *counts), least = INT64_MAX, kept = 0;
+    for (int64_t i = 0; i < splits->train.count; i++)
+        counts[dataset->labels[sequence[i]]]++;
+    for (int64_t c = 0; c < dataset->classes; c++)
+        if (counts[c] && counts[c] < least)
+            least = counts[c];
+    memset(counts, 0, (size_t)dataset->classes * sizeof *counts);
+    for (int64_t i = 0; i < splits->train.count; i++)
+        if (counts[dataset->labels[sequence[i]]]++ < least)
+            sequence[kept++] = sequence[i];
+    splits->train = as_split(splits->arena, dataset, sequence, kept);
+    arena_free(scratch);
+}
+
+bool split_reduce(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
+{
+    if (keys->balance) {
+        if (!needs_classes(splits, "balance", error))
+            return false;
+        balance_classes(seed, splits);
+    }
+    if (keys->subset == PARAM_UNSET)
+        return true;
+    if (keys->subset > splits->train.count)
+        return fail(error, "data.subset: %lld asked for, the training split has %lld samples", (long long)keys->subset,
+                    (long long)splits->train.count);
+    Arena *scratch = arena_new();
+    bool by_class = keys->stratified || keys->balance;
+    int64_t *sequence = make_sequence(scratch, &splits->train, seed, "data.subset", by_class);
+    int64_t *picked = arena_alloc(scratch, (size_t)keys->subset * sizeof *picked);
+    pick_regularly(sequence, splits->train.count, keys->subset, picked);
+    splits->train = as_split(splits->arena, splits->train.dataset, picked, keys->subset);
+    arena_free(scratch);
+    return true;
+}

@@ -1,0 +1,229 @@
+/* The truths that generators promise: posteriors, noise, entropy rates, against what is drawn. */
+#include "tests/generators.h"
+
+#include "data/markov_text.h"
+
+/* Sum over ten bins of p(y = 0 | x) of (observed - expected)^2 / variance: chi-square with ten degrees of
+   freedom when p ^ power, normalised, are the true posteriors. */
+static double calibration(const Dataset *dataset, double power)
+{
+    double difference[10] = {0}, variance[10] = {0}, statistic = 0;
+    for (int64_t i = 0; i < dataset->count; i++) {
+        double sum = 0, p0 = pow(dataset->posteriors[i * dataset->classes], power);
+        for (int64_t c = 0; c < dataset->classes; c++)
+            sum += pow(dataset->posteriors[i * dataset->classes + c], power);
+        double p = p0 / sum;
+        int bin = p < 1 ? (int)(10 * p) : 9;
+        difference[bin] += (dataset->labels[i] == 0) - p;
+        variance[bin] += p * (1 - p);
+    }
+    for (int bin = 0; bin < 10; bin++)
+        statistic += difference[bin] * difference[bin] / variance[bin];
+    return statistic;
+}
+
+static void test_data_generators_truth__posteriors_are_the_truth(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{'type': 'gaussian-mixture', 'count': 20000, 'separation': 2}",
+        "{'type': 'gaussian-mixture', 'count': 9000, 'separation': 2, 'dimensions': 5, 'components': 3, 'spread': 0.7}",
+        "{'type': 'gaussian-mixture', 'count': 20000, 'separation': 1, 'classes': 2, 'priors': [0.2, 0.8]}",
+        "{'type': 'gaussian-mixture', 'count': 5000, 'separation': 1, 'dimensions': 300, 'spread': 0.2}",
+        "{'type': 'tabular', 'count': 20000}",
+        "{'type': 'tabular', 'count': 20000, 'classes': 4, 'numeric': 0, 'categorical': 5, 'interactions': 10}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        DataSplits splits = load(11, "%s", texts[i]);
+        const Dataset *dataset = splits.datasets[0];
+        for (int64_t k = 0; k < dataset->count; k++) {
+            double sum = 0;
+            for (int64_t c = 0; c < dataset->classes; c++)
+                sum += dataset->posteriors[k * dataset->classes + c];
+            assert_true(fabs(sum - 1) < 1e-12);
+        }
+        assert_true(calibration(dataset, 1) < 29.59);   /* the 0.999 quantile with 10 degrees of freedom */
+        assert_true(calibration(dataset, 1.3) > 29.59); /* so that a wrong posterior is seen */
+        data_free(&splits);
+    }
+}
+
+/* Two Gaussians of deviation 1 on a line, a distance apart: ln p0/p1 is linear with that slope, and the
+   Bayes error is Phi(-distance / 2). */
+static void test_data_generators_truth__gaussian_mixture_has_the_known_bayes_error(void **state)
+{
+    (void)state;
+    DataSplits splits = load(2, "{'type': 'gaussian-mixture', 'count': 40000, 'classes': 2, 'dimensions': 1, "
+                                "'separation': 2}");
+    const Dataset *dataset = splits.datasets[0];
+    const float *x = dataset->features;
+    double sums[2] = {0}, error_rate = 0, mistakes = 0, n = (double)dataset->count;
+    int64_t counts[2] = {0};
+    for (int64_t i = 0; i < dataset->count; i++) {
+        const double *p = dataset->posteriors + 2 * i;
+        sums[dataset->labels[i]] += x[i];
+        counts[dataset->labels[i]]++;
+        error_rate += fmin(p[0], p[1]) / n;
+        mistakes += p[dataset->labels[i]] < 0.5 ? 1 / n : 0;
+    }
+    double distance = sums[0] / (double)counts[0] - sums[1] / (double)counts[1];
+    assert_true(fabs(error_rate - 0.5 * erfc(fabs(distance) / sqrt(8))) < 0.005); /* 4 standard errors of each: */
+    assert_true(fabs(error_rate - mistakes) < 0.01);                              /* 0.17/200 and 0.5/200 */
+    int64_t low = 0, high = 0;
+    for (int64_t i = 0; i < 100; i++) {
+        low = x[i] < x[low] ? i : low;
+        high = x[i] > x[high] ? i : high;
+    }
+    const double *p = dataset->posteriors;
+    double slope = (log(p[2 * high] / p[2 * high + 1]) - log(p[2 * low] / p[2 * low + 1])) / ((double)x[high] - x[low]);
+    assert_true(fabs(slope - distance) < 0.05); /* its standard error is 0.01 */
+    for (int64_t i = 0; i < 100; i++) {
+        double expected = log(p[2 * low] / p[2 * low + 1]) + slope * ((double)x[i] - x[low]);
+        assert_true(fabs(log(p[2 * i] / p[2 * i + 1]) - expected) < 1e-9);
+    }
+    data_free(&splits);
+}
+
+static void test_data_generators_truth__spirals_without_noise_lie_on_their_arms(void **state)
+{
+    (void)state;
+    DataSplits splits = load(1, "{'type': 'spirals', 'count': 200, 'classes': 3, 'turns': 2, 'noise': 0}");
+    const Dataset *dataset = splits.datasets[0];
+    for (int64_t i = 0; i < dataset->count; i++) {
+        const float *point = (const float *)dataset->features + 2 * i;
+        double t = hypot(point[0], point[1]), angle = 6.283185307179586 * (2 * t + dataset->labels[i] / 3.0);
+        assert_true(t <= 1 && fabs(point[0] - t * cos(angle)) < 1e-5 && fabs(point[1] - t * sin(angle)) < 1e-5);
+    }
+    data_free(&splits);
+}
+
+/* With the same seed the noise alone differs. */
+static void test_data_generators_truth__tabular_regression_has_the_known_noise(void **state)
+{
+    (void)state;
+    DataSplits noisy = load(1, "{'type': 'tabular', 'count': 20000, 'task': 'regression', 'noise': 0.5}");
+    DataSplits exact = load(1, "{'type': 'tabular', 'count': 20000, 'task': 'regression', 'noise': 0}");
+    const Dataset *a = noisy.datasets[0], *b = exact.datasets[0];
+    assert_memory_equal(a->features, b->features, (size_t)(a->count * a->sample_stride) * sizeof(float));
+    double square = 0, mean = 0, signal = 0, n = (double)a->count;
+    for (int64_t i = 0; i < a->count; i++) {
+        double difference = (double)a->values[i] - b->values[i];
+        mean += difference / n;
+        square += difference * difference / n;
+        signal += (double)b->values[i] * b->values[i] / n;
+        const float *row = (const float *)a->features + i * a->sample_stride;
+        for (int column = 0; column < 2; column++) {
+            float sum = 0;
+            for (int level = 0; level < 4; level++)
+                sum += row[6 + 4 * column + level];
+            assert_true(sum == 1);
+        }
+    }
+    assert_true(fabs(mean) < 4 * 0.5 / sqrt(n));
+    assert_true(fabs(square / 0.25 - 1) < 4 * sqrt(2 / n));
+    assert_true(signal > 0.5); /* (2^2 on average over truths) */
+    data_free(&noisy);
+    data_free(&exact);
+}
+
+static void test_data_generators_truth__entropy_rate_of_chains_solved_by_hand(void **state)
+{
+    (void)state;
+    double stationary[4], scratch[4];
+    static const double cycle[] = {0, 1, 0, 0, 0, 1, 1, 0, 0};
+    assert_true(markov_stationary(3, 3, cycle, stationary, scratch));
+    assert_true(markov_entropy_rate(3, 3, cycle, stationary) == 0);
+    static const double uniform[] = {0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5};
+    assert_true(markov_stationary(2, 4, uniform, stationary, scratch));
+    assert_true(fabs(markov_entropy_rate(2, 4, uniform, stationary) - log(2)) < 1e-15);
+    /* Two states that are left with 0.1 and 0.4: stationary (0.8, 0.2). As order 1, and as order 2 whose
+       rows look at the newest symbol alone. */
+    static const double two[] = {0.9, 0.1, 0.4, 0.6, 0.9, 0.1, 0.4, 0.6};
+    double expected = -0.8 * (0.9 * log(0.9) + 0.1 * log(0.1)) - 0.2 * (0.4 * log(0.4) + 0.6 * log(0.6));
+    for (int64_t contexts = 2; contexts <= 4; contexts += 2) {
+        assert_true(markov_stationary(2, contexts, two, stationary, scratch));
+        assert_true(fabs(markov_entropy_rate(2, contexts, two, stationary) - expected) < 1e-12);
+    }
+    assert_true(fabs(stationary[0] - 0.8 * 0.9) < 1e-12 && fabs(stationary[1] - 0.8 * 0.1) < 1e-12);
+}
+
+/* Transitions that were counted, as an estimate of the conditional entropy; `total` tokens of `symbols`. */
+static double counted_entropy(const int32_t *tokens, int64_t total, int64_t symbols, int order)
+{
+    int64_t contexts = 1;
+    for (int i = 0; i < order; i++)
+        contexts *= symbols;
+    double *counts = arena_zero(arena, (size_t)(contexts * symbols), sizeof *counts), entropy = 0;
+    for (int64_t i = order; i < total; i++) {
+        int64_t context = 0;
+        for (int64_t k = i - order; k < i; k++)
+            context = context * symbols + tokens[k];
+        counts[context * symbols + tokens[i]]++;
+    }
+    for (int64_t c = 0; c < contexts; c++) {
+        double sum = 0;
+        for (int64_t s = 0; s < symbols; s++)
+            sum += counts[c * symbols + s];
+        for (int64_t s = 0; s < symbols; s++)
+            if (counts[c * symbols + s] > 0)
+                entropy -= counts[c * symbols + s] * log(counts[c * symbols + s] / sum);
+    }
+    return entropy / (double)(total - order);
+}
+
+static void test_data_generators_truth__markov_text_has_its_entropy_rate(void **state)
+{
+    (void)state;
+    for (int order = 1; order <= 2; order++) {
+        DataSplits splits = load(4, "{'type': 'markov-text', 'count': 200000, 'classes': 8, 'order': %d}", order);
+        const Dataset *dataset = splits.train.dataset;
+        double counted = counted_entropy(dataset->features, 200000, 8, order);
+        /* Deviation about 1 / sqrt(200000) = 0.0022; the counts' bias is 7 * 8^order / 400000. */
+        assert_true(fabs(counted - dataset->entropy_rate) < 0.01);
+        assert_true(counted_entropy(dataset->features, 200000, 8, order - 1) > counted + 0.1);
+        assert_true(splits.test.dataset->entropy_rate == dataset->entropy_rate);
+        data_free(&splits);
+    }
+    DataSplits uniform = load(4, "{'type': 'markov-text', 'smoothing': 1}");
+    assert_true(fabs(uniform.train.dataset->entropy_rate - log(26)) < 1e-12);
+    data_free(&uniform);
+    /* All but deterministic: a row is at most 1 - s + s/K once and s/K otherwise, and near enough to it. */
+    DataSplits sharp = load(4, "{'type': 'markov-text', 'smoothing': 0.002, 'concentration': 0.001, 'classes': 4}");
+    double rare = 0.002 / 4, common = 1 - 3 * rare, expected = -common * log(common) - 3 * rare * log(rare);
+    assert_true(fabs(sharp.train.dataset->entropy_rate - expected) < 1e-6);
+    data_free(&sharp);
+}
+
+static void test_data_generators_truth__markov_text_has_a_token_after_every_window(void **state)
+{
+    (void)state;
+    static const struct { int count, length, stride, windows; } cases[] = {
+        {11, 10, 10, 1}, {20, 10, 10, 1}, {21, 10, 10, 2}, {21, 10, 1, 11}, {30, 4, 3, 9},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        DataSplits splits = load(1, "{'type': 'markov-text', 'count': %d, 'val_count': 0, 'test_count': 0, "
+                                    "'length': %d, 'stride': %d, 'order': 2}",
+                                 cases[i].count, cases[i].length, cases[i].stride);
+        assert_int_equal(splits.train.count, cases[i].windows);
+        const Dataset *dataset = splits.train.dataset;
+        int64_t end = (dataset->count - 1) * dataset->sample_stride + cases[i].length + 1;
+        assert_in_range(end, cases[i].count - cases[i].stride + 1, cases[i].count);
+        for (int64_t k = 0; k < end; k++)
+            assert_in_range(((const int32_t *)dataset->features)[k], 0, 25);
+        data_free(&splits);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_data_generators_truth__posteriors_are_the_truth),
+        TEST(test_data_generators_truth__gaussian_mixture_has_the_known_bayes_error),
+        TEST(test_data_generators_truth__spirals_without_noise_lie_on_their_arms),
+        TEST(test_data_generators_truth__tabular_regression_has_the_known_noise),
+        TEST(test_data_generators_truth__entropy_rate_of_chains_solved_by_hand),
+        TEST(test_data_generators_truth__markov_text_has_its_entropy_rate),
+        TEST(test_data_generators_truth__markov_text_has_a_token_after_every_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
