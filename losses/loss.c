@@ -82,7 +82,7 @@ static bool check_classes(const Instance *loss, const LossInput *in, Error *erro
         return fail(error, "targets: classes have one axis less than the logits");
     int64_t ignored = def->ignore_index ? def->ignore_index(loss->values) : PARAM_UNSET;
     int64_t classes = logits->shape[logits->rank - 1] + def->unnamed_classes;
-    for (int64_t i = 0; i < targets->count; i++) {
+    for (int64_t i = 0; !def->own_classes && i < targets->count; i++) {
         int64_t target = tensor_i32(targets)[i];
         if ((target < 0 || target >= classes) && target != ignored)
             return fail(error, "targets: %lld at row %lld is outside 0..%lld", (long long)target, (long long)i,

@@ -58,6 +58,7 @@ typedef struct LossDef {
     int properties;
     int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
     int64_t least_columns;      /* size of the logits' last axis */
+    bool own_classes;           /* `check` knows how many classes there are */
     int64_t unnamed_classes;    /* classes without a column of logits: 1 where the columns are thresholds between them */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
