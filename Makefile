@@ -36,7 +36,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check unit lint asan fuzz install uninstall dist clean help
+.PHONY: all check unit lint asan cross-arm64 fuzz install uninstall dist clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/xent ## build the program
@@ -98,6 +98,9 @@ fuzz: $(FUZZERS) ## a short run of every fuzz target
 		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
 		$$target -runs=20000 -max_len=4096 -verbosity=0 -artifact_prefix=$$found/ $$found $$seeds || exit 1; done
 
+cross-arm64: ## build for arm64 with Debian's cross compiler and run the unit tests under qemu (scripts/cross-arm64.sh)
+	sh scripts/cross-arm64.sh
+
 lint: ## layering of includes, size of files
 	sh scripts/lint.sh
 
@@ -117,6 +120,6 @@ clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1: /p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
