@@ -64,11 +64,26 @@ $(BUILD)/tests/%: tests/%.c $(OBJECTS)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OBJECTS) $(LIBS) -lcmocka
 
 # What the fuzz targets read with, built for them anew with the fuzzer's instrumentation.
-FUZZED := core/base/array.c data/decode.c data/npy.c data/idx.c data/csv_read.c core/base/error.c core/base/memory.c core/base/file.c
+FUZZED := $(filter core/base/% data/%,$(SOURCES))
+FUZZ_OBJECTS := $(FUZZED:%.c=$(BUILD)/fuzz/objects/%.o) $(BUILD)/fuzz/objects/registry.o
+FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -I. -MMD -MP -Wno-initializer-overrides -g -O1 -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED)
+$(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
-	clang -std=c11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+# The components that are fuzzed, and no others.
+$(BUILD)/fuzz/objects/registry.c: scripts/generate-registry.sh $(FUZZED)
+	@mkdir -p $(@D)
+	sh scripts/generate-registry.sh $(FUZZED) > $@
+
+$(BUILD)/fuzz/objects/registry.o: $(BUILD)/fuzz/objects/registry.c
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJECTS) $(LIBS)
 
 check: all $(TESTS) ## all tests
 	sh scripts/run-tests.sh $(BUILD)
@@ -77,7 +92,11 @@ asan: ## all tests with the address and undefined-behaviour sanitizers
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-format-truncation' check
 
 fuzz: $(FUZZERS) ## a short run of every fuzz target
-	for target in $(FUZZERS); do $$target -runs=20000 -max_len=4096 -verbosity=0 || exit 1; done
+	for target in $(FUZZERS); do \
+		seeds=tests/fuzz/corpus/$${target##*/fuzz_}; \
+		found=$(BUILD)/fuzz/found/$${target##*/}; \
+		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
+		$$target -runs=20000 -max_len=4096 -verbosity=0 -artifact_prefix=$$found/ $$found $$seeds || exit 1; done
 
 lint: ## layering of includes, size of files
 	sh scripts/lint.sh

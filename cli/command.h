@@ -9,6 +9,8 @@ typedef struct Option {
     const char *name;       /* without the dashes */
     const char *value;      /* what its argument is called, NULL: a flag */
     const char *help;
+    char letter;            /* short form, 'o' for -o; 0: none */
+    bool repeatable;        /* may be given more than once */
 } Option;
 
 /* What the command line said: parsed by the command's own rows and the common ones. */
@@ -35,7 +37,19 @@ void command_print_help(const Command *command);
 void print_json_object(cJSON *object);
 /* NULL when the option was not given. */
 const char *argument_option(const Arguments *arguments, const char *name);
+/* All values of a repeatable option in their order, ending with NULL; memory_free the list. */
+const char **argument_options(const Arguments *arguments, const char *name);
+/* NULL when --seed was not given, else *seed. False: not digits, 0 to 2^63-1. */
+bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **given, Error *error);
+/* *value keeps what it holds when the option was not given. Decimal digits from least to most; a finite
+   number above 0. */
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value,
+                      Error *error);
+bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
 
-extern const Command command_eval, command_help, command_list, command_version;
+/* What main ends with after a command that went well; 0 unless a signal ended it. */
+extern int command_exit_status;
+
+extern const Command command_calibrate, command_distill, command_eval, command_help, command_list, command_train, command_version;
 
 #endif

@@ -2,16 +2,23 @@
    add it here and as man/xent-NAME.1. */
 #include "cli/command.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_eval, &command_list, &command_version, &command_help, NULL};
+const Command *const commands[] = {&command_train, &command_eval, &command_calibrate, &command_distill, &command_list, &command_version, &command_help, NULL};
+
+int command_exit_status;
 
 const Option common_options[] = {
-    {"json", NULL, "print the result as one JSON object"},
-    {"quiet", NULL, "print nothing on standard error but errors"},
-    {"threads", "N", "number of threads; the result does not depend on it"},
-    {"help", NULL, "print this text (also -h)"},
+    {"set", "PATH=JSON", "change a key of the config, such as model.hidden=[64]; may be given again", 0, true},
+    {"seed", "N", "seed of every random number; 0 to 2^63-1", 0, false},
+    {"json", NULL, "print the result as one JSON object", 0, false},
+    {"quiet", NULL, "print nothing on standard error but errors", 0, false},
+    {"threads", "N", "number of threads; the result does not depend on it", 0, false},
+    {"help", NULL, "print this text", 'h', false},
     {0},
 };
 
@@ -28,7 +35,10 @@ static void print_options(const Option *options)
     for (; options && options->name; options++) {
         char left[64];
         snprintf(left, sizeof left, "--%s %s", options->name, options->value ? options->value : "");
-        printf("  %-22s %s\n", left, options->help);
+        printf("  %-22s %s", left, options->help);
+        if (options->letter)
+            printf(" (also -%c)", options->letter);
+        putchar('\n');
     }
 }
 
@@ -45,6 +55,55 @@ const char *argument_option(const Arguments *arguments, const char *name)
         if (strcmp(arguments->option_names[i], name) == 0)
             return arguments->option_values[i];
     return NULL;
+}
+
+const char **argument_options(const Arguments *arguments, const char *name)
+{
+    size_t count = 0, all = 0;
+    while (arguments->option_names[all])
+        all++;
+    const char **values = memory_array(all + 1, sizeof *values);
+    for (size_t i = 0; i < all; i++)
+        if (strcmp(arguments->option_names[i], name) == 0)
+            values[count++] = arguments->option_values[i];
+    return values;
+}
+
+bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **given, Error *error)
+{
+    int64_t value = -1;
+    if (!argument_integer(arguments, "seed", 0, INT64_MAX, &value, error))
+        return false;
+    *seed = value < 0 ? 0 : (uint64_t)value;
+    *given = value < 0 ? NULL : seed;
+    return true;
+}
+
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error)
+{
+    const char *text = argument_option(arguments, name);
+    if (!text)
+        return true;
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || number < least || number > most)
+        return fail_usage(error, "--%s: expected decimal digits, %lld to %lld, got \"%s\"", name, (long long)least, (long long)most, text);
+    *value = number;
+    return true;
+}
+
+bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error)
+{
+    const char *text = argument_option(arguments, name);
+    if (!text)
+        return true;
+    char *end;
+    double number = strtod(text, &end);
+    if (text[0] == '\0' || *end || !(number > 0) || !isfinite(number))
+        return fail_usage(error, "--%s: expected a number above 0, got \"%s\"", name, text);
+    *value = number;
+    return true;
 }
 
 void print_json_object(cJSON *object)

@@ -1,122 +1,179 @@
-/* xent eval --logits Z.npy --targets Y.npy: the registered metrics of arrays. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* xent eval RUN [CONFIG]: the metrics of a trained model on a split of its data, or of other data.
+   xent eval [DIR] --logits Z.npy --targets Y.npy: of arrays, after the calibration in DIR. */
+#include <string.h>
 
-#include "cli/command.h"
-#include "core/metrics/metric.h"
-#include "data/npy.h"
+#include "cli/arrays.h"
+#include "cli/evaluation.h"
+#include "core/base/file.h"
+#include "core/calibrate/calibrate.h"
+#include "core/train/folder.h"
+#include "core/train/outputs.h"
+#include "core/train/saved.h"
 
-enum { RESAMPLES = 1000 };
-
-static bool parse_seed(const char *text, uint64_t *seed, Error *error)
+/* Replaces the logits by calibrated ones. */
+static bool apply_calibration(const char *folder, const Arguments *arguments, Arena *arena, PredictionInput *input,
+                              Error *error)
 {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno || value > INT64_MAX)
-        return fail_usage(error, "--seed: expected decimal digits, 0 to 2^63-1, got \"%s\"", text);
-    *seed = value;
-    return true;
-}
-
-static bool read_logits(const char *path, Arena *arena, Array *logits, Error *error)
-{
-    if (!npy_read(path, arena, logits, error))
+    Calibration calibration;
+    const char *path = path_join(arena, folder, "calibration.json");
+    const char *logits_path = argument_option(arguments, "logits");
+    if (!calibration_read(path, arena, &calibration, error))
         return false;
-    if (array_is_integer(logits) || logits->rank != 2 || logits->shape[0] < 1 || logits->shape[1] < 1)
-        return fail(error, "%s: expected logits [samples, classes] of f4 or f8", path);
-    for (int64_t i = 0; i < logits->count; i++)
-        if (!isfinite(array_value(logits, i)))
-            return fail(error, "%s: row %lld is not finite", path, (long long)(i / logits->shape[1]));
+    if (input->kind != PREDICTION_CLASSIFICATION)
+        return fail(error, "%s: only class logits can be calibrated", logits_path);
+    if (input->classes != calibration.classes)
+        return fail(error, "%s: %lld classes, but %s was fitted to %lld", logits_path, (long long)input->classes, path,
+                    (long long)calibration.classes);
+    int64_t bad = logits_first_bad_row(input->count, input->classes, input->logits, false);
+    if (bad >= 0)
+        return fail(error, "%s: row %lld is not finite, and a calibrator needs it to be", logits_path, (long long)bad);
+    double *calibrated = arena_zero(arena, (size_t)(input->count * input->classes), sizeof *calibrated);
+    if (!calibration_apply(&calibration, input->count, input->logits, calibrated, error))
+        return fail_at(error, "%s", logits_path);
+    input->logits = calibrated;
+    input->probabilities_only = calibration.method->gives_probabilities;
     return true;
 }
 
-static bool read_targets(const char *path, Arena *arena, const Array *logits, Array *targets, Error *error)
+/* An option that does not apply is an error, not ignored. */
+static bool only_for(const Arguments *arguments, bool arrays, Error *error)
 {
-    if (!npy_read(path, arena, targets, error))
+    static const char *const of_arrays[] = {"weights", "kind", "bytes-per-token", NULL}, *const of_models[] = {"split", "output", "force", "set", NULL};
+    for (const char *const *name = arrays ? of_models : of_arrays; *name; name++)
+        if (argument_option(arguments, *name))
+            return fail_usage(error, "--%s: does not apply to %s", *name, arrays ? "arrays" : "a model");
+    if (arrays && arguments->count > 1)
+        return fail_usage(error, "eval: arrays are measured after one calibration at most; usage: xent eval [DIR] --logits FILE --targets FILE");
+    return true;
+}
+
+static bool write_evaluation(const char *folder, const cJSON *json, bool force, Error *error)
+{
+    Arena *arena = arena_new();
+    const char *path = path_join(arena, folder, "evaluation.json");
+    char *text = cJSON_Print(json);
+    bool good = (force || !file_exists(path) || fail_usage(error, "%s: exists; --force replaces it", path))
+                && folder_make(folder, error) && file_write(path, text, strlen(text), error);
+    cJSON_free(text);
+    arena_free(arena);
+    return good;
+}
+
+static void print(const MeasuredSplit *measured, const Arguments *arguments)
+{
+    if (!argument_option(arguments, "quiet"))
+        measured_warn(measured);
+    if (argument_option(arguments, "json"))
+        print_json_object(measured_json(measured));
+    else
+        measured_print(measured);
+}
+
+typedef struct Settings { uint64_t seed; const uint64_t *seed_given; int64_t resamples; double bytes_per_token; } Settings;
+
+static bool eval_arrays(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)
+{
+    PredictionInput input;
+    if (!arrays_need(arguments, "eval", error) || !arrays_read(arguments, argument_option(arguments, "kind"), arena, &input, error)
+        || (arguments->count && !apply_calibration(arguments->words[0], arguments, arena, &input, error)))
         return false;
-    if (!array_is_integer(targets) || targets->rank != 1 || targets->count != logits->shape[0])
-        return fail(error, "%s: expected %lld integer targets, one a row of the logits", path, (long long)logits->shape[0]);
-    int64_t *classes = arena_alloc(arena, (size_t)targets->count * sizeof *classes);
-    for (int64_t i = 0; i < targets->count; i++) {
-        int64_t target = classes[i] = array_integer(targets, i);
-        if (target < 0 || target >= logits->shape[1])
-            return fail(error, "%s: target %lld at row %lld is outside 0..%lld", path, (long long)target, (long long)i, (long long)logits->shape[1] - 1);
-    }
-    targets->type = ARRAY_I64; /* whatever width the file had, the metrics take int64_t */
-    targets->data = classes;
+    input.bytes_per_token = settings->bytes_per_token;
+    MeasuredSplit measured = measure_outputs(arena, NULL, &input, NULL, settings->seed, (int)settings->resamples);
+    print(&measured, arguments);
     return true;
 }
 
-static void print_json(int64_t count, const Component *const *items, const double *values, const double (*intervals)[2])
+static bool choose_split(const Arguments *arguments, const DataSplits *splits, const char **name, const DataSplit **split, Error *error)
 {
-    cJSON *object = cJSON_CreateObject();
-    cJSON_AddNullToObject(object, "split");
-    cJSON_AddNumberToObject(object, "n", (double)count);
-    cJSON *metrics = cJSON_AddObjectToObject(object, "metrics"), *ci = cJSON_AddObjectToObject(object, "ci");
-    for (int i = 0; items[i]; i++) {
-        cJSON_AddItemToObject(metrics, items[i]->name, json_number9(values[i]));
-        cJSON_AddItemToObject(ci, items[i]->name, json_numbers9(intervals[i], 2));
-    }
-    print_json_object(object);
+    const struct { const char *name; const DataSplit *split; } all[] = {{"train", &splits->train}, {"val", &splits->val}, {"test", &splits->test}};
+    *name = argument_option(arguments, "split");
+    if (!*name)
+        *name = splits->test.count ? "test" : splits->val.count ? "val" : "train";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].name, *name) == 0)
+            *split = all[i].split;
+    if (!*split)
+        return fail_usage(error, "--split: expected train, val or test, got \"%s\"", *name);
+    return (*split)->count || fail(error, "--split: the data has no %s split", *name);
 }
 
-static void print_table(int64_t count, const Component *const *items, const double *values, const double (*intervals)[2])
+static bool measure_model(const Arguments *arguments, const Settings *settings, const SavedModel *saved, const Config *config,
+                          const DataSplits *splits, Arena *arena, Error *error)
 {
-    printf("%lld samples; 95%% bootstrap intervals of %d resamples\n", (long long)count, RESAMPLES);
-    for (int i = 0; items[i]; i++)
-        printf("%-18s %10.6g  [%.6g, %.6g]\n", items[i]->name, values[i], intervals[i][0], intervals[i][1]);
+    const char *name;
+    const DataSplit *split = NULL;
+    PredictionInput outputs;
+    if (!choose_split(arguments, splits, &name, &split, error)
+        || !split_outputs(saved->model, split, saved->config->train.eval_batch_size, arena, &outputs, error)
+        || !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
+        return false;
+    const cJSON *names = config ? config->metrics : saved->config->metrics;
+    uint64_t seed = settings->seed_given ? settings->seed : (uint64_t)saved->config->seed;
+    MeasuredSplit measured = measure_outputs(arena, name, &outputs, names, seed, (int)settings->resamples);
+    if (!saved->calibration)
+        measured.loss = split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
+    const char *folder = argument_option(arguments, "output");
+    cJSON *json = measured_json(&measured);
+    bool good = !folder || write_evaluation(folder, json, argument_option(arguments, "force") != NULL, error);
+    cJSON_Delete(json);
+    if (good)
+        print(&measured, arguments);
+    return good;
 }
 
-static void measure(Arena *arena, const Array *logits, const Array *targets, uint64_t seed, bool json)
+static bool eval_model(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)
 {
-    double *z = arena_zero(arena, (size_t)logits->count, sizeof *z);
-    array_to_doubles(logits, z);
-    Predictions predictions = predictions_from_logits(arena, logits->shape[0], logits->shape[1], z, targets->data);
-    int64_t *rows = arena_zero(arena, (size_t)predictions.count, sizeof *rows);
-    for (int64_t i = 0; i < predictions.count; i++)
-        rows[i] = i;
-    const ComponentKind *kind = component_kind("metric");
-    size_t count = 0;
-    while (kind->items[count])
-        count++;
-    double *values = arena_zero(arena, count, sizeof *values), (*intervals)[2] = arena_zero(arena, count, sizeof *intervals);
-    for (size_t i = 0; i < count; i++) {
-        const MetricDef *metric = (const MetricDef *)kind->items[i];
-        values[i] = metric->measure(&predictions, rows, predictions.count, arena);
-        bootstrap_interval(metric, &predictions, seed, RESAMPLES, intervals[i]);
+    const char **sets = argument_options(arguments, "set");
+    bool other = arguments->count == 2;
+    SavedModel *saved = saved_open(arguments->words[0], other ? NULL : sets, other ? NULL : settings->seed_given, error);
+    Config *config = saved && other ? config_load(arguments->words[1], sets, settings->seed_given, error) : NULL;
+    memory_free(sets);
+    DataSplits splits = {0};
+    bool good = saved && (config || !other) && saved_load_data(saved, config, &splits, error);
+    if (good) {
+        good = measure_model(arguments, settings, saved, config, &splits, arena, error);
+        data_free(&splits);
     }
-    (json ? print_json : print_table)(predictions.count, kind->items, values, (const double(*)[2])intervals);
+    config_free(config);
+    saved_close(saved);
+    return good;
 }
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    const char *logits_path = argument_option(arguments, "logits"), *targets_path = argument_option(arguments, "targets");
-    const char *seed_text = argument_option(arguments, "seed");
-    uint64_t seed = 0;
-    if (!logits_path || !targets_path)
-        return fail_usage(error, "eval: --%s FILE is missing", logits_path ? "targets" : "logits");
-    if (seed_text && !parse_seed(seed_text, &seed, error))
+    Settings settings = {.resamples = 1000};
+    if (!argument_seed(arguments, &settings.seed, &settings.seed_given, error)
+        || !argument_integer(arguments, "resamples", 0, 1000000, &settings.resamples, error)
+        || !argument_number(arguments, "bytes-per-token", &settings.bytes_per_token, error))
+        return false;
+    bool arrays = argument_option(arguments, "logits") || argument_option(arguments, "targets") || arguments->count == 0;
+    if (!only_for(arguments, arrays, error))
         return false;
     Arena *arena = arena_new();
-    Array logits, targets;
-    bool good = read_logits(logits_path, arena, &logits, error) && read_targets(targets_path, arena, &logits, &targets, error);
-    if (good)
-        measure(arena, &logits, &targets, seed, argument_option(arguments, "json") != NULL);
+    Tape *tape = tape_new();
+    tape_use(tape);
+    bool good = (arrays ? eval_arrays : eval_model)(arguments, &settings, arena, error);
+    tape_free(tape);
     arena_free(arena);
     return good;
 }
 
 static const Option options[] = {
-    {"logits", "FILE", "NPY array [samples, classes], f4 or f8"},
-    {"targets", "FILE", "NPY array [samples] of integer classes"},
-    {"seed", "N", "seed of the bootstrap (0)"},
+    ARRAY_OPTION_ROWS,
+    {"kind", "KIND", "of arrays: classification, multi-label, regression or tokens; told from them when not given", 0, false},
+    {"bytes-per-token", "X", "of arrays: mean length of a token, for bits_per_byte", 0, false},
+    {"split", "NAME", "of a model's data: train, val or test (test, where there is one)", 0, false},
+    {"output", "DIR", "write DIR/evaluation.json", 'o', false},
+    {"force", NULL, "replace an evaluation that is there", 0, false},
+    {"resamples", "N", "resamples of the bootstrap (1000); 0: no intervals", 0, false},
     {0},
 };
 
 const Command command_eval = {
-    .name = "eval", .synopsis = "eval --logits FILE --targets FILE [--json]", .summary = "metrics of logits, with intervals",
-    .description = "Prints every registered metric of an array of logits, with 95% bootstrap intervals.",
-    .options = options, .run = run,
+    .name = "eval", .synopsis = "eval RUN [CONFIG] [-o DIR] | eval [DIR] --logits FILE --targets FILE",
+    .summary = "metrics of a trained model or of arrays, with intervals",
+    .description = "Prints the metrics that apply, with 95% bootstrap intervals: of a trained model (a run folder or\n"
+                   "a .safetensors file) on a split of its data, or of the data that CONFIG names; or of arrays,\n"
+                   "after the calibration that xent calibrate wrote to DIR.",
+    .most = 2, .options = options, .run = run,
 };

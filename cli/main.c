@@ -2,9 +2,9 @@
    an Error into one line and an exit status. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,25 +41,16 @@ static void keep_standard_descriptors(void)
                 _exit(STATUS_FAILED); /* the wrong direction: using it is an error, as it should be */
 }
 
-static const Option *find_option(const Command *command, const char *name, size_t length)
+/* By name, or by letter where name is NULL. */
+static const Option *find_option(const Command *command, const char *name, size_t length, char letter)
 {
     const Option *tables[] = {command->options, common_options};
     for (int t = 0; t < 2; t++)
         for (const Option *option = tables[t]; option && option->name; option++)
-            if (strlen(option->name) == length && strncmp(option->name, name, length) == 0)
+            if (name ? strlen(option->name) == length && strncmp(option->name, name, length) == 0
+                     : option->letter == letter)
                 return option;
     return NULL;
-}
-
-static bool set_threads(const char *text, Error *error)
-{
-    char *end;
-    errno = 0;
-    long count = strtol(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno || count < 1 || count > 1024)
-        return fail_usage(error, "--threads: expected an integer from 1 to 1024, got \"%s\"", text);
-    threads_set((int)count);
-    return true;
 }
 
 typedef struct Parsed {
@@ -67,17 +58,20 @@ typedef struct Parsed {
     int word_count, option_count;
 } Parsed;
 
-/* One "--name", "--name=value" or "--name value"; *at moves past what it takes. */
+/* One "--name", "--name=value", "--name value" or "-n value"; *at moves past what it takes. */
 static bool parse_option(const Command *command, int count, char **words, int *at, Parsed *parsed, Error *error)
 {
     const char *word = words[*at];
-    const char *name = strcmp(word, "-h") == 0 ? "help" : word + 2, *equals = strchr(name, '=');
-    size_t length = equals ? (size_t)(equals - name) : strlen(name);
-    const Option *option = word[1] == '-' || strcmp(word, "-h") == 0 ? find_option(command, name, length) : NULL;
+    const char *name = word[1] == '-' ? word + 2 : NULL, *equals = name ? strchr(name, '=') : NULL;
+    const Option *option = NULL;
+    if (name)
+        option = find_option(command, name, equals ? (size_t)(equals - name) : strlen(name), 0);
+    else if (word[2] == '\0')
+        option = find_option(command, NULL, 0, word[1]);
     if (!option)
         return fail_usage(error, "%s: unknown option; see xent help %s", word, command->name);
     for (int i = 0; i < parsed->option_count; i++)
-        if (strcmp(parsed->names[i], option->name) == 0)
+        if (strcmp(parsed->names[i], option->name) == 0 && !option->repeatable)
             return fail_usage(error, "--%s: given twice", option->name);
     const char *value = equals ? equals + 1 : "";
     if (!option->value && equals)
@@ -90,6 +84,14 @@ static bool parse_option(const Command *command, int count, char **words, int *a
     parsed->names[parsed->option_count] = option->name;
     parsed->values[parsed->option_count++] = value;
     return true;
+}
+
+/* Cores that this process may use. */
+static int64_t usable_cores(void)
+{
+    cpu_set_t set;
+    int64_t cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return cores < 1 ? 1 : cores > 1024 ? 1024 : cores;
 }
 
 static bool run_command(const Command *command, int count, char **words, Error *error)
@@ -107,9 +109,9 @@ static bool run_command(const Command *command, int count, char **words, Error *
             parsed.words[parsed.word_count++] = words[i];
     }
     Arguments arguments = {parsed.word_count, parsed.words, parsed.names, parsed.values};
-    const char *threads = good ? argument_option(&arguments, "threads") : NULL;
-    if (threads)
-        good = set_threads(threads, error);
+    int64_t threads = usable_cores();
+    good = good && argument_integer(&arguments, "threads", 1, 1024, &threads, error);
+    threads_set((int)threads);
     if (good && argument_option(&arguments, "help"))
         command_print_help(command);
     else if (good && (parsed.word_count < command->least || parsed.word_count > command->most))
@@ -153,5 +155,5 @@ int main(int count, char **words)
     threads_stop();
     if ((fflush(stdout) != 0 || ferror(stdout)) && good)
         good = fail_errno(&error, "standard output");
-    return good ? STATUS_OK : report(&error);
+    return good ? command_exit_status : report(&error);
 }

@@ -6,6 +6,7 @@
 
 #include "core/base/random.h"
 #include "core/tensor/linear_algebra.h"
+#include "core/tensor/operations.h"
 
 static Arena *arena;
 
@@ -203,8 +204,8 @@ static void test_linear_algebra__singular_values(void **state)
     (void)state;
     for (int k = 0; k < SHAPES; k++) {
         int64_t m = shapes[k].m, n = shapes[k].n, rank = m < n ? m : n;
-        double *a = of_rank(m, n, shapes[k].rank, shapes[k].scale, (uint32_t)k), *u = matrix(m, rank), *s = matrix(1, rank),
-               *v = matrix(n, rank), *scaled = matrix(m, rank);
+        double *a = of_rank(m, n, shapes[k].rank, shapes[k].scale, (uint32_t)k), *u = matrix(m, rank),
+               *s = matrix(1, rank), *v = matrix(n, rank), *scaled = matrix(m, rank);
         assert_true(matrix_svd(m, n, a, u, s, v, arena));
         check_orthonormal_columns(m, rank, u);
         check_orthonormal_columns(n, rank, v);
@@ -258,6 +259,28 @@ static void test_linear_algebra__least_squares(void **state)
     check_near(2, x, (double[]){2, 2}, 1e-14);
 }
 
+/* As operations: one matrix of a batch that has no result leaves the others theirs. */
+static void test_linear_algebra__what_does_not_exist_is_nan(void **state)
+{
+    (void)state;
+    Tape *tape = tape_new();
+    tape_use(tape);
+    Tensor *a = t_wrap(ARRAY_F32, SHAPE(2, 2, 2), (float[]){1, 2, 2, 4, 4, 0, 0, 9});
+    Tensor *results[] = {t_cholesky(a), t_inverse(a), t_log_determinant(a)};
+    double diagonal[] = {2, 3, 0.25, 1.0 / 9};
+    for (int k = 0; k < 2; k++) {
+        assert_true(isnan(tensor_value(results[k], 0)) && isnan(tensor_value(results[k], 3)));
+        for (int i = 0; i < 2; i++)
+            check_near(1, (double[]){tensor_value(results[k], 4 + 3 * i)}, &diagonal[2 * k + i], 1e-7);
+    }
+    assert_true(isnan(tensor_value(results[2], 0)));
+    check_near(1, (double[]){tensor_value(results[2], 1)}, (double[]){log(36)}, 1e-6);
+    Tensor *x = t_solve(a, t_full(ARRAY_F32, SHAPE(2, 2, 1), 18));
+    assert_true(isnan(tensor_value(x, 0)));
+    check_near(2, (double[]){tensor_value(x, 2), tensor_value(x, 3)}, (double[]){4.5, 2}, 1e-6);
+    tape_free(tape);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_linear_algebra__singular_values),
         cmocka_unit_test(test_linear_algebra__pseudo_inverse),
         cmocka_unit_test(test_linear_algebra__least_squares),
+        cmocka_unit_test(test_linear_algebra__what_does_not_exist_is_nan),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

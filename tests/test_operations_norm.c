@@ -7,6 +7,7 @@
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
+#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 static Tape *tape;
@@ -62,7 +63,8 @@ static Tensor *apply(Kind kind, Tensor *x, Tensor *scale, Tensor *shift)
 static void run(Kind kind, ArrayType type, int rank, const int64_t *shape, Tensor **results)
 {
     int64_t channels = kind == LAYER || kind == RMS ? shape[rank - 1] : shape[1];
-    Tensor *inputs[3] = {leaf(type, rank, shape, 0.5, 2, 0), leaf(type, 1, &channels, 1, 0.5, 1), leaf(type, 1, &channels, 0, 1, 2)};
+    Tensor *inputs[3] = {leaf(type, rank, shape, 0.5, 2, 0), leaf(type, 1, &channels, 1, 0.5, 1),
+                         leaf(type, 1, &channels, 0, 1, 2)};
     results[0] = apply(kind, inputs[0], inputs[1], inputs[2]);
     Tensor *seed = leaf(type, results[0]->rank, results[0]->shape, 0, 1, 3);
     seed->requires_gradient = false;
@@ -71,8 +73,8 @@ static void run(Kind kind, ArrayType type, int rank, const int64_t *shape, Tenso
 
 typedef struct Case { Kind kind; int rank; int64_t shape[4]; } Case;
 static const Case cases[] = {
-    {LAYER, 2, {700, 130}}, {LAYER, 3, {3, 1, 9001}}, {RMS, 2, {1500, 65}}, {GROUP, 4, {3, 8, 70, 61}}, {GROUP, 2, {50, 64}},
-    {BATCH, 2, {1100, 150}}, {BATCH, 4, {9, 7, 33, 31}}, {BATCH, 3, {5000, 3, 2}},
+    {LAYER, 2, {700, 130}}, {LAYER, 3, {3, 1, 9001}}, {RMS, 2, {1500, 65}},       {GROUP, 4, {3, 8, 70, 61}},
+    {GROUP, 2, {50, 64}},   {BATCH, 2, {1100, 150}},  {BATCH, 4, {9, 7, 33, 31}}, {BATCH, 3, {5000, 3, 2}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -109,14 +111,17 @@ static void test_operations_norm__known_values(void **state)
     (void)state;
     Tensor *x = t_wrap(ARRAY_F32, SHAPE(2, 2), (float[]){1, 3, 5, 9}), *mean, *variance;
     check_near(t_layer_norm(x, NULL, NULL, 0), t_wrap(ARRAY_F32, SHAPE(2, 2), (float[]){-1, 1, -1, 1}), 1e-6);
-    Tensor *scale = t_wrap(ARRAY_F32, SHAPE(2), (float[]){2, 10}), *shift = t_wrap(ARRAY_F32, SHAPE(2), (float[]){0.5F, 0});
+    Tensor *scale = t_wrap(ARRAY_F32, SHAPE(2), (float[]){2, 10}),
+           *shift = t_wrap(ARRAY_F32, SHAPE(2), (float[]){0.5F, 0});
     check_near(t_batch_norm(x, scale, shift, 0, &mean, &variance),
                t_wrap(ARRAY_F32, SHAPE(2, 2), (float[]){-1.5F, -10, 2.5F, 10}), 1e-6);
     check_near(mean, t_wrap(ARRAY_F32, SHAPE(2), (float[]){3, 6}), 1e-7);
     check_near(variance, t_wrap(ARRAY_F32, SHAPE(2), (float[]){4, 9}), 1e-7);
     assert_false(mean->requires_gradient);
-    check_near(t_batch_norm_fixed(x, scale, shift, mean, variance, 0), t_batch_norm(x, scale, shift, 0, NULL, NULL), 1e-6);
-    check_near(t_rms_norm(x, NULL, 4), t_wrap(ARRAY_F32, SHAPE(2, 2), (float[]){1.0F / 3, 1, 5 / sqrtf(57), 9 / sqrtf(57)}), 1e-6);
+    check_near(t_batch_norm_fixed(x, scale, shift, mean, variance, 0), t_batch_norm(x, scale, shift, 0, NULL, NULL),
+               1e-6);
+    check_near(t_rms_norm(x, NULL, 4),
+               t_wrap(ARRAY_F32, SHAPE(2, 2), (float[]){1.0F / 3, 1, 5 / sqrtf(57), 9 / sqrtf(57)}), 1e-6);
     tape_reset();
 }
 
@@ -143,5 +148,12 @@ int main(void)
         cmocka_unit_test(test_operations_norm__known_values),
         cmocka_unit_test(test_operations_norm__large_mean),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
+    int failures = 0;
+    for (int i = 0; i < 3; i++) {
+        Error error;
+        if (kernels_select(isas[i], &error))
+            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
+    }
+    return failures;
 }

@@ -113,10 +113,11 @@ static size_t add_text(JsonSource *source, const char *name, bool is_file, cJSON
     return source->text_count++;
 }
 
-static cJSON *parse(JsonSource *source, const char *name, bool is_file, const char *text, size_t size, Error *error)
+static cJSON *parse(JsonSource *source, const char *name, bool is_file, int first_line, const char *text, size_t size,
+                    Error *error)
 {
     if (size > JSON_MAX_BYTES) {
-        fail_usage(error, "%s:1: more than %d bytes", name, (int)JSON_MAX_BYTES);
+        fail_usage(error, "%s:%d: more than %d bytes", name, first_line, (int)JSON_MAX_BYTES);
         return NULL;
     }
     char *copy = memory_new(size + 1);
@@ -124,10 +125,10 @@ static cJSON *parse(JsonSource *source, const char *name, bool is_file, const ch
         memcpy(copy, text, size);
     JsonLines lines;
     cJSON *tree = NULL;
-    if (json_scan(name, copy, size, &lines, error)) {
+    if (json_scan(name, first_line, copy, size, &lines, error)) {
         tree = cJSON_ParseWithLengthOpts(copy, size + 1, NULL, true);
         if (!tree)
-            fail_usage(error, "%s:1: not valid JSON", name);
+            fail_usage(error, "%s:%d: not valid JSON", name, first_line);
     }
     if (tree) {
         const int *line = lines.items;
@@ -140,7 +141,13 @@ static cJSON *parse(JsonSource *source, const char *name, bool is_file, const ch
 
 cJSON *json_parse(JsonSource *source, const char *name, const char *text, size_t size, Error *error)
 {
-    return parse(source, name, false, text, size, error);
+    return parse(source, name, false, 1, text, size, error);
+}
+
+cJSON *json_parse_line(JsonSource *source, const char *name, int first_line, const char *text, size_t size,
+                       Error *error)
+{
+    return parse(source, name, false, first_line, text, size, error);
 }
 
 cJSON *json_parse_file(JsonSource *source, const char *path, Error *error)
@@ -150,7 +157,7 @@ cJSON *json_parse_file(JsonSource *source, const char *path, Error *error)
     size_t size;
     cJSON *tree = NULL;
     if (file_read(path, JSON_MAX_BYTES, arena, &data, &size, error))
-        tree = parse(source, path, true, (const char *)data, size, error);
+        tree = parse(source, path, true, 1, (const char *)data, size, error);
     else
         error->status = STATUS_USAGE; /* a config that cannot be read was named wrongly */
     arena_free(arena);
@@ -202,4 +209,16 @@ cJSON *json_numbers9(const double *values, int64_t count)
     for (int64_t i = 0; i < count; i++)
         cJSON_AddItemToArray(list, json_number9(values[i]));
     return list;
+}
+
+cJSON *json_number_exact(double value)
+{
+    char text[32];
+    if (!isfinite(value))
+        return cJSON_CreateNull();
+    snprintf(text, sizeof text, "%.15g", value);
+    if (strtod(text, NULL) == value)
+        return cJSON_CreateNumber(value);
+    snprintf(text, sizeof text, "%.17g", value);
+    return cJSON_CreateRaw(text);
 }

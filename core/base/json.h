@@ -19,6 +19,9 @@ void json_source_free(JsonSource *source);
 
 /* The tree belongs to the source. `name` is what messages call the text. */
 cJSON *json_parse(JsonSource *source, const char *name, const char *text, size_t size, Error *error);
+/* The same where the text begins on `first_line` of a longer one, as a line of JSONL does. */
+cJSON *json_parse_line(JsonSource *source, const char *name, int first_line, const char *text, size_t size,
+                       Error *error);
 cJSON *json_parse_file(JsonSource *source, const char *path, Error *error);
 /* File name of a value (NULL when it was made, not read) and its line. */
 const char *json_place(const JsonSource *source, const cJSON *value, int *line);
@@ -30,5 +33,8 @@ cJSON *json_copy(JsonSource *source, const cJSON *value);
 /* Numbers as the contract prints them: 9 significant digits, null when not finite. */
 cJSON *json_number9(double value);
 cJSON *json_numbers9(const double *values, int64_t count);
+/* Reads back as the same double. cJSON prints 15 digits when they are close enough, which is not the same,
+   so a number that needs more becomes raw text; the parser of parameters reads that as a number. */
+cJSON *json_number_exact(double value);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
+#include "core/base/utf8.h"
 
 enum { NUMBER_MAX = 63 }; /* cJSON cuts longer numbers off */
 
@@ -20,7 +21,7 @@ typedef struct Scanner {
     const char *name;
     char *text;                 /* ends with a NUL, and holds no other: reading one past is safe */
     size_t at;
-    int line, depth;
+    int first_line, line, depth;
     JsonLines *lines;
     Key *keys;                  /* of all open objects, the innermost last */
     size_t key_count, key_capacity;
@@ -36,29 +37,12 @@ static bool refuse(Scanner *scanner, const char *message)
     return fail_usage(scanner->error, "%s:%d: %s", scanner->name, scanner->line, message);
 }
 
-/* Bytes of the valid UTF-8 sequence at `at`, 0 when it is not valid (overlong and surrogates included). */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t length = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
-    if (at[0] < 0xC2 || at[0] > 0xF4 || length > left)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xED && at[1] > 0x9F;
-    bool too_large = at[0] == 0xF4 && at[1] > 0x8F;
-    return overlong || surrogate || too_large ? 0 : length;
-}
-
 /* NUL bytes and encoding, comments included, before anything relies on the NUL at the end. */
 static bool check_bytes(Scanner *scanner, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)scanner->text;
     for (size_t at = 0, length; at < size; at += length) {
-        length = utf8_length(bytes + at, size - at);
+        length = utf8_decode(bytes + at, size - at, NULL);
         if (length == 0)
             return refuse(scanner, "not valid UTF-8");
         if (bytes[at] == '\0')
@@ -66,7 +50,7 @@ static bool check_bytes(Scanner *scanner, size_t size)
         if (bytes[at] == '\n')
             scanner->line++;
     }
-    scanner->line = 1;
+    scanner->line = scanner->first_line;
     return true;
 }
 
@@ -125,20 +109,6 @@ static int hex4(const char *text)
     return value;
 }
 
-static size_t encode_utf8(unsigned code, char *out)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    for (size_t i = length - 1; i > 0; i--, code >>= 6)
-        out[i] = (char)(0x80 | (code & 0x3F));
-    out[0] = (char)(lead[length] | code);
-    return length;
-}
-
 /* At the "u" of an escape. */
 static bool scan_unicode(Scanner *scanner, char *out, size_t *length)
 {
@@ -156,7 +126,7 @@ static bool scan_unicode(Scanner *scanner, char *out, size_t *length)
         code = 0x10000 + (code - 0xD800) * 0x400 + (low - 0xDC00);
         scanner->at += 6;
     }
-    *length += encode_utf8((unsigned)code, out + *length);
+    *length += utf8_encode((uint32_t)code, (unsigned char *)out + *length);
     return true;
 }
 
@@ -325,7 +295,7 @@ static int compare_keys(const void *a, const void *b)
 static bool check_duplicates(Scanner *scanner, size_t first)
 {
     size_t count = scanner->key_count - first;
-    Key *keys = scanner->keys + first;
+    Key *keys = count ? scanner->keys + first : NULL; /* empty objects alone: there are no keys yet */
     if (count > 1)
         qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 1; i < count; i++)
@@ -377,9 +347,10 @@ static bool scan_value(Scanner *scanner)
     return scan_word(scanner);
 }
 
-bool json_scan(const char *name, char *text, size_t size, JsonLines *lines, Error *error)
+bool json_scan(const char *name, int first_line, char *text, size_t size, JsonLines *lines, Error *error)
 {
-    Scanner scanner = {.name = name, .text = text, .line = 1, .lines = lines, .error = error};
+    Scanner scanner = {
+        .name = name, .text = text, .first_line = first_line, .line = first_line, .lines = lines, .error = error};
     *lines = (JsonLines){0};
     if (!check_bytes(&scanner, size))
         return false;

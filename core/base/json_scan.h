@@ -12,8 +12,8 @@ typedef struct JsonLines {
     size_t count, capacity;
 } JsonLines;
 
-/* Checks `text` (size bytes and a NUL after them) and blanks its comments in place. The caller frees
-   lines->items with memory_free, also after an error. */
-bool json_scan(const char *name, char *text, size_t size, JsonLines *lines, Error *error);
+/* Checks `text` (size bytes and a NUL after them) and blanks its comments in place; it begins on
+   `first_line` of what `name` names. The caller frees lines->items with memory_free, also after an error. */
+bool json_scan(const char *name, int first_line, char *text, size_t size, JsonLines *lines, Error *error);
 
 #endif

@@ -85,20 +85,6 @@ void param_got(const cJSON *value, char *out, size_t size)
     cJSON_free(text);
 }
 
-/* cJSON prints 15 digits when they are close enough; close is not a round trip, so a number that needs
-   more becomes raw text, which the parser of parameters reads as a number. */
-static cJSON *exact_number(double value)
-{
-    char text[32];
-    if (!isfinite(value))
-        return cJSON_CreateNull();
-    snprintf(text, sizeof text, "%.15g", value);
-    if (strtod(text, NULL) == value)
-        return cJSON_CreateNumber(value);
-    snprintf(text, sizeof text, "%.17g", value);
-    return cJSON_CreateRaw(text);
-}
-
 static cJSON *string_or_null(const char *text)
 {
     return text ? cJSON_CreateString(text) : cJSON_CreateNull();
@@ -108,7 +94,7 @@ static cJSON *ints_to_json(const IntList *list)
 {
     cJSON *array = list->items ? cJSON_CreateArray() : cJSON_CreateNull();
     for (int64_t i = 0; list->items && i < list->count; i++)
-        cJSON_AddItemToArray(array, exact_number((double)list->items[i]));
+        cJSON_AddItemToArray(array, json_number_exact((double)list->items[i]));
     return array;
 }
 
@@ -116,7 +102,7 @@ static cJSON *floats_to_json(const FloatList *list)
 {
     cJSON *array = list->items ? cJSON_CreateArray() : cJSON_CreateNull();
     for (int64_t i = 0; list->items && i < list->count; i++)
-        cJSON_AddItemToArray(array, exact_number(list->items[i]));
+        cJSON_AddItemToArray(array, json_number_exact(list->items[i]));
     return array;
 }
 
@@ -146,10 +132,10 @@ static cJSON *field_to_json(const Param *param, const void *field)
         return cJSON_CreateBool(*(const bool *)field);
     case PARAM_TYPE_INT: {
         int64_t value = *(const int64_t *)field;
-        return value == PARAM_UNSET ? cJSON_CreateNull() : exact_number((double)value);
+        return value == PARAM_UNSET ? cJSON_CreateNull() : json_number_exact((double)value);
     }
     case PARAM_TYPE_FLOAT:
-        return exact_number(*(const double *)field);
+        return json_number_exact(*(const double *)field);
     case PARAM_TYPE_STRING:
     case PARAM_TYPE_PATH:
         return string_or_null(*(const char *const *)field);

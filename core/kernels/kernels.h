@@ -4,8 +4,8 @@
 
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/rows.h"
 #include "core/kernels/kernels_convolution.h"
+#include "core/kernels/rows.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +32,9 @@ typedef struct Kernels {
     VectorFunction softmax_row, log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
+    /* result[j] = sum over i of (x[i] - y[j][i])^2, for `rows` rows of n. */
+    void (*squared_distances)(int64_t n, const float *x, int64_t rows, const float *y, float *result);
+
     /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
     void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
     void (*log_softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);
@@ -40,6 +43,15 @@ typedef struct Kernels {
     void (*log_sum_exp_parts)(int64_t n, const float *x, float *parts);
     /* result = factor softmax(x), given the parts. */
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
+
+    /* y[i] = the largest x[i stride + tap[k]], the first of equals; NaN is largest. places[i]: which one,
+       counted in x, plus `first`. taps >= 1, in ascending order; `room` floats of x can be read. */
+    void (*max_pool_row)(int64_t n, int64_t stride, const float *x, int64_t room, int64_t taps, const int32_t *tap,
+                         int32_t first, float *y, int32_t *places);
+    /* n averages of 2 x 2 places from two rows of x, which are `width` floats apart. */
+    void (*average_pool_2x2_row)(int64_t n, const float *x, int64_t width, float *y);
+    /* Its transpose: sets 2n elements of both rows of x. */
+    void (*average_spread_2x2_row)(int64_t n, const float *y, int64_t width, float *x);
 
     RowKernels rows;
     ElementwiseKernels elementwise;

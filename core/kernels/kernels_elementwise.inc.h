@@ -1,4 +1,4 @@
-/* Elementwise operations and reductions; a part of kernels_isa.c, compiled once per instruction set. */
+/* Elementwise operations and random words; a part of kernels_isa.c, compiled once per instruction set. */
 
 INLINE Vec largest_of(Vec a, Vec b)
 {
@@ -110,6 +110,7 @@ DEFINE_UNARY(exp, exp_vec(x))
 DEFINE_UNARY(expm1, expm1_vec(x))
 DEFINE_UNARY(log, log_vec(x))
 DEFINE_UNARY(log1p, log1p_vec(x))
+DEFINE_UNARY(xlogx, choose(x == splat(0.0F), splat(0.0F), x * log_vec(x)))
 DEFINE_UNARY(tanh, tanh_vec(x))
 DEFINE_UNARY(erf, erf_vec(x))
 DEFINE_UNARY(sigmoid, sigmoid_vec(x))
@@ -174,9 +175,9 @@ DEFINE_UNARY_GRADIENT(silu, g * silu_slope(x))
 DEFINE_UNARY_GRADIENT(hard_sigmoid, where_within(x, -3.0F, 3.0F, g * (1.0F / 6)))
 DEFINE_UNARY_GRADIENT(clamp, where_within(x, p, q, g))
 
-#define DEFINE_BINARY(name, expression)                                                                       \
+#define DEFINE_BINARY(name, TYPE, expression)                                                                 \
     static void name##_binary(int64_t rows, int64_t n, const float *a, int64_t row_a, int64_t step_a,         \
-                              const float *b, int64_t row_b, int64_t step_b, float *restrict to)              \
+                              const float *b, int64_t row_b, int64_t step_b, TYPE *restrict to)               \
     {                                                                                                         \
         for (int64_t r = 0; r < rows; r++, a += row_a, b += row_b, to += n) {                                 \
             if (step_a && step_b) {                                                                           \
@@ -200,76 +201,63 @@ DEFINE_UNARY_GRADIENT(clamp, where_within(x, p, q, g))
         }                                                                                                     \
     }
 
-DEFINE_BINARY(add, x + y)
-DEFINE_BINARY(sub, x - y)
-DEFINE_BINARY(mul, x * y)
-DEFINE_BINARY(div, x / y)
-DEFINE_BINARY(maximum, x > y ? x : y)
-DEFINE_BINARY(minimum, x < y ? x : y)
+DEFINE_BINARY(add, float, x + y)
+DEFINE_BINARY(sub, float, x - y)
+DEFINE_BINARY(mul, float, x * y)
+DEFINE_BINARY(div, float, x / y)
+DEFINE_BINARY(maximum, float, ((x > y) | (x != x)) ? x : y) /* NaN comes through */
+DEFINE_BINARY(minimum, float, ((x < y) | (x != x)) ? x : y)
+DEFINE_BINARY(less, int32_t, x < y)
+DEFINE_BINARY(less_equal, int32_t, x <= y)
+DEFINE_BINARY(equal, int32_t, x == y)
 
-static float sum_row(int64_t n, const float *x)
+static void fill(int64_t n, float value, float *y)
 {
-    Vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-    int64_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {
-        s0 += load(x + i);
-        s1 += load(x + i + LANES);
-        s2 += load(x + i + 2 * LANES);
-        s3 += load(x + i + 3 * LANES);
-    }
-    for (; i + LANES <= n; i += LANES)
-        s0 += load(x + i);
-    float sum = i ? sum_lanes((s0 + s1) + (s2 + s3)) : 0;
-    for (; i < n; i++)
-        sum += x[i];
-    return sum;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = value;
 }
 
-static void sum_rows(int64_t rows, int64_t n, const float *x, float *y)
+/* A step that is known lets the compiler vectorise. */
+#define WHERE_ROW(from_a, from_b)               \
+    for (int64_t i = 0; i < n; i++) {           \
+        const float yes = from_a, no = from_b;  \
+        y[i] = condition[i] ? yes : no;         \
+    }
+
+static void where_row(int64_t n, const int32_t *condition, const float *a, const float *b, const int64_t step[3],
+                      float *restrict y)
+{
+    const float first_a = a[0], first_b = b[0];
+    if (!step[0]) {
+        const float *chosen = condition[0] ? a : b;
+        if (condition[0] ? step[1] : step[2])
+            memcpy(y, chosen, (size_t)n * sizeof *y);
+        else
+            fill(n, chosen[0], y);
+    } else if (step[1] && step[2]) {
+        WHERE_ROW(a[i], b[i])
+    } else if (step[1]) {
+        WHERE_ROW(a[i], first_b)
+    } else if (step[2]) {
+        WHERE_ROW(first_a, b[i])
+    } else {
+        WHERE_ROW(first_a, first_b)
+    }
+}
+
+static void where(int64_t rows, int64_t n, const int32_t *condition, const float *a, const float *b,
+                  const int64_t row[3], const int64_t step[3], float *y)
 {
     for (int64_t r = 0; r < rows; r++)
-        y[r] = sum_row(n, x + r * n);
+        where_row(n, condition + r * row[0], a + r * row[1], b + r * row[2], step, y + r * n);
 }
 
-/* Four vectors of columns stay in registers down all rows. */
-static void sum_columns(int64_t rows, int64_t n, int64_t stride, const float *x, float *y)
+static void dropout(int64_t n, const uint32_t *words, uint32_t below, float scale, const float *x, float *restrict y)
 {
-    int64_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {
-        Vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-        const float *row = x + i;
-        for (int64_t r = 0; r < rows; r++, row += stride) {
-            s0 += load(row);
-            s1 += load(row + LANES);
-            s2 += load(row + 2 * LANES);
-            s3 += load(row + 3 * LANES);
-        }
-        store(y + i, s0);
-        store(y + i + LANES, s1);
-        store(y + i + 2 * LANES, s2);
-        store(y + i + 3 * LANES, s3);
+    for (int64_t i = 0; i < n; i++) {
+        const float kept = scale * x[i];
+        y[i] = words[i] < below ? 0.0F : kept;
     }
-    for (; i + LANES <= n; i += LANES) {
-        Vec sum = {0};
-        for (int64_t r = 0; r < rows; r++)
-            sum += load(x + r * stride + i);
-        store(y + i, sum);
-    }
-    for (; i < n; i++) {
-        float sum = 0;
-        for (int64_t r = 0; r < rows; r++)
-            sum += x[r * stride + i];
-        y[i] = sum;
-    }
-}
-
-static void exp_scaled(int64_t n, const float *x, float shift, float scale, float *y)
-{
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        store(y + i, scale * exp_vec(load(x + i) - shift));
-    if (i < n)
-        store_part(y + i, n - i, scale * exp_vec(load_part(x + i, n - i, shift) - shift));
 }
 
 /* random_block of core/base/random.c for LANES counters side by side. */
@@ -303,11 +291,18 @@ static void random_words(uint64_t seed, uint32_t stream, uint32_t step, uint64_t
 #define UNARY_ENTRY(name) [UNARY_##name] = name##_unary,
 #define UNARY_GRADIENT_ENTRY(name) [UNARY_##name] = name##_unary_gradient,
 #define BINARY_ENTRY(name) [BINARY_##name] = name##_binary,
+#define COMPARE_ENTRY(name) [COMPARE_##name] = name##_binary,
 #define ELEMENTWISE_KERNELS                                      \
     {                                                            \
         .unary = {UNARY_KERNELS(UNARY_ENTRY)},                   \
         .unary_gradient = {UNARY_GRADIENT_KERNELS(UNARY_GRADIENT_ENTRY)}, \
         .binary = {BINARY_KERNELS(BINARY_ENTRY)},                \
+        .compare = {COMPARE_KERNELS(COMPARE_ENTRY)},             \
+        .where = where,                                          \
+        .fill = fill,                                            \
+        .dropout = dropout,                                      \
+        .search_rows = search_rows,                              \
+        .search_columns = search_columns,                        \
         .sum_rows = sum_rows,                                    \
         .sum_columns = sum_columns,                              \
         .exp_scaled = exp_scaled,                                \

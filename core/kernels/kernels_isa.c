@@ -352,10 +352,13 @@ static void softmax_row(int64_t n, const float *x, float *y)
         y[i] *= scale;
 }
 
+#include "core/kernels/kernels_distance.inc.h"
 #include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_rows.inc.h"
+#include "core/kernels/kernels_reduce.inc.h"
 #include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
+#include "core/kernels/kernels_pooling.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -373,12 +376,16 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .softmax_row = softmax_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
+    .squared_distances = squared_distances,
     .softmax_backward_row = softmax_backward_row,
     .log_softmax_backward_row = log_softmax_backward_row,
     .log_sum_exp_parts = log_sum_exp_parts,
     .scaled_softmax_row = scaled_softmax_row,
+    .max_pool_row = max_pool_row,
+    .average_pool_2x2_row = average_pool_2x2_row,
+    .average_spread_2x2_row = average_spread_2x2_row,
     .rows = ROW_KERNELS,
     .elementwise = ELEMENTWISE_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
-                    WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+                    convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
 };

@@ -161,7 +161,8 @@ INLINE void norm_sums_block(int64_t n, const float *x, float mean, const float *
     *product += (double)p;
 }
 
-static void norm_sums(int64_t n, const float *x, float mean, const float *dy, const float *scale, double *sum, double *product)
+static void norm_sums(int64_t n, const float *x, float mean, const float *dy, const float *scale, double *sum,
+                      double *product)
 {
     *sum = *product = 0;
     for (int64_t i = 0; i < n; i += SUM_BLOCK) {
@@ -222,8 +223,8 @@ static void norm_sums_columns(int64_t n, const float *restrict x, const float *r
     }
 }
 
-static void norm_gradient_columns(int64_t n, const float *restrict x, const float *restrict mean, const float *restrict dy,
-                                  const float *const by[3], float *restrict dx)
+static void norm_gradient_columns(int64_t n, const float *restrict x, const float *restrict mean,
+                                  const float *restrict dy, const float *const by[3], float *restrict dx)
 {
     const float *restrict a = by[0], *restrict b = by[1], *restrict c = by[2];
     for (int64_t i = 0; i < n; i++)

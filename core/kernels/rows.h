@@ -22,18 +22,20 @@ typedef struct RowKernels {
        shift (may be NULL) are not; in *_columns all have an entry for each element. */
     void (*norm_row)(int64_t n, const float *x, float mean, float factor, const float *scale, const float *shift,
                      float *y);  /* y = factor x' scale + shift */
-    void (*norm_columns)(int64_t n, const float *x, const float *mean, const float *factor, const float *shift, float *y);
+    void (*norm_columns)(int64_t n, const float *x, const float *mean, const float *factor, const float *shift,
+                         float *y);
     /* *sum = sum of dy scale, *product = sum of dy scale x' */
     void (*norm_sums)(int64_t n, const float *x, float mean, const float *dy, const float *scale, double *sum,
                       double *product);
-    void (*norm_sums_columns)(int64_t n, const float *x, const float *mean, const float *dy, float *sum, float *product);
+    void (*norm_sums_columns)(int64_t n, const float *x, const float *mean, const float *dy, float *sum,
+                              float *product);
     void (*centred_sum_columns)(int64_t n, const float *x, const float *mean, float *sum); /* sum += x' */
     void (*centred_squares_columns)(int64_t n, const float *x, const float *mean, float *sum); /* sum += x'^2 */
     /* dx = by[0] dy scale - by[1] - by[2] x' */
     void (*norm_gradient_row)(int64_t n, const float *x, float mean, const float *dy, const float *scale,
                               const float by[3], float *dx);
-    void (*norm_gradient_columns)(int64_t n, const float *x, const float *mean, const float *dy, const float *const by[3],
-                                  float *dx);
+    void (*norm_gradient_columns)(int64_t n, const float *x, const float *mean, const float *dy,
+                                  const float *const by[3], float *dx);
     /* dscale += factor x' dy, dshift += dy */
     void (*norm_parameters_row)(int64_t n, const float *x, float mean, float factor, const float *dy, float *dscale,
                                 float *dshift);

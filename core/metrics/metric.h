@@ -1,30 +1,40 @@
-/* Figures of a classifier's predictions, in double, nats, fractions (not percent). To add one: a
-   `const MetricDef metric_NAME` at the start of a line in a file of this folder. */
+/* Figures of predictions, in double, nats, fractions (not percent). To add one: a
+   `const MetricDef metric_NAME` at the start of a line in a file of this folder; nothing else is edited. */
 #ifndef XENT_METRICS_METRIC_H
 #define XENT_METRICS_METRIC_H
 
 #include "core/base/component.h"
-#include "core/base/memory.h"
-
-typedef struct Predictions {
-    int64_t count, classes;
-    const double *log_probabilities;    /* [count, classes], log-softmax of the logits */
-    const double *confidence;           /* [count], largest probability */
-    const int64_t *predicted;           /* [count], first class of the largest logit */
-    const int64_t *targets;             /* [count], 0..classes-1 */
-} Predictions;
-
-/* Of logits [count, classes]; every row must be finite. The result belongs to the arena and borrows `targets`. */
-Predictions predictions_from_logits(Arena *arena, int64_t count, int64_t classes, const double *logits, const int64_t *targets);
+#include "core/metrics/predictions.h"
 
 typedef struct MetricDef {
     Component component;
-    /* Over the rows listed (a bootstrap sample repeats some); NAN where undefined. */
-    double (*measure)(const Predictions *predictions, const int64_t *rows, int64_t row_count, Arena *scratch);
+    unsigned kinds;                                 /* of PredictionKind, joined by | */
+    /* Sorts what `measure` reads; NULL: nothing. Called once, before any thread. */
+    void (*prepare)(Predictions *predictions);
+    /* Over rows with weights [count] >= 0: the sample weights, times the multiplicity of the row in a
+       resample. NAN where undefined. */
+    double (*measure)(const Predictions *predictions, const double *row_weights, Arena *scratch);
+    /* Whether the predictions hold what it needs beyond their kind; NULL: always. */
+    bool (*available)(const Predictions *predictions);
 } MetricDef;
 
-/* Percentile bootstrap, 95%: low and high, NAN where no resample is defined. Resample r draws from
-   (seed, "bootstrap", r). */
-void bootstrap_interval(const MetricDef *metric, const Predictions *predictions, uint64_t seed, int resamples, double interval[2]);
+bool metric_applies(const MetricDef *metric, const Predictions *predictions);
+
+/* The registered metrics that apply, ending with NULL; in the arena. */
+const MetricDef *const *metrics_that_apply(Arena *arena, const Predictions *predictions);
+
+/* With the sample weights; NAN where undefined. */
+double metric_value(const MetricDef *metric, Predictions *predictions);
+
+/* The values of metrics that end with NULL; in the arena. */
+double *metric_values(Arena *arena, const MetricDef *const *metrics, Predictions *predictions);
+
+/* Percentile bootstrap, 95%: low and high of each of the metrics (ending with NULL), NAN where no resample
+   is defined. Resample r draws `count` rows from (seed, "bootstrap", r), the same for all metrics. */
+void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
+                         double (*intervals)[2]);
+
+/* sum_i w_i values_i / sum_i w_i; NAN when no row has a weight. Values of rows without weight do not matter. */
+double weighted_mean(int64_t count, const double *values, const double *row_weights);
 
 #endif

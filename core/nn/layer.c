@@ -1,6 +1,7 @@
 #include "core/nn/layer.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,9 +91,20 @@ Layer *layer_build_with(Builder *builder, const char *name, const char *componen
     return build(builder, name, (const LayerDef *)found, copy, input);
 }
 
+static bool is_finite(const Tensor *tensor)
+{
+    for (int64_t i = 0; i < tensor->count; i++)
+        if (!isfinite(tensor_value(tensor, i)))
+            return false;
+    return true;
+}
+
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x)
 {
-    return layer->def->forward(layer, forward, x);
+    Tensor *result = layer->def->forward(layer, forward, x);
+    if (forward->find_not_finite && !forward->not_finite && !is_finite(result))
+        forward->not_finite = layer;
+    return result;
 }
 
 static Tensor *add_parameter(Builder *builder, const char *name, ParameterRole role, int rank, const int64_t *shape)

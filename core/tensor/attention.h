@@ -27,7 +27,7 @@ static inline double attention_slope(const Attention *shape, int64_t head)
 
 /* output is [batch, heads, queries, width]; parts [batch, heads, queries, 2] is the log-sum-exp of each row as
    a sum of two: the largest score and the logarithm of the rest, so that large scores leave the second its bits.
-   A row that sees nothing gives zeros. */
+   A row that sees nothing gives zeros, and infinity for the first part: then exp(score - parts) is 0. */
 void attention_single(const Attention *shape, const Tensor *query, const Tensor *key, const Tensor *value,
                       const Tensor *mask, Tensor *output, Tensor *parts);
 void attention_double(const Attention *shape, const Tensor *query, const Tensor *key, const Tensor *value,

@@ -34,12 +34,14 @@ static void axpy(int64_t n, double factor, const double *x, double *y)
         y[i] += factor * x[i];
 }
 
-static void score(const Attention *shape, const Row *row, const double *query, const double *key, const double *mask, double *s)
+static void score(const Attention *shape, const Row *row, const double *query, const double *key, const double *mask,
+                  double *s)
 {
     const int64_t d = shape->width;
     for (int64_t j = 0; j < row->visible; j++) {
         const double distance = (double)(j - row->i - (shape->keys - shape->queries));
-        s[j] = shape->scale * dot(d, query + row->query, key + row->key + j * d) + attention_slope(shape, row->head) * distance;
+        s[j] = shape->scale * dot(d, query + row->query, key + row->key + j * d) +
+               attention_slope(shape, row->head) * distance;
         s[j] += mask ? mask[row->mask + j] : 0;
     }
 }
@@ -61,7 +63,7 @@ void attention_double(const Attention *shape, const Tensor *query, const Tensor 
             sum += s[j] = exp(s[j] - largest);
         for (int64_t j = 0; j < row.visible && !nothing; j++)
             axpy(d, s[j] / sum, tensor_f64(value) + row.key + j * d, out + row.query);
-        tensor_f64(parts)[2 * index] = nothing ? 0 : largest;
+        tensor_f64(parts)[2 * index] = nothing ? INFINITY : largest;
         tensor_f64(parts)[2 * index + 1] = nothing ? 0 : log(sum);
     }
     arena_recycle(tape_arena(), s, (size_t)shape->keys * sizeof *s);

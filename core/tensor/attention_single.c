@@ -10,7 +10,7 @@
 #include "core/tensor/attention.h"
 
 /* Size of a tile; multiplications worth a task; with so many heads, each head is a task in backward. */
-enum { QUERIES = 64, KEYS = 128, TASK = 256 * 1024, MANY_HEADS = 16 };
+enum { QUERIES = 128, KEYS = 128, TASK = 256 * 1024, MANY_HEADS = 16 };
 
 typedef struct Work {
     const Attention *shape;
@@ -48,7 +48,8 @@ static int64_t query_row(const Attention *shape, const Tile *tile, int64_t i)
 
 static int64_t key_row(const Attention *shape, const Tile *tile)
 {
-    return (tile->n * shape->key_heads + tile->head / (shape->heads / shape->key_heads)) * shape->keys + tile->first_key;
+    return (tile->n * shape->key_heads + tile->head / (shape->heads / shape->key_heads)) * shape->keys +
+           tile->first_key;
 }
 
 /* How many columns of the tile its row i sees. */
@@ -105,7 +106,8 @@ static void clear_hidden(const Attention *shape, const Tile *tile, int64_t i, fl
 /* ---- Forward ---- */
 
 /* The output so far is the sum of exp(score - largest) value; turns scores into their exponentials. */
-static void update_row(const Work *work, const Tile *tile, int64_t i, float *s, float *output, float *largest, float *sum)
+static void update_row(const Work *work, const Tile *tile, int64_t i, float *s, float *output, float *largest,
+                       float *sum)
 {
     const int64_t seen = visible(work->shape, tile, i);
     const float before = *largest, tile_largest = kernels()->rows.max_row(seen, s);
@@ -142,12 +144,13 @@ static void forward_block(const Work *work, Tile tile)
         compute_scores(work, &tile, s);
         for (int64_t i = 0; i < tile.rows; i++)
             update_row(work, &tile, i, s + i * KEYS, output + i * d, &largest[i], &sum[i]);
-        sgemm(false, false, tile.rows, d, tile.columns, s, KEYS, work->value + key_row(shape, &tile) * d, d, 1, output, d);
+        sgemm(false, false, tile.rows, d, tile.columns, s, KEYS, work->value + key_row(shape, &tile) * d, d, 1, output,
+              d);
     }
     for (int64_t i = 0; i < tile.rows; i++) {
         const bool nothing = largest[i] == -INFINITY;
         kernels()->rows.scale_row(d, nothing ? 0 : 1 / sum[i], output + i * d);
-        work->parts[2 * (first_row + i)] = nothing ? 0 : largest[i];
+        work->parts[2 * (first_row + i)] = nothing ? INFINITY : largest[i];
         work->parts[2 * (first_row + i) + 1] = nothing ? 0 : logf(sum[i]);
     }
 }
@@ -168,11 +171,16 @@ static const float *floats(const Tensor *tensor)
 void attention_single(const Attention *shape, const Tensor *query, const Tensor *key, const Tensor *value,
                       const Tensor *mask, Tensor *output, Tensor *parts)
 {
-    Work work = {.shape = shape, .query = floats(query), .key = floats(key), .value = floats(value), .mask = floats(mask),
-                 .output = tensor_f32(output), .parts = tensor_f32(parts)};
+    Work work = {.shape = shape,
+                 .query = floats(query),
+                 .key = floats(key),
+                 .value = floats(value),
+                 .mask = floats(mask),
+                 .output = tensor_f32(output),
+                 .parts = tensor_f32(parts)};
     const int64_t rows = smaller(shape->queries, QUERIES);
-    parallel_for(shape->batch * shape->heads * blocks(shape->queries, QUERIES), grain(2 * rows * shape->keys * shape->width),
-                 forward_blocks, &work);
+    parallel_for(shape->batch * shape->heads * blocks(shape->queries, QUERIES),
+                 grain(2 * rows * shape->keys * shape->width), forward_blocks, &work);
 }
 
 /* ---- Backward ---- */
@@ -203,14 +211,16 @@ static void backward_tile(const Work *work, const Tile *tile)
         return;
     sgemm(false, true, tile->rows, tile->columns, d, gradient, d, work->value + key * d, d, 0, ds, KEYS);
     for (int64_t i = 0; i < tile->rows; i++) {
-        kernels()->rows.attention_gradient_row(visible(shape, tile, i), p + i * KEYS, ds + i * KEYS, work->delta[row + i],
-                                          work->dmask ? 1 : (float)shape->scale);
+        kernels()->rows.attention_gradient_row(visible(shape, tile, i), p + i * KEYS, ds + i * KEYS,
+                                               work->delta[row + i], work->dmask ? 1 : (float)shape->scale);
         clear_hidden(shape, tile, i, ds + i * KEYS);
     }
     if (work->dquery)
-        sgemm(false, false, tile->rows, d, tile->columns, ds, KEYS, work->key + key * d, d, 1, work->dquery + row * d, d);
+        sgemm(false, false, tile->rows, d, tile->columns, ds, KEYS, work->key + key * d, d, 1, work->dquery + row * d,
+              d);
     if (work->dkey)
-        sgemm(true, false, tile->columns, d, tile->rows, ds, KEYS, work->query + row * d, d, 1, work->dkey + key * d, d);
+        sgemm(true, false, tile->columns, d, tile->rows, ds, KEYS, work->query + row * d, d, 1, work->dkey + key * d,
+              d);
     for (int64_t i = 0; i < tile->rows && work->dmask; i++)
         kernels()->axpy(visible(shape, tile, i), 1, ds + i * KEYS, work->dmask + mask_row(shape, tile, i));
 }
@@ -310,7 +320,8 @@ void attention_gradient_single(const Attention *shape, const AttentionGradient *
             parallel_for(key_heads * key_blocks, grain(cost * KEYS * query_blocks), backward_keys, &keys);
     }
     if (mask.dmask) {
-        const int64_t masks = (shape->mask_batch_stride ? shape->batch : 1) * (shape->mask_head_stride ? shape->heads : 1);
+        const int64_t masks = (shape->mask_batch_stride ? shape->batch : 1) *
+                              (shape->mask_head_stride ? shape->heads : 1);
         parallel_for(masks * query_blocks, grain(cost * shape->keys), backward_mask, &mask);
     }
     arena_recycle(tape_arena(), delta, bytes);

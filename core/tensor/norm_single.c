@@ -70,11 +70,14 @@ static void statistics_of_rows(void *context, int64_t begin, int64_t end)
     const Pass *pass = context;
     const RowKernels *rows = &kernels()->rows;
     const int64_t n = norm_elements(pass->norm);
+    const double divisor = mean_divisor(pass->norm);
     for (int64_t row = begin; row < end; row++) {
         const float *x = pass->x + row * n;
-        const double divisor = mean_divisor(pass->norm);
-        pass->mean_out[row] = pass->norm->centred && n > 0 ? (double)x[0] + rows->centred_sum_row(n, x, x[0]) / divisor : 0;
-        pass->variance_out[row] = rows->centred_squares_row(n, x, (float)pass->mean_out[row]) / divisor;
+        double mean = 0;
+        if (pass->norm->centred && n > 0)
+            mean = (double)x[0] + rows->centred_sum_row(n, x, x[0]) / divisor;
+        pass->mean_out[row] = mean;
+        pass->variance_out[row] = rows->centred_squares_row(n, x, (float)mean) / divisor;
     }
 }
 
@@ -83,13 +86,14 @@ static void statistics_of_channels(void *context, int64_t begin, int64_t end)
     const Pass *pass = context;
     const Norm *norm = pass->norm;
     for (int64_t c = begin; c < end; c++) {
-        const float some = norm_elements(norm) > 0 ? pass->x[c * norm->inner] : 0;
+        const float *first = pass->x + c * norm->inner, some = norm_elements(norm) > 0 ? *first : 0;
         double sum = 0, squares = 0;
+        const int64_t step = norm->channels * norm->inner;
         for (int64_t o = 0; o < norm->outer; o++)
-            sum += kernels()->rows.centred_sum_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, some);
+            sum += kernels()->rows.centred_sum_row(norm->inner, first + o * step, some);
         const double mean = (double)some + sum / mean_divisor(norm);
         for (int64_t o = 0; o < norm->outer; o++)
-            squares += kernels()->rows.centred_squares_row(norm->inner, pass->x + (o * norm->channels + c) * norm->inner, (float)mean);
+            squares += kernels()->rows.centred_squares_row(norm->inner, first + o * step, (float)mean);
         pass->mean_out[c] = mean;
         pass->variance_out[c] = squares / mean_divisor(norm);
     }
@@ -144,8 +148,8 @@ static void apply_to_rows(void *context, int64_t begin, int64_t end)
     const Pass *pass = context;
     const int64_t n = pass->norm->channels;
     for (int64_t row = begin; row < end; row++)
-        kernels()->rows.norm_row(n, pass->x + row * n, (float)pass->mean[row], (float)pass->factor[row], pass->scale, pass->shift,
-                            pass->y + row * n);
+        kernels()->rows.norm_row(n, pass->x + row * n, (float)pass->mean[row], (float)pass->factor[row], pass->scale,
+                                 pass->shift, pass->y + row * n);
 }
 
 static void apply_to_columns(void *context, int64_t begin, int64_t end)
@@ -282,8 +286,8 @@ static void gradient_of_columns(void *context, int64_t begin, int64_t end)
         }
         for (int64_t o = 0; o <= last && pass->y; o++) {
             const int64_t at = o * channels + first;
-            kernels()->rows.norm_gradient_columns(n, pass->x + at, mean, pass->dy + at, (const float *[]){by[0], by[1], by[2]},
-                                             pass->y + at);
+            kernels()->rows.norm_gradient_columns(n, pass->x + at, mean, pass->dy + at,
+                                                  (const float *[]){by[0], by[1], by[2]}, pass->y + at);
         }
     }
 }
@@ -295,8 +299,8 @@ static void sums_of_segments(void *context, int64_t begin, int64_t end)
     for (int64_t segment = begin; segment < end; segment++) {
         const int64_t s = norm_statistic_of(norm, segment / norm->channels, segment % norm->channels);
         const int64_t at = segment * norm->inner;
-        kernels()->rows.norm_sums(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, pass->sums + segment,
-                             pass->products + segment);
+        kernels()->rows.norm_sums(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL,
+                                  pass->sums + segment, pass->products + segment);
         pass->products[segment] *= pass->factor[s];
     }
 }
@@ -311,7 +315,8 @@ static void gradient_of_segments(void *context, int64_t begin, int64_t end)
         const double factor = pass->factor[s];
         const float by[3] = {(float)factor * (pass->scale ? pass->scale[c] : 1), (float)(factor * pass->average[s]),
                              (float)(factor * factor * pass->product[s])};
-        kernels()->rows.norm_gradient_row(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, by, pass->y + at);
+        kernels()->rows.norm_gradient_row(norm->inner, pass->x + at, (float)pass->mean[s], pass->dy + at, NULL, by,
+                                          pass->y + at);
     }
 }
 

@@ -7,22 +7,22 @@
 #include "core/base/random.h"
 #include "core/tensor/tensor.h"
 
-/* Elementwise, two tensors, broadcasting (operations_binary.c). */
+/* Elementwise, two tensors, broadcasting (operations_binary.c, operations_compare.c). */
 Tensor *t_add(Tensor *a, Tensor *b);
 Tensor *t_sub(Tensor *a, Tensor *b);
 Tensor *t_mul(Tensor *a, Tensor *b);
 Tensor *t_div(Tensor *a, Tensor *b);
-Tensor *t_maximum(Tensor *a, Tensor *b);        /* a tie sends half of the gradient to each */
+Tensor *t_maximum(Tensor *a, Tensor *b);        /* a tie sends half of the gradient to each; NaN if one is */
 Tensor *t_minimum(Tensor *a, Tensor *b);
 Tensor *t_pow(Tensor *a, Tensor *b);            /* a > 0 where b is not an integer */
 Tensor *t_atan2(Tensor *y, Tensor *x);
 Tensor *t_where(Tensor *condition, Tensor *a, Tensor *b); /* condition I32, not 0: a; all broadcast */
-/* Comparisons give I32 0 or 1, and have no gradient. */
+/* Comparisons give I32 0 or 1, and have no gradient; they take I32 too. */
 Tensor *t_less(Tensor *a, Tensor *b);
 Tensor *t_less_equal(Tensor *a, Tensor *b);
 Tensor *t_equal(Tensor *a, Tensor *b);
 
-/* Elementwise, one tensor (operations_unary.c). */
+/* Elementwise, one tensor (operations_unary.c, operations_activations.c, operations_identity.c). */
 Tensor *t_neg(Tensor *x);
 Tensor *t_scale(Tensor *x, double factor);
 Tensor *t_add_scalar(Tensor *x, double term);
@@ -37,7 +37,7 @@ Tensor *t_exp(Tensor *x);
 Tensor *t_expm1(Tensor *x);
 Tensor *t_log(Tensor *x);
 Tensor *t_log1p(Tensor *x);
-Tensor *t_xlogx(Tensor *x);                     /* 0 at 0 */
+Tensor *t_xlogx(Tensor *x);                     /* 0 at 0, and its derivative too: p log p under a softmax */
 Tensor *t_sin(Tensor *x);
 Tensor *t_cos(Tensor *x);
 Tensor *t_acos(Tensor *x);
@@ -63,11 +63,12 @@ Tensor *t_reverse_gradient(Tensor *x, double factor); /* identity; gradient time
 Tensor *t_clamp_gradient(Tensor *x, double bound);    /* identity; gradient clamped to [-bound, bound] */
 Tensor *t_cast(Tensor *x, ArrayType type);      /* F32 <-> F64 has a gradient; to I32 truncates */
 
-/* Reductions (operations_reduce.c). A kept axis has size 1. Axis ALL_AXES: over everything, rank 0. */
+/* Reductions (operations_reduce.c, operations_extrema.c). A kept axis has size 1. Axis ALL_AXES: over
+   everything, rank 0. */
 enum { ALL_AXES = 127 };
 Tensor *t_sum(Tensor *x, int axis, bool keep);
 Tensor *t_mean(Tensor *x, int axis, bool keep);
-Tensor *t_max(Tensor *x, int axis, bool keep);  /* gradient to the first largest */
+Tensor *t_max(Tensor *x, int axis, bool keep);  /* gradient to the first largest; NaN is above all, in t_min below */
 Tensor *t_min(Tensor *x, int axis, bool keep);
 Tensor *t_log_sum_exp(Tensor *x, int axis, bool keep); /* of nothing but -inf: -inf, zero gradient */
 Tensor *t_variance(Tensor *x, int axis, bool keep);    /* divided by n */
@@ -76,7 +77,7 @@ Tensor *t_cumulative_sum(Tensor *x, int axis);
 Tensor *t_sum_to(Tensor *x, int rank, const int64_t *shape); /* undoes broadcasting */
 Tensor *t_broadcast_to(Tensor *x, int rank, const int64_t *shape);
 
-/* Shapes (operations_shape.c). */
+/* Shapes (operations_shape.c, operations_permute.c). */
 Tensor *t_reshape(Tensor *x, int rank, const int64_t *shape); /* one size may be -1; no copy */
 Tensor *t_permute(Tensor *x, const int *order);         /* order[rank]: axis i of the result is order[i] of x */
 Tensor *t_transpose(Tensor *x);                         /* swaps the last two axes */
@@ -86,11 +87,13 @@ Tensor *t_pad(Tensor *x, int axis, int64_t before, int64_t after, double value);
 Tensor *t_roll(Tensor *x, int axis, int64_t shift);     /* element i moves to (i + shift) mod n */
 Tensor *t_flip(Tensor *x, int axis);
 
-/* Indices (operations_index.c); indices are I32 and have no gradient. */
+/* Indices (operations_index.c, operations_sort.c); indices are I32, in range (asserted) and have no gradient.
+   Where several positions name one element, they are added in their order. */
 Tensor *t_pick(Tensor *x, Tensor *index);               /* x [..., C], index [...] -> [...] */
 Tensor *t_gather(Tensor *x, int axis, Tensor *index);   /* index has x's shape but along axis */
+Tensor *t_scatter(Tensor *values, int axis, Tensor *index, int64_t size); /* values added to zeros: undoes t_gather */
 Tensor *t_scatter_add(Tensor *into, int axis, Tensor *index, Tensor *values); /* a copy of `into` with values added */
-Tensor *t_index_select(Tensor *x, Tensor *index);       /* rows of the first axis: x [N, ...], index [...] -> [index..., ...] */
+Tensor *t_index_select(Tensor *x, Tensor *index);       /* rows: x [N, ...], index [...] -> [index..., ...] */
 Tensor *t_one_hot(Tensor *index, int64_t classes, ArrayType type); /* [...] -> [..., classes]; out of range: zeros */
 Tensor *t_segment_sum(Tensor *x, Tensor *segment, int64_t segments); /* x [N, ...] -> [segments, ...] */
 Tensor *t_segment_mean(Tensor *x, Tensor *segment, int64_t segments); /* empty: 0 */
@@ -116,7 +119,7 @@ Tensor *t_convolution(Tensor *x, Tensor *weight, Tensor *bias, const Convolution
 /* weight [C, out/groups, kernel...]: the transpose of the above. */
 Tensor *t_convolution_transposed(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options);
 
-/* Pooling (operations_pooling.c): x [N, C, spatial...]. */
+/* Pooling (operations_max_pool.c, operations_average_pool.c): x [N, C, spatial...]. */
 typedef struct PoolingOptions {
     int64_t kernel[3], stride[3], padding[3];
     bool count_padding;     /* average: padded zeros count */
@@ -125,9 +128,10 @@ Tensor *t_max_pool(Tensor *x, const PoolingOptions *options); /* ties: first */
 Tensor *t_average_pool(Tensor *x, const PoolingOptions *options);
 Tensor *t_adaptive_average_pool(Tensor *x, const int64_t *sizes); /* bin i covers floor(i n/s) .. ceil((i+1) n/s) */
 Tensor *t_adaptive_max_pool(Tensor *x, const int64_t *sizes);
+/* operations_resize.c: results at (i + 0.5) H/height - 0.5, or with align_corners at i (H - 1)/(height - 1). */
 Tensor *t_resize_bilinear(Tensor *x, int64_t height, int64_t width, bool align_corners); /* x [N, C, H, W] */
 
-/* Softmax family (operations_softmax.c), over the last axis. */
+/* Softmax family (operations_softmax.c, operations_sparsemax.c), over the last axis. */
 Tensor *t_softmax(Tensor *x);
 Tensor *t_log_softmax(Tensor *x);
 Tensor *t_sparsemax(Tensor *x);                         /* Martins and Astudillo 2016 */
@@ -147,18 +151,20 @@ Tensor *t_batch_norm_fixed(Tensor *x, Tensor *scale, Tensor *shift, Tensor *mean
 
 /* Attention (operations_attention.c): query [N, H, T, D], key and value [N, H_kv, S, D], H a multiple of
    H_kv; softmax(scale q k^T + slope_h (j - i - (S - T)) + mask) v -> [N, H, T, D]. Blocked with an
-   online softmax: memory linear in T and S. */
+   online softmax: memory linear in T and S. mask [T, S] or [N, 1|H, T, S] is added (NULL: none) and may have a
+   gradient. A row that sees nothing gives zeros. Second derivatives do form the scores. */
 typedef struct AttentionOptions {
     double scale;               /* usually 1/sqrt(D) */
     bool causal;                /* position i sees j <= i + S - T */
     const float *alibi_slopes;  /* [H] or NULL */
 } AttentionOptions;
-Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, const AttentionOptions *options); /* mask [T, S] or [N, 1|H, T, S], added; NULL */
+Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, const AttentionOptions *options);
 /* Rotary positions (Su et al. 2021): x [N, H, T, D], pairs (i, i + D/2), angle (first + t) base^(-2i/D). */
 Tensor *t_rotate_positions(Tensor *x, int64_t first, double base);
 
 /* Dropout (operations_random.c): a value is kept with probability 1 - rate and divided by it; draws are a
-   function of `random` alone. Axes from `axes` on share one draw (1: drop path, 2: whole channels; 6: none). */
+   function of where `random` stands, counted in blocks (what it has buffered is passed over). Axes from `axes`
+   on share one draw (1: drop path, 2: whole channels; 6: none). Rate 0: x itself. */
 Tensor *t_dropout(Tensor *x, double rate, int axes, Random random);
 Tensor *t_random_normal(ArrayType type, int rank, const int64_t *shape, Random random);  /* constants */
 Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random random); /* [0, 1) */
@@ -166,10 +172,13 @@ Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random 
 /* Fused: embedding rows are t_index_select; its gradient is a scatter by sorted index (same bits always). */
 
 /* Cut cross-entropy (operations_cut_cross_entropy.c; Wijmans et al. 2024): embeddings [N, D], weight [V, D],
-   bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. softcap 0: none. */
+   bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. softcap c > 0:
+   logits are c tanh(z / c); 0: none. Second derivatives do form the logits. */
 Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap);
 
-/* Small matrices (operations_linear_algebra.c): batches [..., n, n]; one thread, plain loops. */
+/* Small matrices (operations_linear_algebra.c): batches [..., n, n], n >= 1; one thread, plain loops, in double for
+   either type. Where the result does not exist its matrix is NaN. Of what is said to be symmetric the lower
+   triangle is read, and the gradient is symmetric. */
 Tensor *t_cholesky(Tensor *a);                          /* lower; a symmetric positive definite */
 Tensor *t_solve(Tensor *a, Tensor *b);                  /* a [..., n, n], b [..., n, m] */
 Tensor *t_inverse(Tensor *a);

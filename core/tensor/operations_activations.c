@@ -95,5 +95,6 @@ static Tensor *silu_slope(Tensor *x)
 UNARY(silu, -3, 3, x * sigmoid(x), t_mul(gradient, silu_slope(x)))
 const OperationDef operation_silu = {UNARY_OPERATION(silu, "x sigmoid(x)")};
 
-UNARY(hard_sigmoid, -5, 5, (x < -3 ? 0 : x > 3 ? 6 : x + 3) / 6, t_mul(gradient, t_scale(unary_within(x, -3, 3), 1.0 / 6)))
+UNARY(hard_sigmoid, -5, 5, (x < -3 ? 0 : x > 3 ? 6 : x + 3) / 6,
+      t_mul(gradient, t_scale(unary_within(x, -3, 3), 1.0 / 6)))
 const OperationDef operation_hard_sigmoid = {UNARY_OPERATION(hard_sigmoid, "clamp(x + 3, 0, 6) / 6")};

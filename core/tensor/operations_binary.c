@@ -31,9 +31,10 @@ static void compute_single(void *context, const WalkRows *rows)
     const Work *work = context;
     const float *a = tensor_f32(work->a) + rows->from[0], *b = tensor_f32(work->b) + rows->from[1];
     float *to = tensor_f32(work->result) + rows->to;
+    const ElementwiseKernels *kernel = &kernels()->elementwise;
     if (work->binary->kernel) {
-        kernels()->elementwise.binary[work->binary->kernel](rows->rows, rows->n, a, rows->row_stride[0], rows->stride[0],
-                                                            b, rows->row_stride[1], rows->stride[1], to);
+        kernel->binary[work->binary->kernel](rows->rows, rows->n, a, rows->row_stride[0], rows->stride[0],
+                                             b, rows->row_stride[1], rows->stride[1], to);
         return;
     }
     for (int64_t r = 0; r < rows->rows; r++, a += rows->row_stride[0], b += rows->row_stride[1], to += rows->n)
@@ -139,10 +140,12 @@ static Tensor *share_of_larger(Tensor *a, Tensor *b)
     return t_add(t_cast(above, a->type), t_scale(t_cast(equal, a->type), 0.5));
 }
 
-BINARY(maximum, -2, 2, x > y ? x : y, t_mul(gradient, share_of_larger(a, b)), t_mul(gradient, share_of_larger(b, a)))
+BINARY(maximum, -2, 2, isnan(x) || x > y ? x : y, t_mul(gradient, share_of_larger(a, b)),
+       t_mul(gradient, share_of_larger(b, a)))
 const OperationDef operation_maximum = {BINARY_OPERATION(maximum, "the larger; a tie shares the gradient")};
 
-BINARY(minimum, -2, 2, x < y ? x : y, t_mul(gradient, share_of_larger(b, a)), t_mul(gradient, share_of_larger(a, b)))
+BINARY(minimum, -2, 2, isnan(x) || x < y ? x : y, t_mul(gradient, share_of_larger(b, a)),
+       t_mul(gradient, share_of_larger(a, b)))
 const OperationDef operation_minimum = {BINARY_OPERATION(minimum, "the smaller; a tie shares the gradient")};
 
 /* a^b log(a), which tends to 0 with a. */

@@ -1,14 +1,13 @@
 /* Comparisons, and the choice that goes by them. */
 #include <assert.h>
 
+#include "core/kernels/kernels.h"
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
 #include "core/tensor/walk.h"
 
-typedef enum Relation { LESS, LESS_EQUAL, EQUAL } Relation;
-
 typedef struct Comparison {
-    Relation relation;
+    CompareKernel relation;
     const Tensor *a, *b;
     Tensor *result;
 } Comparison;
@@ -27,17 +26,24 @@ typedef struct Comparison {
         const Comparison *work = context;                               \
         int32_t *to = tensor_i32(work->result) + rows->to;              \
         switch (work->relation) {                                       \
-        case LESS: COMPARE_ROWS(TYPE, <); break;                        \
-        case LESS_EQUAL: COMPARE_ROWS(TYPE, <=); break;                 \
-        case EQUAL: COMPARE_ROWS(TYPE, ==); break;                      \
+        case COMPARE_less: COMPARE_ROWS(TYPE, <); break;                \
+        case COMPARE_less_equal: COMPARE_ROWS(TYPE, <=); break;         \
+        default: COMPARE_ROWS(TYPE, ==); break;                         \
         }                                                               \
     }
 
-DEFINE_COMPARE(compare_single, float)
 DEFINE_COMPARE(compare_double, double)
 DEFINE_COMPARE(compare_integer, int32_t)
 
-static Tensor *compare(Relation relation, Tensor *a, Tensor *b)
+static void compare_single(void *context, const WalkRows *rows)
+{
+    const Comparison *work = context;
+    kernels()->elementwise.compare[work->relation](
+        rows->rows, rows->n, tensor_f32(work->a) + rows->from[0], rows->row_stride[0], rows->stride[0],
+        tensor_f32(work->b) + rows->from[1], rows->row_stride[1], rows->stride[1], tensor_i32(work->result) + rows->to);
+}
+
+static Tensor *compare(CompareKernel relation, Tensor *a, Tensor *b)
 {
     assert(a->type == b->type);
     Walk walk = walk_together(2, (Tensor *[]){a, b});
@@ -49,17 +55,17 @@ static Tensor *compare(Relation relation, Tensor *a, Tensor *b)
 
 Tensor *t_less(Tensor *a, Tensor *b)
 {
-    return compare(LESS, a, b);
+    return compare(COMPARE_less, a, b);
 }
 
 Tensor *t_less_equal(Tensor *a, Tensor *b)
 {
-    return compare(LESS_EQUAL, a, b);
+    return compare(COMPARE_less_equal, a, b);
 }
 
 Tensor *t_equal(Tensor *a, Tensor *b)
 {
-    return compare(EQUAL, a, b);
+    return compare(COMPARE_equal, a, b);
 }
 
 /* ---- Choice ---- */
@@ -87,7 +93,14 @@ typedef struct Choice {
         }                                                                                     \
     }
 
-DEFINE_CHOOSE(choose_single, float)
+static void choose_single(void *context, const WalkRows *rows)
+{
+    const Choice *work = context;
+    kernels()->elementwise.where(rows->rows, rows->n, tensor_i32(work->condition) + rows->from[0],
+                                 tensor_f32(work->a) + rows->from[1], tensor_f32(work->b) + rows->from[2],
+                                 rows->row_stride, rows->stride, tensor_f32(work->result) + rows->to);
+}
+
 DEFINE_CHOOSE(choose_double, double)
 DEFINE_CHOOSE(choose_integer, int32_t)
 

@@ -42,55 +42,59 @@ enum { VARIANTS = 6 };
 typedef struct Search {
     Axis axis;
     const Tensor *x;
-    bool smallest;
-    Tensor *value, *index; /* [outer, inner]; value may be NULL */
+    double sign;            /* -1: the smallest */
+    Tensor *value, *index;  /* [outer, inner] */
 } Search;
 
-#define SEARCH(TYPE, BETTER)                                                                    \
-    for (int64_t o = begin; o < end; o++) {                                                     \
-        const TYPE *x = (const TYPE *)work->x->data + o * size * inner;                         \
-        int32_t *index = tensor_i32(work->index) + o * inner;                                   \
-        for (int64_t i = 0; i < inner; i++) {                                                   \
-            TYPE best = x[i];                                                                   \
-            int64_t at = 0;                                                                     \
-            for (int64_t k = 1; k < size; k++)                                                  \
-                if (x[k * inner + i] BETTER best) {                                             \
-                    best = x[k * inner + i];                                                    \
-                    at = k;                                                                     \
-                }                                                                               \
-            index[i] = (int32_t)at;                                                             \
-            if (work->value)                                                                    \
-                ((TYPE *)work->value->data)[o * inner + i] = best;                              \
-        }                                                                                       \
-    }
-#define SEARCH_BOTH(TYPE) do { if (work->smallest) SEARCH(TYPE, <) else SEARCH(TYPE, >) } while (0)
+static void search_single(void *context, int64_t begin, int64_t end)
+{
+    const Search *work = context;
+    const ElementwiseKernels *kernel = &kernels()->elementwise;
+    int64_t size = work->axis.size, inner = work->axis.inner;
+    const float *x = tensor_f32(work->x);
+    float *value = tensor_f32(work->value), sign = (float)work->sign;
+    int32_t *index = tensor_i32(work->index);
+    if (inner == 1)
+        kernel->search_rows(end - begin, size, x + begin * size, sign, value + begin, index + begin);
+    else
+        for (int64_t o = begin; o < end; o++)
+            kernel->search_columns(size, inner, x + o * size * inner, sign, value + o * inner, index + o * inner);
+}
 
-static void search_part(void *context, int64_t begin, int64_t end)
+/* As the kernels: the first of equals, NaN above all. */
+static void search_plain(void *context, int64_t begin, int64_t end)
 {
     const Search *work = context;
     int64_t size = work->axis.size, inner = work->axis.inner;
-    switch (work->x->type) {
-    case ARRAY_F32: SEARCH_BOTH(float); break;
-    case ARRAY_F64: SEARCH_BOTH(double); break;
-    default: SEARCH_BOTH(int32_t); break;
+    for (int64_t line = begin * inner; line < end * inner; line++) {
+        int64_t first = line / inner * size * inner + line % inner, place = 0;
+        double best = tensor_value(work->x, first);
+        for (int64_t k = 1; k < size; k++) {
+            double x = tensor_value(work->x, first + k * inner);
+            if (work->sign * x > work->sign * best || (isnan(x) && !isnan(best))) {
+                best = x;
+                place = k;
+            }
+        }
+        tensor_i32(work->index)[line] = (int32_t)place;
+        tensor_set(work->value, line, best);
     }
 }
 
 static void search(Search *work)
 {
-    assert(work->axis.size > 0 || work->index->count == 0);
+    assert((work->axis.size > 0 && work->axis.size <= INT32_MAX) || work->index->count == 0);
     if (work->index->count)
-        parallel_for(work->axis.outer, grain_of(&work->axis), search_part, work);
+        parallel_for(work->axis.outer, grain_of(&work->axis),
+                     work->x->type == ARRAY_F32 ? search_single : search_plain, work);
 }
-
-typedef struct ExtremumAttributes { int axis; } ExtremumAttributes;
 
 static void backward_extremum(const Node *node, Tensor *gradient, Tensor **gradients)
 {
     Tensor *x = node->inputs[0], *index = node->saved[0];
-    const ExtremumAttributes *given = node->attributes;
+    int axis = *(const int *)node->attributes;
     Tensor *kept = t_reshape(gradient, index->rank, index->shape);
-    gradients[0] = t_scatter_add(t_zeros(x->type, x->rank, x->shape), given->axis, index, kept);
+    gradients[0] = t_scatter(kept, axis, index, x->shape[axis]);
 }
 
 static Tensor *apply_max(Tensor **inputs, int variant)
@@ -116,11 +120,11 @@ const OperationDef operation_min = {
 static Tensor *extremum(const OperationDef *operation, Tensor *x, int number, bool keep)
 {
     Axis axis = axis_around(x, number, keep), kept = axis_around(x, number, true);
-    Search work = {.axis = axis, .x = x, .smallest = operation == &operation_min};
+    Search work = {.axis = axis, .x = x, .sign = operation == &operation_min ? -1 : 1};
     work.value = t_new(x->type, axis.rank, axis.shape);
     work.index = t_new(ARRAY_I32, kept.rank, kept.shape);
     search(&work);
-    Node *node = op_record(operation, work.value, 1, &x, &(ExtremumAttributes){axis.number}, sizeof(ExtremumAttributes));
+    Node *node = op_record(operation, work.value, 1, &x, &axis.number, sizeof axis.number);
     if (node)
         node->saved[0] = work.index;
     return work.value;
@@ -139,7 +143,8 @@ Tensor *t_min(Tensor *x, int axis, bool keep)
 Tensor *t_argmax(Tensor *x, int number)
 {
     Axis axis = axis_around(x, number, false);
-    Search work = {.axis = axis, .x = x, .index = t_new(ARRAY_I32, axis.rank, axis.shape)};
+    Search work = {.axis = axis, .x = x, .sign = 1, .index = t_new(ARRAY_I32, axis.rank, axis.shape)};
+    work.value = t_new(x->type, axis.rank, axis.shape);
     search(&work);
     return work.index;
 }
@@ -211,6 +216,7 @@ const OperationDef operation_log_sum_exp = {
 
 static Tensor *log_sum_exp_last(Tensor *x)
 {
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     LogSumExp work = {.x = x, .result = t_new(x->type, x->rank - 1, x->shape), .n = x->shape[x->rank - 1]};
     if (x->type == ARRAY_F32)
         parallel_for(work.result->count, (GRAIN + work.n) / (work.n + 1), log_sum_exp_part, &work);
@@ -313,6 +319,7 @@ const OperationDef operation_cumulative_sum = {
 
 Tensor *t_cumulative_sum(Tensor *x, int number)
 {
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     RunningSum work = {.axis = axis_around(x, axis_number(x, number), true), .x = x, .result = t_like(x)};
     if (x->count)
         parallel_for(work.axis.outer * work.axis.inner, GRAIN / (work.axis.size + 1) + 1, running_sum_part, &work);

@@ -41,19 +41,20 @@ typedef struct Along {
 static void gather_part(void *context, int64_t begin, int64_t end)
 {
     const Along *along = context;
-    if (along->type == ARRAY_F64)
-        GATHER(double)
-    else
-        GATHER(float)
+    switch (along->type) {
+    case ARRAY_F32: GATHER(float) break;
+    case ARRAY_F64: GATHER(double) break;
+    default: GATHER(int32_t) break;
+    }
 }
 
 static void scatter_part(void *context, int64_t begin, int64_t end)
 {
     const Along *along = context;
-    if (along->type == ARRAY_F64)
-        SCATTER(double)
-    else
+    if (along->type == ARRAY_F32)
         SCATTER(float)
+    else
+        SCATTER(double)
 }
 
 static void run_along(const Tensor *whole, const Tensor *part, const Tensor *index, int number, ParallelBody body)
@@ -62,16 +63,16 @@ static void run_along(const Tensor *whole, const Tensor *part, const Tensor *ind
     for (int i = 0; i < whole->rank; i++)
         assert(i == number || index->shape[i] == whole->shape[i]);
     Axis axis = axis_around(whole, number, true);
-    Along along = {axis.size, index->shape[number], axis.inner, tensor_i32(index), whole->data, part->data, whole->type};
+    Along along = {axis.size, index->shape[number], axis.inner, tensor_i32(index),
+                   whole->data, part->data, whole->type};
     if (index->count)
         parallel_for(axis.outer, GRAIN / (along.count * along.inner) + 1, body, &along);
 }
 
 static void backward_gather(const Node *node, Tensor *gradient, Tensor **gradients)
 {
-    Tensor *x = node->inputs[0];
-    Tensor *zeros = t_zeros(x->type, x->rank, x->shape);
-    gradients[0] = t_scatter_add(zeros, *(const int *)node->attributes, node->inputs[1], gradient);
+    int axis = *(const int *)node->attributes;
+    gradients[0] = t_scatter(gradient, axis, node->inputs[1], node->inputs[0]->shape[axis]);
 }
 
 enum { VARIANTS = 4 };
@@ -107,6 +108,41 @@ Tensor *t_gather(Tensor *x, int number, Tensor *index)
     return result;
 }
 
+static void backward_scatter(const Node *node, Tensor *gradient, Tensor **gradients)
+{
+    gradients[0] = t_gather(gradient, *(const int *)node->attributes, node->inputs[1]);
+}
+
+static int sample_scatter(Random *random, int variant, Tensor **inputs)
+{
+    sample_gather(random, variant, inputs);
+    inputs[0] = sample_leaf(random, -2, 2, inputs[1]->rank, inputs[1]->shape);
+    return 2;
+}
+
+static Tensor *apply_scatter(Tensor **inputs, int variant)
+{
+    return t_scatter(inputs[0], variant < 2 ? variant : -1, inputs[1], 4);
+}
+
+const OperationDef operation_scatter = {
+    .component = {.name = "scatter", .summary = "values added to zeros where an index along an axis says"},
+    .backward = backward_scatter, .variants = VARIANTS, .inputs = sample_scatter, .apply = apply_scatter,
+};
+
+Tensor *t_scatter(Tensor *values, int number, Tensor *index, int64_t size)
+{
+    assert(values->type == ARRAY_F32 || values->type == ARRAY_F64);
+    int axis = axis_number(values, number);
+    int64_t shape[TENSOR_MAX_RANK];
+    memcpy(shape, values->shape, sizeof shape);
+    shape[axis] = size;
+    Tensor *result = t_zeros(values->type, values->rank, shape);
+    run_along(result, values, index, axis, scatter_part);
+    op_record(&operation_scatter, result, 2, (Tensor *[]){values, index}, &axis, sizeof axis);
+    return result;
+}
+
 static void backward_scatter_add(const Node *node, Tensor *gradient, Tensor **gradients)
 {
     gradients[0] = gradient;
@@ -134,7 +170,7 @@ const OperationDef operation_scatter_add = {
 Tensor *t_scatter_add(Tensor *into, int number, Tensor *index, Tensor *values)
 {
     int axis = axis_number(into, number);
-    assert(into->type == values->type);
+    assert(into->type == values->type && (into->type == ARRAY_F32 || into->type == ARRAY_F64));
     Tensor *result = t_like(into);
     memcpy(result->data, into->data, (size_t)into->count * array_type_size(into->type));
     run_along(result, values, index, axis, scatter_part);
@@ -183,8 +219,8 @@ static void backward_index_select(const Node *node, Tensor *gradient, Tensor **g
     int64_t shape[TENSOR_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);
     shape[0] = index->count;
-    Tensor *sum = t_segment_sum(t_reshape(gradient, x->rank, shape), t_reshape(index, SHAPE(index->count)), x->shape[0]);
-    gradients[0] = sum;
+    Tensor *rows = t_reshape(gradient, x->rank, shape), *segment = t_reshape(index, SHAPE(index->count));
+    gradients[0] = t_segment_sum(rows, segment, x->shape[0]);
 }
 
 static int sample_index_select(Random *random, int variant, Tensor **inputs)
@@ -292,11 +328,13 @@ const OperationDef operation_segment_sum = {
 Tensor *t_segment_sum(Tensor *x, Tensor *segment, int64_t segments)
 {
     int64_t shape[TENSOR_MAX_RANK];
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     assert(x->rank >= 1 && segment->type == ARRAY_I32 && segment->count == x->shape[0] && x->shape[0] <= INT32_MAX);
     memcpy(shape, x->shape, sizeof shape);
     shape[0] = segments;
     Tensor *result = t_new(x->type, x->rank, shape);
-    size_t begins_bytes = (size_t)(segments + 2) * sizeof(int32_t), order_bytes = (size_t)segment->count * sizeof(int32_t);
+    size_t begins_bytes = (size_t)(segments + 2) * sizeof(int32_t);
+    size_t order_bytes = (size_t)segment->count * sizeof(int32_t);
     int32_t *begins = arena_alloc(tape_arena(), begins_bytes), *order = arena_alloc(tape_arena(), order_bytes);
     sort_by_segment(segment, segments, begins, order);
     Rows rows = {.x = x, .order = order, .begins = begins, .result = result, .n = row_count(x)};

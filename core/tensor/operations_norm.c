@@ -17,7 +17,8 @@ static Tensor *normalise(const OperationDef *operation, const Norm *norm, Tensor
     assert(!scale || (scale->type == x->type && scale->count == norm->channels));
     assert(!shift || (shift->type == x->type && shift->count == norm->channels));
     Tensor *y = t_like(x);
-    (x->type == ARRAY_F32 ? norm_apply_single : norm_apply_double)(norm, x, tensor_f64(mean), tensor_f64(factor), scale, shift, y);
+    (x->type == ARRAY_F32 ? norm_apply_single : norm_apply_double)(norm, x, tensor_f64(mean), tensor_f64(factor), scale,
+                                                                   shift, y);
     Node *node = op_record(operation, y, 3, (Tensor *[]){x, scale, shift}, norm, sizeof *norm);
     if (node) {
         node->saved[0] = mean;
@@ -31,7 +32,8 @@ static Tensor *normalise_by_own_statistics(const OperationDef *operation, const 
 {
     const int64_t count = norm_statistics_count(norm);
     Tensor *mean = t_new(ARRAY_F64, SHAPE(count)), *factor = t_new(ARRAY_F64, SHAPE(count));
-    (x->type == ARRAY_F32 ? norm_statistics_single : norm_statistics_double)(norm, x, tensor_f64(mean), tensor_f64(factor));
+    (x->type == ARRAY_F32 ? norm_statistics_single : norm_statistics_double)(norm, x, tensor_f64(mean),
+                                                                             tensor_f64(factor));
     if (batch_mean)
         *batch_mean = t_new(x->type, SHAPE(count));
     if (batch_variance)
@@ -60,7 +62,8 @@ static Tensor *channel_view(const Norm *norm, Tensor *t)
 
 static Tensor *shared_view(const Norm *norm, Tensor *t)
 {
-    return norm->per_channel ? channel_view(norm, t) : t_reshape(t, SHAPE(norm->outer, norm->groups, norm_elements(norm)));
+    return norm->per_channel ? channel_view(norm, t)
+                             : t_reshape(t, SHAPE(norm->outer, norm->groups, norm_elements(norm)));
 }
 
 static Tensor *constant(const Tensor *statistic, ArrayType type)
@@ -86,9 +89,11 @@ static void backward_composed(const Node *node, Tensor *gradient, Tensor **gradi
     }
     Tensor *normal = t_mul(centred, factor);
     if (op_wants(node, 1))
-        gradients[1] = t_reshape(t_sum_to(t_mul(g, channel_view(norm, normal)), SHAPE(1, norm->channels, 1)), scale->rank, scale->shape);
+        gradients[1] = t_reshape(t_sum_to(t_mul(g, channel_view(norm, normal)), SHAPE(1, norm->channels, 1)),
+                                 scale->rank, scale->shape);
     if (op_wants(node, 2))
-        gradients[2] = t_reshape(t_sum_to(g, SHAPE(1, norm->channels, 1)), node->inputs[2]->rank, node->inputs[2]->shape);
+        gradients[2] = t_reshape(t_sum_to(g, SHAPE(1, norm->channels, 1)), node->inputs[2]->rank,
+                                 node->inputs[2]->shape);
     if (!op_wants(node, 0))
         return;
     Tensor *dy = shared_view(norm, scale ? t_mul(g, t_reshape(scale, SHAPE(1, norm->channels, 1))) : g), *rest = dy;
@@ -151,7 +156,12 @@ static Norm over_last_axis(const Tensor *x, bool centred, double epsilon)
     assert(x->rank > 0 && epsilon >= 0);
     const int64_t channels = x->shape[x->rank - 1];
     assert(channels > 0);
-    return (Norm){.outer = x->count / channels, .channels = channels, .inner = 1, .groups = 1, .centred = centred, .epsilon = epsilon};
+    return (Norm){.outer = x->count / channels,
+                  .channels = channels,
+                  .inner = 1,
+                  .groups = 1,
+                  .centred = centred,
+                  .epsilon = epsilon};
 }
 
 static Tensor *apply_layer_norm(Tensor **inputs, int variant)
@@ -176,8 +186,13 @@ static Tensor *apply_rms_norm(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_rms_norm = {
-    .component = {.name = "rms_norm", .summary = "divide by the root mean square over the last axis", .source = "arXiv:1910.07467"},
-    .backward = backward_norm, .variants = 7, .inputs = sample_last_axis, .apply = apply_rms_norm,
+    .component = {.name = "rms_norm",
+                  .summary = "divide by the root mean square over the last axis",
+                  .source = "arXiv:1910.07467"},
+    .backward = backward_norm,
+    .variants = 7,
+    .inputs = sample_last_axis,
+    .apply = apply_rms_norm,
 };
 
 Tensor *t_rms_norm(Tensor *x, Tensor *scale, double epsilon)
@@ -191,8 +206,13 @@ Tensor *t_rms_norm(Tensor *x, Tensor *scale, double epsilon)
 static Norm over_channels(const Tensor *x, int64_t groups, bool per_channel, double epsilon)
 {
     assert(x->rank >= 2 && x->shape[1] > 0 && x->shape[1] % groups == 0 && epsilon >= 0);
-    Norm norm = {.outer = x->shape[0], .channels = x->shape[1], .inner = 1, .groups = groups, .per_channel = per_channel,
-                 .centred = true, .epsilon = epsilon};
+    Norm norm = {.outer = x->shape[0],
+                 .channels = x->shape[1],
+                 .inner = 1,
+                 .groups = groups,
+                 .per_channel = per_channel,
+                 .centred = true,
+                 .epsilon = epsilon};
     for (int i = 2; i < x->rank; i++)
         norm.inner *= x->shape[i];
     return norm;
@@ -216,8 +236,13 @@ static Tensor *apply_group_norm(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_group_norm = {
-    .component = {.name = "group_norm", .summary = "normalise over groups of channels of each example", .source = "arXiv:1803.08494"},
-    .backward = backward_norm, .variants = 7, .inputs = sample_images, .apply = apply_group_norm,
+    .component = {.name = "group_norm",
+                  .summary = "normalise over groups of channels of each example",
+                  .source = "arXiv:1803.08494"},
+    .backward = backward_norm,
+    .variants = 7,
+    .inputs = sample_images,
+    .apply = apply_group_norm,
 };
 
 Tensor *t_group_norm(Tensor *x, int64_t groups, Tensor *scale, Tensor *shift, double epsilon)
@@ -230,12 +255,18 @@ Tensor *t_group_norm(Tensor *x, int64_t groups, Tensor *scale, Tensor *shift, do
 
 static Tensor *apply_batch_norm(Tensor **inputs, int variant)
 {
-    return t_batch_norm(inputs[0], uses_scale(variant) ? inputs[1] : NULL, uses_shift(variant) ? inputs[2] : NULL, 0.1, NULL, NULL);
+    return t_batch_norm(inputs[0], uses_scale(variant) ? inputs[1] : NULL, uses_shift(variant) ? inputs[2] : NULL, 0.1,
+                        NULL, NULL);
 }
 
 const OperationDef operation_batch_norm = {
-    .component = {.name = "batch_norm", .summary = "normalise each channel over the batch", .source = "arXiv:1502.03167"},
-    .backward = backward_norm, .variants = 7, .inputs = sample_images, .apply = apply_batch_norm,
+    .component = {.name = "batch_norm",
+                  .summary = "normalise each channel over the batch",
+                  .source = "arXiv:1502.03167"},
+    .backward = backward_norm,
+    .variants = 7,
+    .inputs = sample_images,
+    .apply = apply_batch_norm,
 };
 
 Tensor *t_batch_norm(Tensor *x, Tensor *scale, Tensor *shift, double epsilon, Tensor **mean, Tensor **variance)
@@ -252,13 +283,18 @@ static Tensor *apply_batch_norm_fixed(Tensor **inputs, int variant)
         tensor_set(mean, i, 0.25 * (double)(i % 3));
         tensor_set(variance, i, 1 + 0.5 * (double)(i % 2));
     }
-    return t_batch_norm_fixed(inputs[0], uses_scale(variant) ? inputs[1] : NULL, uses_shift(variant) ? inputs[2] : NULL, mean,
-                              variance, 0.1);
+    return t_batch_norm_fixed(inputs[0], uses_scale(variant) ? inputs[1] : NULL, uses_shift(variant) ? inputs[2] : NULL,
+                              mean, variance, 0.1);
 }
 
 const OperationDef operation_batch_norm_fixed = {
-    .component = {.name = "batch_norm_fixed", .summary = "normalise each channel by given statistics", .source = "arXiv:1502.03167"},
-    .backward = backward_norm, .variants = 7, .inputs = sample_images, .apply = apply_batch_norm_fixed,
+    .component = {.name = "batch_norm_fixed",
+                  .summary = "normalise each channel by given statistics",
+                  .source = "arXiv:1502.03167"},
+    .backward = backward_norm,
+    .variants = 7,
+    .inputs = sample_images,
+    .apply = apply_batch_norm_fixed,
 };
 
 Tensor *t_batch_norm_fixed(Tensor *x, Tensor *scale, Tensor *shift, Tensor *mean, Tensor *variance, double epsilon)

@@ -48,6 +48,10 @@ typedef struct Move {
     void *to;
 } Move;
 
+/* Elements of any type are moved as so many bytes. */
+typedef uint32_t Word __attribute__((may_alias));
+typedef uint64_t DoubleWord __attribute__((may_alias));
+
 enum { STRIP = 16, GRAIN = 1 << 15 };
 
 /* The offsets of plane `index` in x and in the result: over every axis but the last and the one that goes down. */
@@ -84,10 +88,14 @@ static void find_plane(const Move *move, int64_t index, int64_t *from, int64_t *
     static void name##_rows(void *context, int64_t begin, int64_t end)                                      \
     {                                                                                                       \
         const Move *move = context;                                                                         \
-        int64_t n = move->plan.shape[move->plan.rank - 1], from, to;                                        \
-        for (int64_t row = begin; row < end; row++) {                                                       \
+        const Plan *plan = &move->plan;                                                                     \
+        int64_t n = plan->shape[plan->rank - 1], height = plan->rank > 1 ? plan->shape[plan->rank - 2] : 1;  \
+        int64_t step = plan->rank > 1 ? plan->stride[plan->rank - 2] : 0, from, to;                         \
+        for (int64_t row = begin; row < end;) {                                                             \
             find_plane(move, row, &from, &to);                                                              \
-            __builtin_memcpy((TYPE *)move->to + to, (const TYPE *)move->from + from, (size_t)n * sizeof(TYPE)); \
+            int64_t left = height - row % height, stop = row + left < end ? row + left : end;               \
+            for (; row < stop; row++, from += step, to += n)                                                \
+                __builtin_memcpy((TYPE *)move->to + to, (const TYPE *)move->from + from, (size_t)n * sizeof(TYPE)); \
         }                                                                                                   \
     }                                                                                                       \
     static void name##_strips(void *context, int64_t begin, int64_t end)                                    \
@@ -102,19 +110,20 @@ static void find_plane(const Move *move, int64_t index, int64_t *from, int64_t *
         }                                                                                                   \
     }
 
-DEFINE_MOVE(move_single, float)
-DEFINE_MOVE(move_double, double)
+DEFINE_MOVE(move_words, Word)
+DEFINE_MOVE(move_double_words, DoubleWord)
 
 static void permute(const Tensor *x, const int *order, Tensor *result)
 {
     Move move = {.plan = merged(x, order), .down = -1, .from = x->data, .to = result->data};
     const Plan *plan = &move.plan;
     int64_t width = plan->shape[plan->rank - 1], stride = 1;
-    bool single = array_type_size(x->type) == sizeof(float);
+    bool narrow = array_type_size(x->type) == sizeof(float);
     if (x->count == 0)
         return;
     if (plan->stride[plan->rank - 1] == 1) {
-        parallel_for(x->count / width, (GRAIN + width - 1) / width, single ? move_single_rows : move_double_rows, &move);
+        parallel_for(x->count / width, (GRAIN + width - 1) / width,
+                     narrow ? move_words_rows : move_double_words_rows, &move);
         return;
     }
     for (int i = plan->rank - 1; i >= 0; i--) {
@@ -127,7 +136,7 @@ static void permute(const Tensor *x, const int *order, Tensor *result)
     move.strips = (plan->shape[move.down] + STRIP - 1) / STRIP;
     int64_t planes = x->count / width / plan->shape[move.down];
     parallel_for(planes * move.strips, (GRAIN + width * STRIP - 1) / (width * STRIP),
-                 single ? move_single_strips : move_double_strips, &move);
+                 narrow ? move_words_strips : move_double_words_strips, &move);
 }
 
 static void backward_permute(const Node *node, Tensor *gradient, Tensor **gradients)
@@ -154,7 +163,9 @@ static int sample_permute(Random *random, int variant, Tensor **inputs)
 
 static Tensor *apply_permute(Tensor **inputs, int variant)
 {
-    static const int orders[VARIANTS][3] = {{0, 1, 2}, {2, 0, 1}, {1, 0, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}, {1, 2, 0}};
+    static const int orders[VARIANTS][3] = {
+        {0, 1, 2}, {2, 0, 1}, {1, 0, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}, {1, 2, 0},
+    };
     return variant == 5 ? t_transpose(inputs[0]) : t_permute(inputs[0], orders[variant]);
 }
 

@@ -23,18 +23,34 @@ typedef struct DropoutWork {
     const Tensor *x;
     Tensor *result;
     int64_t group;      /* elements that share a draw */
-    uint64_t below;     /* a word below this drops */
+    uint32_t below;     /* a word below this drops */
     double scale;
 } DropoutWork;
 
-#define DROP(TYPE)                                                                                          \
-    for (int64_t i = 0; i < count; i++) {                                                                   \
-        TYPE factor = words[i] < work->below ? 0 : (TYPE)work->scale;                                       \
-        const TYPE *from = (const TYPE *)work->x->data + (first + i) * work->group;                         \
-        TYPE *to = (TYPE *)work->result->data + (first + i) * work->group;                                  \
-        for (int64_t k = 0; k < work->group; k++)                                                           \
-            to[k] = factor == 0 ? 0 : factor * from[k];                                                     \
+/* Groups [first, first + count), by their words. */
+static void drop_single(const DropoutWork *work, int64_t first, int64_t count, const uint32_t *words)
+{
+    const ElementwiseKernels *kernel = &kernels()->elementwise;
+    const float *x = tensor_f32(work->x) + first * work->group;
+    float *to = tensor_f32(work->result) + first * work->group;
+    if (work->group == 1) {
+        kernel->dropout(count, words, work->below, (float)work->scale, x, to);
+        return;
     }
+    for (int64_t i = 0; i < count; i++, x += work->group, to += work->group)
+        if (words[i] < work->below)
+            memset(to, 0, (size_t)work->group * sizeof *to);
+        else
+            kernel->unary[UNARY_scale](work->group, x, to, (float)work->scale, 0);
+}
+
+static void drop_double(const DropoutWork *work, int64_t first, int64_t count, const uint32_t *words)
+{
+    for (int64_t at = first * work->group; at < (first + count) * work->group; at++) {
+        bool dropped = words[at / work->group - first] < work->below;
+        tensor_f64(work->result)[at] = dropped ? 0 : work->scale * tensor_f64(work->x)[at];
+    }
+}
 
 static void dropout_part(void *context, int64_t begin, int64_t end)
 {
@@ -46,9 +62,9 @@ static void dropout_part(void *context, int64_t begin, int64_t end)
         kernels()->elementwise.random_words(random->seed, random->stream, random->step,
                                             random->index + (uint64_t)(first / 4), (count + 3) / 4, words);
         if (work->x->type == ARRAY_F32)
-            DROP(float)
+            drop_single(work, first, count, words);
         else
-            DROP(double)
+            drop_double(work, first, count, words);
     }
 }
 
@@ -84,7 +100,7 @@ Tensor *t_dropout(Tensor *x, double rate, int axes, Random random)
         return x;
     Dropout dropout = {rate, axes, random};
     DropoutWork work = {.dropout = &dropout, .x = x, .result = t_like(x), .group = 1, .scale = 1 / (1 - rate)};
-    work.below = (uint64_t)(rate * 0x1p32);
+    work.below = (uint32_t)(rate * 0x1p32);
     for (int i = axes; i < x->rank; i++)
         work.group *= x->shape[i];
     if (x->count)
@@ -115,9 +131,10 @@ static void put_uniform(Tensor *result, int64_t at, double value)
 static void random_part(void *context, int64_t begin, int64_t end)
 {
     const RandomWork *work = context;
+    const Random *random = &work->random;
     for (int64_t at = begin; at < end; at += 2) {
         uint32_t words[4];
-        random_block(work->random.seed, work->random.stream, work->random.step, work->random.index + (uint64_t)(at / 2), words);
+        random_block(random->seed, random->stream, random->step, random->index + (uint64_t)(at / 2), words);
         double value[2] = {uniform_of(words), uniform_of(words + 2)};
         if (work->normal) { /* Box and Muller 1958; 1 - u is never 0 */
             double radius = sqrt(-2 * log1p(-value[0])), angle = 2 * M_PI * value[1];

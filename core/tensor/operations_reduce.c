@@ -9,7 +9,7 @@
 #include "core/tensor/walk.h"
 
 /* Elements a kernel adds up at once, in single precision; partial sums are added in double. */
-enum { GRAIN = 1 << 15 };
+enum { GRAIN = 1 << 15, MAX_BLOCK = 1024, MIN_PIECE = 64 };
 
 /* x [outer, size, inner] cut into pieces along `size` and, where it is long, along `inner`; every piece makes
    one row of `partial` [outer, pieces, inner]. */
@@ -58,9 +58,9 @@ static void sum_single(const Axis *axis, const float *x, float *result)
     SumWork work = {.outer = axis->outer, .size = axis->size, .inner = axis->inner, .x = x, .result = result};
     if (work.outer == 0 || work.inner == 0)
         return;
-    work.block = work.inner < GRAIN ? work.inner : GRAIN / 8;
+    work.block = work.inner < MAX_BLOCK ? work.inner : MAX_BLOCK;
     work.blocks = (work.inner + work.block - 1) / work.block;
-    work.piece = GRAIN / work.block;
+    work.piece = GRAIN / work.block > MIN_PIECE ? GRAIN / work.block : MIN_PIECE;
     work.pieces = work.size > work.piece ? (work.size + work.piece - 1) / work.piece : 1;
     if (work.pieces == 1)
         work.piece = work.size;
@@ -118,6 +118,7 @@ const OperationDef operation_sum = {
 
 Tensor *t_sum(Tensor *x, int number, bool keep)
 {
+    assert(x->type == ARRAY_F32 || x->type == ARRAY_F64);
     Axis axis = axis_around(x, number, keep);
     Tensor *result = t_new(x->type, axis.rank, axis.shape);
     if (x->type == ARRAY_F32)
@@ -145,7 +146,7 @@ typedef struct Copy {
     Tensor *result;
 } Copy;
 
-#define SPREAD(TYPE)                                                                      \
+#define SPREAD(TYPE, FILL)                                                                \
     do {                                                                                  \
         const TYPE *from = (const TYPE *)work->x->data + rows->from[0];                   \
         TYPE *to = (TYPE *)work->result->data + rows->to;                                 \
@@ -153,17 +154,17 @@ typedef struct Copy {
             if (rows->stride[0])                                                          \
                 memcpy(to, from, (size_t)rows->n * sizeof(TYPE));                         \
             else                                                                          \
-                for (int64_t i = 0; i < rows->n; i++)                                     \
-                    to[i] = from[0];                                                      \
+                FILL;                                                                     \
     } while (0)
 
 static void spread_rows(void *context, const WalkRows *rows)
 {
     const Copy *work = context;
-    if (array_type_size(work->x->type) == sizeof(float))
-        SPREAD(float);
-    else
-        SPREAD(double);
+    switch (work->x->type) {
+    case ARRAY_F32: SPREAD(float, kernels()->elementwise.fill(rows->n, from[0], to)); break;
+    case ARRAY_F64: SPREAD(double, for (int64_t i = 0; i < rows->n; i++) to[i] = from[0]); break;
+    default: SPREAD(int32_t, for (int64_t i = 0; i < rows->n; i++) to[i] = from[0]); break;
+    }
 }
 
 static void backward_broadcast(const Node *node, Tensor *gradient, Tensor **gradients)

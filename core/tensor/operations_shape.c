@@ -79,7 +79,8 @@ static void copy_along(Tensor *to, const Axis *to_axis, int64_t to_begin, const 
         return;
     copy_blocks(axis->outer, (Blocks){
         .to = (char *)to->data + (size_t)to_begin * unit, .from = (const char *)x->data + (size_t)from_begin * unit,
-        .bytes = (size_t)width * unit, .to_stride = (size_t)to_axis->size * unit, .from_stride = (size_t)axis->size * unit,
+        .bytes = (size_t)width * unit, .to_stride = (size_t)to_axis->size * unit,
+        .from_stride = (size_t)axis->size * unit,
     });
 }
 
@@ -182,7 +183,8 @@ static int sample_concat(Random *random, int variant, Tensor **inputs)
 {
     int64_t sizes[] = {2, 1, variant == 2 ? 0 : 3};
     for (int i = 0; i < 3; i++)
-        inputs[i] = variant == 0 ? sample_leaf(random, -2, 2, SHAPE(sizes[i], 3)) : sample_leaf(random, -2, 2, SHAPE(2, sizes[i], 2));
+        inputs[i] = variant == 0 ? sample_leaf(random, -2, 2, SHAPE(sizes[i], 3))
+                                 : sample_leaf(random, -2, 2, SHAPE(2, sizes[i], 2));
     return 3;
 }
 

@@ -84,7 +84,8 @@ static void sort_part(void *context, int64_t begin, int64_t end)
     Item *items = sorting->scratch + begin / sorting->grain * 2 * n;
     for (int64_t row = begin; row < end; row++) {
         for (int64_t i = 0; i < n; i++) {
-            uint64_t key = single ? key_single(tensor_f32(sorting->x)[row * n + i]) : key_double(tensor_f64(sorting->x)[row * n + i]);
+            int64_t at = row * n + i;
+            uint64_t key = single ? key_single(tensor_f32(sorting->x)[at]) : key_double(tensor_f64(sorting->x)[at]);
             items[i] = (Item){sorting->descending ? ~key & (single ? UINT32_MAX : UINT64_MAX) : key, (int32_t)i};
         }
         const Item *sorted = radix_sort(n, items, items + n, single ? 4 : 8);

@@ -174,7 +174,15 @@ const OperationDef operation_log = {UNARY_OPERATION(log, "natural logarithm")};
 UNARY(log1p, -0.7, 2, log1p(x), t_div(gradient, t_add_scalar(x, 1)))
 const OperationDef operation_log1p = {UNARY_OPERATION(log1p, "log(1 + x), exact near 0")};
 
-UNARY_PLAIN(xlogx, 0.2, 3, x == 0 ? 0 : x * log(x), t_mul(gradient, t_add_scalar(t_log(x), 1)))
+/* log(x) + 1. At 0, 1/e takes the place of x: a probability that has become 0 must not make NaN of the
+   gradient, 0 times -inf, that a softmax sends on. */
+static Tensor *xlogx_slope(Tensor *x)
+{
+    Tensor *at_zero = t_equal(x, t_scalar(x->type, 0));
+    return t_add_scalar(t_log(t_where(at_zero, t_scalar(x->type, exp(-1)), x)), 1);
+}
+
+UNARY(xlogx, 0.2, 3, x == 0 ? 0 : x * log(x), t_mul(gradient, xlogx_slope(x)))
 const OperationDef operation_xlogx = {UNARY_OPERATION(xlogx, "x log(x), 0 at 0")};
 
 UNARY_PLAIN(sin, -3, 3, sin(x), t_mul(gradient, t_cos(x)))

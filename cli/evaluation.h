@@ -1,0 +1,32 @@
+/* Measuring a model on a split: what train, eval and distill print and write. */
+#ifndef XENT_CLI_EVALUATION_H
+#define XENT_CLI_EVALUATION_H
+
+#include <cjson/cJSON.h>
+
+#include "core/metrics/metric.h"
+#include "core/models/model.h"
+#include "data/dataset.h"
+
+typedef struct MeasuredSplit {
+    const char *split;
+    PredictionInput outputs;
+    Predictions *predictions;
+    const MetricDef *const *metrics;    /* those that apply and were asked for; ends with NULL */
+    const double *values;
+    double (*intervals)[2];             /* NULL: none were asked for */
+    int resamples;
+    double loss;                        /* mean; NAN: unknown */
+} MeasuredSplit;
+
+/* `names` is the config's list of metrics, or NULL for all that apply. resamples 0: no intervals. */
+MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names, uint64_t seed, int resamples);
+/* {"split", "n", "metrics", "ci"}; the caller's. */
+cJSON *measured_json(const MeasuredSplit *measured);
+void measured_print(const MeasuredSplit *measured);
+/* A line on standard error for each metric that is undefined or infinite. */
+void measured_warn(const MeasuredSplit *measured);
+/* Applies the calibration that a checkpoint carries; `text` NULL: there is none. `name` is what messages call it. */
+bool outputs_calibrate(const char *name, const char *text, Arena *arena, PredictionInput *outputs, Error *error);
+
+#endif

@@ -1,0 +1,50 @@
+#include "core/metrics/metric.h"
+#include "core/metrics/tables.h"
+
+static double accuracy(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    (void)scratch;
+    return weighted_mean(p->input.count, p->correct, row_weights);
+}
+
+const MetricDef metric_accuracy = {
+    .component = {.name = "accuracy",
+                  .summary = "share of samples whose largest logit is the target's",
+                  .formula = "mean [argmax z = y]",
+                  .notes = "The first of equal logits counts as the largest; of soft targets y is the first of the "
+                           "largest. Multi-label: the share of labels on the right side of z = 0."},
+    .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL | PREDICTION_TOKENS,
+    .measure = accuracy,
+};
+
+static double top5(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    (void)scratch;
+    return weighted_mean(p->input.count, p->in_top5, row_weights);
+}
+
+const MetricDef metric_top5 = {
+    .component = {.name = "top5", .summary = "share of samples whose target is among the five largest logits",
+                  .notes = "Of equal logits the first class comes first. 1 with five classes or fewer."},
+    .kinds = PREDICTION_CLASSIFICATION | PREDICTION_TOKENS,
+    .measure = top5,
+};
+
+static double balanced_accuracy(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    ClassFigures *figures = arena_alloc(scratch, (size_t)p->input.classes * sizeof *figures);
+    class_figures(p, row_weights, figures);
+    double sum = 0, present = 0;
+    for (int64_t k = 0; k < p->input.classes; k++)
+        if (figures[k].targets > 0) {
+            sum += figures[k].recall;
+            present++;
+        }
+    return present > 0 ? sum / present : NAN;
+}
+
+const MetricDef metric_balanced_accuracy = {
+    .component = {.name = "balanced_accuracy", .summary = "mean recall over the classes that occur in the targets"},
+    .kinds = PREDICTION_CLASSIFICATION,
+    .measure = balanced_accuracy,
+};

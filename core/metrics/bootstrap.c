@@ -1,0 +1,134 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/random.h"
+#include "core/base/threads.h"
+#include "core/metrics/metric.h"
+
+bool metric_applies(const MetricDef *metric, const Predictions *predictions)
+{
+    return metric->kinds & predictions->input.kind && (!metric->available || metric->available(predictions));
+}
+
+const MetricDef *const *metrics_that_apply(Arena *arena, const Predictions *predictions)
+{
+    const ComponentKind *kind = component_kind("metric");
+    size_t count = 0, applying = 0;
+    while (kind->items[count])
+        count++;
+    const MetricDef **metrics = arena_zero(arena, count + 1, sizeof *metrics);
+    for (size_t i = 0; i < count; i++) {
+        const MetricDef *metric = (const MetricDef *)kind->items[i];
+        if (metric_applies(metric, predictions))
+            metrics[applying++] = metric;
+    }
+    return metrics;
+}
+
+double weighted_mean(int64_t count, const double *values, const double *row_weights)
+{
+    double sum = 0, weight = 0;
+    for (int64_t i = 0; i < count; i++) {
+        sum += row_weights[i] * values[i];
+        weight += row_weights[i];
+    }
+    if (!isfinite(sum)) { /* an infinite value counts only where it has a weight */
+        sum = 0;
+        for (int64_t i = 0; i < count; i++)
+            sum += row_weights[i] > 0 ? row_weights[i] * values[i] : 0;
+    }
+    return weight > 0 ? sum / weight : NAN;
+}
+
+double metric_value(const MetricDef *metric, Predictions *predictions)
+{
+    if (metric->prepare)
+        metric->prepare(predictions);
+    Arena *scratch = arena_new();
+    double value = metric->measure(predictions, predictions->weights, scratch);
+    arena_free(scratch);
+    return value;
+}
+
+double *metric_values(Arena *arena, const MetricDef *const *metrics, Predictions *predictions)
+{
+    size_t count = 0;
+    while (metrics[count])
+        count++;
+    double *values = arena_zero(arena, count + 1, sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = metric_value(metrics[i], predictions);
+    return values;
+}
+
+typedef struct Bootstrap {
+    const MetricDef *const *metrics;
+    const Predictions *predictions;
+    uint64_t seed;
+    int64_t resamples;
+    double *values;                 /* [metrics, resamples] */
+} Bootstrap;
+
+static void measure_resamples(void *context, int64_t begin, int64_t end)
+{
+    const Bootstrap *b = context;
+    int64_t n = b->predictions->input.count;
+    Arena *scratch = arena_new();
+    double *row_weights = memory_array((size_t)n, sizeof *row_weights);
+    for (int64_t r = begin; r < end; r++) {
+        memset(row_weights, 0, (size_t)n * sizeof *row_weights);
+        Random random = random_start(b->seed, "bootstrap", (uint32_t)r);
+        for (int64_t i = 0; i < n; i++)
+            row_weights[random_below(&random, n)]++;
+        for (int64_t i = 0; i < n; i++)
+            row_weights[i] *= b->predictions->weights[i];
+        for (int64_t m = 0; b->metrics[m]; m++) {
+            arena_reset(scratch);
+            b->values[m * b->resamples + r] = b->metrics[m]->measure(b->predictions, row_weights, scratch);
+        }
+    }
+    memory_free(row_weights);
+    arena_free(scratch);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The quantile by linear interpolation between order statistics. */
+static double quantile(const double *sorted, int64_t count, double share)
+{
+    double position = share * (double)(count - 1);
+    int64_t low = (int64_t)position, high = low + 1 < count ? low + 1 : low;
+    if (sorted[low] == sorted[high])
+        return sorted[low]; /* both may be infinite */
+    return sorted[low] + (position - (double)low) * (sorted[high] - sorted[low]);
+}
+
+static void percentile_interval(double *values, int64_t resamples, double interval[2])
+{
+    int64_t defined = 0;
+    for (int64_t r = 0; r < resamples; r++)
+        if (!isnan(values[r]))
+            values[defined++] = values[r];
+    qsort(values, (size_t)defined, sizeof *values, compare_doubles);
+    interval[0] = defined ? quantile(values, defined, 0.025) : NAN;
+    interval[1] = defined ? quantile(values, defined, 0.975) : NAN;
+}
+
+void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
+                         double (*intervals)[2])
+{
+    size_t count = 0;
+    for (; metrics[count]; count++)
+        if (metrics[count]->prepare)
+            metrics[count]->prepare(predictions);
+    Bootstrap b = {metrics, predictions, seed, resamples, memory_array(count * (size_t)resamples, sizeof(double))};
+    parallel_for(resamples, 4, measure_resamples, &b);
+    for (size_t m = 0; m < count; m++)
+        percentile_interval(b.values + m * (size_t)resamples, resamples, intervals[m]);
+    memory_free(b.values);
+}

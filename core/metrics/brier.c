@@ -1,0 +1,33 @@
+#include "core/metrics/metric.h"
+
+static double brier(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    (void)scratch;
+    return weighted_mean(p->input.count, p->brier, row_weights);
+}
+
+const MetricDef metric_brier = {
+    .component = {.name = "brier",
+                  .summary = "Brier score, a sum over classes",
+                  .source = "Brier 1950",
+                  .formula = "mean sum_k (p_k - t_k)^2",
+                  .notes = "t is the one-hot or soft target. Multi-label: the mean over labels."},
+    .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
+    .measure = brier,
+};
+
+static double brier_top1(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    double *squares = arena_alloc(scratch, (size_t)p->input.count * sizeof *squares);
+    for (int64_t i = 0; i < p->input.count; i++)
+        squares[i] = (p->confidence[i] - p->correct[i]) * (p->confidence[i] - p->correct[i]);
+    return weighted_mean(p->input.count, squares, row_weights);
+}
+
+const MetricDef metric_brier_top1 = {
+    .component = {.name = "brier_top1",
+                  .summary = "Brier score of the event that the top label is right",
+                  .formula = "mean (c - a)^2"},
+    .kinds = PREDICTION_CLASSIFICATION,
+    .measure = brier_top1,
+};

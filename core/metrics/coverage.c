@@ -1,0 +1,19 @@
+#include "core/metrics/metric.h"
+
+static double coverage(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    (void)scratch;
+    return weighted_mean(p->input.count, p->covered, row_weights);
+}
+
+static bool has_sets(const Predictions *p)
+{
+    return p->covered != NULL;
+}
+
+const MetricDef metric_coverage = {
+    .component = {.name = "coverage", .summary = "share of samples whose target lies in the predicted set or interval",
+                  .notes = "Only where sets or intervals are predicted; an interval holds its ends."},
+    .kinds = PREDICTION_CLASSIFICATION | PREDICTION_REGRESSION,
+    .measure = coverage, .available = has_sets,
+};

@@ -1,0 +1,49 @@
+/* Likelihoods of the targets. */
+#include "core/metrics/metric.h"
+
+static double nll(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    (void)scratch;
+    return weighted_mean(p->input.count, p->nll, row_weights);
+}
+
+const MetricDef metric_nll = {
+    .component = {.name = "nll",
+                  .summary = "negative log-likelihood of the targets, nats, not clipped",
+                  .formula = "mean -log p_y",
+                  .notes = "Of soft targets the expectation -sum_k t_k log p_k; of multi-label targets the mean over "
+                           "labels. Infinite when an impossible class (logit -infinity) is a target. A calibrator that "
+                           "returns probabilities is measured with probabilities of at least 1e-12."},
+    .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL | PREDICTION_TOKENS,
+    .measure = nll,
+};
+
+static double perplexity(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    return exp(nll(p, row_weights, scratch));
+}
+
+const MetricDef metric_perplexity = {
+    .component = {.name = "perplexity",
+                  .summary = "exponential of the mean nll of a token",
+                  .formula = "exp(mean -log p_y)"},
+    .kinds = PREDICTION_TOKENS,
+    .measure = perplexity,
+};
+
+static double bits_per_byte(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    return nll(p, row_weights, scratch) / (log(2) * p->input.bytes_per_token);
+}
+
+static bool has_bytes(const Predictions *p)
+{
+    return p->input.bytes_per_token > 0;
+}
+
+const MetricDef metric_bits_per_byte = {
+    .component = {.name = "bits_per_byte", .summary = "bits that the model needs for a byte of text",
+                  .formula = "mean -log p_y / (log 2 * bytes per token)"},
+    .kinds = PREDICTION_TOKENS,
+    .measure = bits_per_byte, .available = has_bytes,
+};

@@ -1,0 +1,276 @@
+#include "core/train/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/file.h"
+#include "data/safetensors.h"
+#include "data/tokenizer.h"
+
+/* A file being put together; grows in its arena. */
+typedef struct Draft {
+    Arena *arena;
+    Safetensors file;
+    int64_t item_room, key_room;
+} Draft;
+
+static void add_array(Draft *draft, const char *name, ArrayType type, int rank, const int64_t *shape, void *data)
+{
+    if (draft->file.count == draft->item_room) {
+        int64_t room = draft->item_room ? 2 * draft->item_room : 64;
+        NamedArray *larger = arena_zero(draft->arena, (size_t)room, sizeof *larger);
+        if (draft->file.count)
+            memcpy(larger, draft->file.items, (size_t)draft->file.count * sizeof *larger);
+        draft->file.items = larger;
+        draft->item_room = room;
+    }
+    NamedArray *item = &draft->file.items[draft->file.count++];
+    *item = (NamedArray){name, {.type = type, .rank = rank, .count = 1, .data = data}};
+    for (int i = 0; i < rank; i++) {
+        item->array.shape[i] = shape[i];
+        item->array.count *= shape[i];
+    }
+}
+
+static void add_tensor(Draft *draft, const char *prefix, const char *name, const Tensor *tensor, void *data)
+{
+    add_array(draft, arena_format(draft->arena, "%s%s", prefix, name), ARRAY_F32, tensor->rank, tensor->shape, data);
+}
+
+static void add_metadata(Draft *draft, const char *key, const char *value)
+{
+    if (draft->file.metadata_count == draft->key_room) {
+        int64_t room = draft->key_room ? 2 * draft->key_room : 16;
+        const char **keys = arena_zero(draft->arena, (size_t)room, sizeof *keys), **values = arena_zero(draft->arena, (size_t)room, sizeof *values);
+        for (int64_t i = 0; i < draft->file.metadata_count; i++) {
+            keys[i] = draft->file.keys[i];
+            values[i] = draft->file.values[i];
+        }
+        draft->file.keys = keys;
+        draft->file.values = values;
+        draft->key_room = room;
+    }
+    draft->file.keys[draft->file.metadata_count] = key;
+    draft->file.values[draft->file.metadata_count++] = value;
+}
+
+static void add_json(Draft *draft, const char *key, cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted(json);
+    add_metadata(draft, key, arena_string(draft->arena, text));
+    cJSON_free(text);
+    cJSON_Delete(json);
+}
+
+/* What the data was, as far as prediction needs it. */
+static cJSON *data_description(const Run *run)
+{
+    const Dataset *dataset = run->splits.train.dataset;
+    static const char *const kinds[] = {"class", "soft", "labels", "values", "tokens"};
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "targets", kinds[dataset->target_kind]);
+    cJSON_AddNumberToObject(object, "classes", (double)dataset->classes);
+    cJSON *shape = cJSON_AddArrayToObject(object, "shape");
+    for (int i = 0; i < dataset->rank; i++)
+        cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)dataset->shape[i]));
+    cJSON_AddNumberToObject(object, "vocabulary", (double)run->model->input.shape.vocabulary);
+    if (dataset->class_names) {
+        cJSON *names = cJSON_AddArrayToObject(object, "class_names");
+        for (int64_t i = 0; i < dataset->classes; i++)
+            cJSON_AddItemToArray(names, cJSON_CreateString(dataset->class_names[i]));
+    }
+    cJSON *mean = cJSON_AddArrayToObject(object, "mean"), *deviation = cJSON_AddArrayToObject(object, "deviation");
+    for (int64_t i = 0; i < dataset->normalized; i++) {
+        cJSON_AddItemToArray(mean, cJSON_CreateNumber((double)dataset->mean[i]));
+        cJSON_AddItemToArray(deviation, cJSON_CreateNumber((double)dataset->deviation[i]));
+    }
+    if (dataset->target_mean) {
+        cJSON_AddItemToObject(object, "target_mean", cJSON_CreateDoubleArray(dataset->target_mean, (int)dataset->classes));
+        cJSON_AddItemToObject(object, "target_deviation", cJSON_CreateDoubleArray(dataset->target_deviation, (int)dataset->classes));
+    }
+    return object;
+}
+
+static void add_description(Draft *draft, const Run *run)
+{
+    add_metadata(draft, "format", "xent");
+    add_metadata(draft, "version", XENT_VERSION);
+    add_metadata(draft, "step", arena_format(draft->arena, "%lld", (long long)run->progress.step));
+    add_metadata(draft, "epoch", arena_format(draft->arena, "%lld", (long long)run->progress.epoch));
+    add_json(draft, "config", config_resolved(run->config));
+    add_json(draft, "data", data_description(run));
+    if (run->splits.train.dataset->tokenizer)
+        add_json(draft, "tokenizer", tokenizer_save(run->splits.train.dataset->tokenizer));
+}
+
+bool checkpoint_save_weights(Run *run, const char *path, Error *error)
+{
+    Draft draft = {.arena = arena_new()};
+    const ParameterSet *parameters = run->model->parameters;
+    for (int64_t i = 0; i < parameters->count; i++) {
+        const Tensor *source = run->average ? run->average->items[i].value : parameters->items[i].value;
+        add_tensor(&draft, "", parameters->items[i].name, source, source->data);
+    }
+    add_description(&draft, run);
+    bool good = safetensors_write(path, &draft.file, error);
+    arena_free(draft.arena);
+    return good;
+}
+
+/* Counters travel as one F64 tensor; all are far below 2^53. */
+enum { COUNTERS = 14 };
+
+static void pack_progress(const Progress *progress, double counters[COUNTERS])
+{
+    double packed[COUNTERS] = {
+        (double)progress->step, (double)progress->epoch, (double)progress->batch, progress->best_loss, (double)progress->best_epoch,
+        (double)progress->best_step, (double)progress->bad_epochs, progress->schedule_factor, progress->schedule_state[0],
+        progress->schedule_state[1], progress->schedule_state[2], progress->schedule_state[3], progress->seconds, progress->finished,
+    };
+    memcpy(counters, packed, sizeof packed);
+}
+
+static void unpack_progress(const double counters[COUNTERS], Progress *progress)
+{
+    *progress = (Progress){
+        .step = (int64_t)counters[0], .epoch = (int64_t)counters[1], .batch = (int64_t)counters[2], .best_loss = counters[3],
+        .best_epoch = (int64_t)counters[4], .best_step = (int64_t)counters[5], .bad_epochs = (int64_t)counters[6],
+        .schedule_factor = counters[7], .schedule_state = {counters[8], counters[9], counters[10], counters[11]},
+        .seconds = counters[12], .finished = counters[13] != 0,
+    };
+}
+
+static bool save_state(Run *run, const char *path, Error *error)
+{
+    Draft draft = {.arena = arena_new()};
+    const ParameterSet *parameters = run->model->parameters;
+    double counters[COUNTERS];
+    pack_progress(&run->progress, counters);
+    add_array(&draft, "progress", ARRAY_F64, 1, (int64_t[]){COUNTERS}, counters);
+    if (run->loss_state_width)
+        add_array(&draft, "loss_state", ARRAY_F32, 2, (int64_t[]){run->splits.train.dataset->count, run->loss_state_width}, run->context.loss_state);
+    for (int64_t i = 0; i < parameters->count; i++)
+        add_tensor(&draft, "parameters.", parameters->items[i].name, parameters->items[i].value, parameters->items[i].value->data);
+    for (int64_t i = 0; run->average && i < parameters->count; i++)
+        add_tensor(&draft, "average.", parameters->items[i].name, run->average->items[i].value, run->average->items[i].value->data);
+    for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
+        const char *slot;
+        const Parameter *parameter;
+        float *data = optimizer_state(run->optimizer, k, &slot, &parameter);
+        add_tensor(&draft, arena_format(draft.arena, "optimizer.%s.", slot), parameter->name, parameter->value, data);
+    }
+    add_metadata(&draft, "step", arena_format(draft.arena, "%lld", (long long)run->progress.step));
+    bool good = safetensors_write(path, &draft.file, error);
+    arena_free(draft.arena);
+    return good;
+}
+
+bool checkpoint_save_last(Run *run, const char *folder, Error *error)
+{
+    Arena *arena = arena_new();
+    bool good = save_state(run, arena_format(arena, "%s/checkpoints/last.state.safetensors", folder), error)
+                && checkpoint_save_weights(run, arena_format(arena, "%s/checkpoints/last.safetensors", folder), error);
+    arena_free(arena);
+    return good;
+}
+
+/* Copies one tensor of the file and counts it, so that what is left over can be found. */
+static bool take(const Safetensors *file, const char *path, const char *name, const Tensor *shape, void *out, int64_t *taken, Error *error)
+{
+    const Array *array = safetensors_find(file, name);
+    if (!array)
+        return fail(error, "%s: tensor %s is missing", path, name);
+    bool same = array->type == ARRAY_F32 && array->rank == shape->rank;
+    for (int i = 0; same && i < shape->rank; i++)
+        same = array->shape[i] == shape->shape[i];
+    if (!same)
+        return fail(error, "%s: tensor %s has another shape or type than the model's", path, name);
+    memcpy(out, array->data, (size_t)array->count * sizeof(float));
+    ++*taken;
+    return true;
+}
+
+static bool take_set(const Safetensors *file, const char *path, const char *prefix, ParameterSet *set, int64_t *taken, Arena *arena, Error *error)
+{
+    for (int64_t i = 0; i < set->count; i++)
+        if (!take(file, path, arena_format(arena, "%s%s", prefix, set->items[i].name), set->items[i].value, set->items[i].value->data, taken, error))
+            return false;
+    return true;
+}
+
+static bool take_progress(const Safetensors *file, const char *path, Run *run, int64_t *taken, Error *error)
+{
+    const Array *progress = safetensors_find(file, "progress");
+    if (!progress || progress->type != ARRAY_F64 || progress->count != COUNTERS)
+        return fail(error, "%s: tensor progress is missing or malformed", path);
+    const double *counters = progress->data;
+    for (int i = 0; i < 3; i++)
+        if (!(counters[i] >= 0 && counters[i] < 9e15))
+            return fail(error, "%s: tensor progress: %g is no count", path, counters[i]);
+    unpack_progress(counters, &run->progress);
+    if (run->progress.batch > loader_batches(run->loader))
+        return fail(error, "%s: tensor progress: batch %lld of %lld", path, (long long)run->progress.batch, (long long)loader_batches(run->loader));
+    ++*taken;
+    if (!run->loss_state_width)
+        return true;
+    const Tensor shape = {.rank = 2, .shape = {run->splits.train.dataset->count, run->loss_state_width}};
+    return take(file, path, "loss_state", &shape, run->context.loss_state, taken, error);
+}
+
+static bool take_state(const Safetensors *file, const char *path, Run *run, Arena *arena, Error *error)
+{
+    int64_t taken = 0;
+    if (!take_progress(file, path, run, &taken, error) || !take_set(file, path, "parameters.", run->model->parameters, &taken, arena, error)
+        || (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)))
+        return false;
+    for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
+        const char *slot;
+        const Parameter *parameter;
+        float *data = optimizer_state(run->optimizer, k, &slot, &parameter);
+        if (!take(file, path, arena_format(arena, "optimizer.%s.%s", slot, parameter->name), parameter->value, data, &taken, error))
+            return false;
+    }
+    return taken == file->count || fail(error, "%s: %lld tensors belong to nothing in this run", path, (long long)(file->count - taken));
+}
+
+bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error)
+{
+    Arena *arena = arena_new();
+    const char *path = arena_format(arena, "%s/checkpoints/last.state.safetensors", folder);
+    Safetensors file;
+    *found = file_exists(path);
+    bool good = !*found || (safetensors_read(path, arena, &file, error) && take_state(&file, path, run, arena, error));
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    int64_t taken = 0;
+    bool good = safetensors_read(path, arena, &file, error);
+    for (int64_t i = 0; good && i < parameters->count; i++) {
+        Tensor *value = parameters->items[i].value;
+        Error other;
+        if (safetensors_find(&file, parameters->items[i].name))
+            take(&file, path, parameters->items[i].name, value, value->data, &taken, &other);
+    }
+    if (good && taken == 0)
+        good = fail(error, "%s: no tensor has the name and shape of one of the model's", path);
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    int64_t taken = 0;
+    bool good = safetensors_read(path, arena, &file, error) && take_set(&file, path, "", parameters, &taken, arena, error);
+    if (good && taken != file.count)
+        good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
+    arena_free(arena);
+    return good;
+}

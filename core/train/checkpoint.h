@@ -1,0 +1,22 @@
+/* Checkpoints on disk: FOLDER/checkpoints/NAME.safetensors holds the weights and all that prediction needs;
+   last.state.safetensors everything that training needs to go on to the same bits, the weights included,
+   so that the two files are one checkpoint whatever happens between their renames. */
+#ifndef XENT_TRAIN_CHECKPOINT_H
+#define XENT_TRAIN_CHECKPOINT_H
+
+#include "core/train/run.h"
+
+/* Weights as they are to be used: the averages, where there are averages. `path` ends in .safetensors. */
+bool checkpoint_save_weights(Run *run, const char *path, Error *error);
+/* last.safetensors and last.state.safetensors in FOLDER/checkpoints; the state first. */
+bool checkpoint_save_last(Run *run, const char *folder, Error *error);
+/* Puts the run where FOLDER's state left it. *found false and nothing changed: there is no state. Names and shapes
+   must be exactly the run's. */
+bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error);
+
+/* Tensors of the same name and shape become the initial values; none at all is an error. */
+bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error);
+/* Every parameter and buffer from a file that holds exactly them (and "calibration", "quantization" entries apart). */
+bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error);
+
+#endif

@@ -1,0 +1,200 @@
+#include "core/train/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/base/file.h"
+
+/* What a run may have written, for --force. */
+static const char *const run_files[] = {
+    "config.json", "metrics.jsonl", "summary.json", "evaluation.json", "calibration.json", "quantization.json", "report.html",
+    "checkpoints/last.safetensors", "checkpoints/last.state.safetensors", "checkpoints/best.safetensors",
+    "plots/loss.png", "plots/metrics.png", "plots/reliability.png", "plots/confusion.png", "plots/learning_rate.png", NULL,
+};
+
+bool folder_has_run(const char *path)
+{
+    Arena *arena = arena_new();
+    bool has = file_exists(arena_format(arena, "%s/config.json", path)) || file_exists(arena_format(arena, "%s/metrics.jsonl", path));
+    arena_free(arena);
+    return has;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t length = strlen(name), tail = strlen(end);
+    return length >= tail && strcmp(name + length - tail, end) == 0;
+}
+
+static void remove_stale(Arena *arena, const char *folder)
+{
+    DIR *directory = opendir(folder);
+    for (const struct dirent *entry; directory && (entry = readdir(directory));)
+        if (ends_with(entry->d_name, ".tmp"))
+            unlink(arena_format(arena, "%s/%s", folder, entry->d_name));
+    if (directory)
+        closedir(directory);
+}
+
+bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)
+{
+    *folder = (RunFolder){.path = path, .arena = arena_new(), .lock = -1, .metrics = -1};
+    Arena *arena = folder->arena;
+    if (!folder_make(path, error) || !folder_make(arena_format(arena, "%s/checkpoints", path), error))
+        return false;
+    folder->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder->lock < 0)
+        return fail_errno(error, "%s", path);
+    if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? fail(error, "%s: another process trains in this folder", path) : fail_errno(error, "%s: lock", path);
+    remove_stale(arena, path);
+    remove_stale(arena, arena_format(arena, "%s/checkpoints", path));
+    remove_stale(arena, arena_format(arena, "%s/plots", path));
+    for (const char *const *name = run_files; force && *name; name++)
+        if (unlink(arena_format(arena, "%s/%s", path, *name)) != 0 && errno != ENOENT && errno != ENOTDIR)
+            return fail_errno(error, "%s/%s", path, *name);
+    return true;
+}
+
+void run_folder_close(RunFolder *folder)
+{
+    if (folder->metrics >= 0)
+        close(folder->metrics);
+    if (folder->lock >= 0)
+        close(folder->lock);
+    arena_free(folder->arena);
+    *folder = (RunFolder){.lock = -1, .metrics = -1};
+}
+
+bool run_folder_write_json(RunFolder *folder, const char *name, const cJSON *object, Error *error)
+{
+    char *text = cJSON_Print(object);
+    size_t length = strlen(text);
+    char *line = arena_format(folder->arena, "%s\n", text);
+    cJSON_free(text);
+    return file_write(arena_format(folder->arena, "%s/%s", folder->path, name), line, length + 1, error);
+}
+
+bool run_folder_write_config(RunFolder *folder, const Config *config, Error *error)
+{
+    cJSON *resolved = config_resolved(config);
+    bool good = run_folder_write_json(folder, "config.json", resolved, error);
+    cJSON_Delete(resolved);
+    return good;
+}
+
+/* The dotted path of the first difference; false: none. */
+static bool find_difference(const cJSON *a, const cJSON *b, char *path, size_t size)
+{
+    if (!cJSON_IsObject(a) || !cJSON_IsObject(b))
+        return !cJSON_Compare(a, b, true);
+    size_t length = strlen(path);
+    const cJSON *sides[] = {a, b}, *item;
+    for (int side = 0; side < 2; side++)
+        cJSON_ArrayForEach(item, sides[side])
+        {
+            snprintf(path + length, size - length, "%s%s", length ? "." : "", item->string);
+            if (find_difference(item, cJSON_GetObjectItemCaseSensitive(sides[1 - side], item->string), path, size))
+                return true;
+        }
+    path[length] = '\0';
+    return false;
+}
+
+/* What a resumed run may change. */
+static void drop_free_keys(cJSON *config)
+{
+    cJSON *train = cJSON_GetObjectItemCaseSensitive(config, "train");
+    static const char *const names[] = {"epochs", "steps", "seconds", "prefetch", "report"};
+    for (size_t i = 0; train && i < sizeof names / sizeof *names; i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(train, names[i]);
+}
+
+bool run_folder_check_config(const char *path, const Config *config, Error *error)
+{
+    JsonSource *source = json_source_new();
+    Arena *arena = arena_new();
+    cJSON *resolved = config_resolved(config);
+    char *text = cJSON_Print(resolved); /* through text, as the stored one went: numbers round alike */
+    cJSON *now = json_parse(source, "config", text, strlen(text), error);
+    cJSON *before = json_parse_file(source, arena_format(arena, "%s/config.json", path), error);
+    bool good = now && before;
+    char key[256] = "";
+    if (good) {
+        drop_free_keys(now);
+        drop_free_keys(before);
+        if (find_difference(before, now, key, sizeof key))
+            good = fail_usage(error, "%s: %s differs from %s/config.json; a run resumes with the config it began with", config->name, key, path);
+    }
+    cJSON_free(text);
+    cJSON_Delete(resolved);
+    json_source_free(source);
+    arena_free(arena);
+    return good;
+}
+
+/* The step of a line; -1: malformed, as a half-written last line is. */
+static int64_t line_step(const char *line)
+{
+    const char *found = strstr(line, "\"step\":");
+    long long step;
+    return found && sscanf(found + 7, "%lld", &step) == 1 ? step : -1;
+}
+
+/* Bytes of the lines up to `step`. */
+static size_t kept_bytes(const char *text, size_t size, int64_t step)
+{
+    size_t at = 0;
+    while (at < size) {
+        const char *end = memchr(text + at, '\n', size - at);
+        int64_t found = end ? line_step(text + at) : -1;
+        if (found < 0 || found > step)
+            break;
+        at = (size_t)(end + 1 - text);
+    }
+    return at;
+}
+
+bool run_folder_open_metrics(RunFolder *folder, int64_t step, Error *error)
+{
+    const char *path = arena_format(folder->arena, "%s/metrics.jsonl", folder->path);
+    size_t keep = 0;
+    if (file_exists(path)) {
+        unsigned char *text;
+        size_t size;
+        Arena *arena = arena_new();
+        bool good = file_read(path, (size_t)1 << 30, arena, &text, &size, error);
+        keep = good ? kept_bytes((char *)text, size, step) : 0;
+        arena_free(arena);
+        if (!good)
+            return false;
+    }
+    folder->metrics = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (folder->metrics < 0 || ftruncate(folder->metrics, (off_t)keep) != 0)
+        return fail_errno(error, "%s", path);
+    return true;
+}
+
+bool run_folder_log(RunFolder *folder, cJSON *line, Error *error)
+{
+    char *text = cJSON_PrintUnformatted(line);
+    cJSON_Delete(line);
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in the place of the NUL: a line is one write */
+    size_t done = 0;
+    bool good = true;
+    while (good && done <= length) {
+        ssize_t wrote = write(folder->metrics, text + done, length + 1 - done);
+        if (wrote > 0)
+            done += (size_t)wrote;
+        else if (wrote < 0 && errno != EINTR)
+            good = fail_errno(error, "%s/metrics.jsonl", folder->path);
+    }
+    cJSON_free(text);
+    return good;
+}

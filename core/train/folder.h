@@ -1,0 +1,31 @@
+/* A run's folder: who may write in it, what is in it, and the lines of metrics.jsonl. */
+#ifndef XENT_TRAIN_FOLDER_H
+#define XENT_TRAIN_FOLDER_H
+
+#include "core/train/run.h"
+
+struct RunFolder {
+    const char *path;
+    Arena *arena;
+    int lock;                   /* descriptor of the folder itself; the lock ends with its process */
+    int metrics;                /* descriptor of metrics.jsonl, or -1 */
+};
+
+/* Whether the folder holds a run already. */
+bool folder_has_run(const char *path);
+/* Makes the folder if need be, locks it (exit 1 when another process has it) and removes stale temporary
+   files. With `force` the files of the run that is there are removed. */
+bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error);
+void run_folder_close(RunFolder *folder);
+/* config.json, resolved. */
+bool run_folder_write_config(RunFolder *folder, const Config *config, Error *error);
+/* On --resume: the config must be the folder's, train.epochs, steps and seconds apart (exit 2, names the key). */
+bool run_folder_check_config(const char *path, const Config *config, Error *error);
+
+/* Opens metrics.jsonl for appending; lines after `step` are dropped first. */
+bool run_folder_open_metrics(RunFolder *folder, int64_t step, Error *error);
+/* One line, one write; takes the object over. */
+bool run_folder_log(RunFolder *folder, cJSON *line, Error *error);
+bool run_folder_write_json(RunFolder *folder, const char *name, const cJSON *object, Error *error);
+
+#endif

@@ -1,0 +1,64 @@
+/* Loss and accuracy of a split, in evaluation mode. */
+#include <string.h>
+
+#include "core/tensor/operations.h"
+#include "core/train/run.h"
+
+typedef struct Sums { double loss, weight, correct; int64_t count; } Sums;
+
+static int64_t count_correct(const Tensor *logits, const Tensor *targets)
+{
+    if (targets->type != ARRAY_I32)
+        return 0;
+    int64_t classes = logits->shape[logits->rank - 1], correct = 0;
+    for (int64_t i = 0; i < targets->count; i++) {
+        const float *row = tensor_f32(logits) + i * classes;
+        int64_t best = 0;
+        for (int64_t c = 1; c < classes; c++)
+            best = row[c] > row[best] ? c : best;
+        correct += best == tensor_i32(targets)[i];
+    }
+    return correct;
+}
+
+static void add_batch(const ObjectiveContext *context, const Batch *batch, const Dataset *dataset, Sums *sums)
+{
+    Forward forward = {.seed = context->seed};
+    BatchTensors tensors = batch_tensors(context->model, dataset, batch);
+    Tensor *logits = model_forward(context->model, &forward, tensors.x);
+    LossInput input = objective_loss_input(context, &forward, &tensors, logits);
+    input.ids = NULL; /* samples of other splits have no state */
+    Tensor *loss = loss_evaluate(&context->loss, &input).loss;
+    double weight = input.weights ? 0 : (double)input.logits->shape[0];
+    for (int64_t i = 0; input.weights && i < input.weights->count; i++)
+        weight += tensor_value(input.weights, i);
+    sums->loss += weight * tensor_value(loss, 0);
+    sums->weight += weight;
+    sums->correct += (double)count_correct(input.logits, input.targets);
+    sums->count += input.logits->shape[0];
+}
+
+Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed)
+{
+    if (split->count == 0)
+        return (Measure){0, NAN, NAN};
+    const ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed};
+    bool was = tape_record(false);
+    Loader *loader = loader_new(split, (LoaderOptions){.batch_size = batch_size});
+    Sums sums = {0};
+    for (int64_t i = 0; i < loader_batches(loader); i++) {
+        add_batch(&context, loader_batch(loader, 0, i), split->dataset, &sums);
+        tape_reset();
+    }
+    loader_free(loader);
+    tape_record(was);
+    TargetKind kind = split->dataset->target_kind;
+    bool counted = kind == TARGET_CLASS || kind == TARGET_TOKENS;
+    return (Measure){sums.count, sums.loss / sums.weight, counted ? sums.correct / (double)sums.count : NAN};
+}
+
+Measure run_measure(Run *run, const DataSplit *split)
+{
+    const Config *config = run->config;
+    return split_measure(run->model, &config->loss, split, config->train.eval_batch_size, (uint64_t)config->seed);
+}

@@ -1,0 +1,46 @@
+/* Objectives: how a batch becomes the number that a step minimises. The loop knows nothing else of them.
+   To add one: a file in objectives/ with `const ObjectiveDef objective_NAME`. */
+#ifndef XENT_TRAIN_OBJECTIVE_H
+#define XENT_TRAIN_OBJECTIVE_H
+
+#include "core/models/model.h"
+#include "core/train/config.h"
+#include "data/loader.h"
+#include "losses/loss.h"
+
+/* What an objective works with; everything but `state` is borrowed from the run. */
+typedef struct ObjectiveContext {
+    const Config *config;
+    Model *model;
+    const DataSplits *splits;
+    Instance loss;
+    const void *values;         /* the objective's own parameters */
+    void *state;                /* what prepare made */
+    uint64_t seed;
+    float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
+    double progress;            /* share of the run done, 0..1 */
+} ObjectiveContext;
+
+/* A batch as tensors of the tape in use. */
+typedef struct BatchTensors {
+    const Batch *batch;
+    Tensor *x;                  /* [N, shape...] F32, or I32 [N, tokens] */
+    Tensor *targets;            /* I32 [N] or [N, tokens], or F32 [N, classes] */
+    Tensor *weights;            /* [N] or NULL */
+} BatchTensors;
+
+typedef struct ObjectiveDef {
+    Component component;
+    /* Checks what only the run's parts together show, loads teachers and the like. NULL: nothing. */
+    bool (*prepare)(ObjectiveContext *context, Error *error);
+    void (*release)(ObjectiveContext *context);
+    /* Rank 0. Layers' penalties are added by the loop. */
+    Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
+} ObjectiveDef;
+
+/* Over tensors of the tape in use; features are not copied. */
+BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch);
+/* The loss's input of logits of this batch; per-position logits and targets become rows. */
+LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch, Tensor *logits);
+
+#endif

@@ -1,0 +1,75 @@
+#include "core/train/outputs.h"
+
+#include <string.h>
+
+#include "core/train/objective.h"
+#include "data/tokenizer.h"
+
+static const double outputs_limit = 2147483648.0; /* bytes */
+
+static PredictionKind kind_of(TargetKind kind)
+{
+    switch (kind) {
+    case TARGET_LABELS: return PREDICTION_MULTI_LABEL;
+    case TARGET_VALUES: return PREDICTION_REGRESSION;
+    case TARGET_TOKENS: return PREDICTION_TOKENS;
+    default: return PREDICTION_CLASSIFICATION;
+    }
+}
+
+typedef struct Filling {
+    double *logits, *soft, *weights;
+    int64_t *targets, rows;
+} Filling;
+
+static void add_batch(Filling *filling, const Tensor *logits, const Batch *batch, const Dataset *dataset)
+{
+    int64_t classes = logits->shape[logits->rank - 1], rows = logits->count / classes, per_sample = rows / batch->count;
+    for (int64_t i = 0; i < logits->count; i++)
+        filling->logits[filling->rows * classes + i] = tensor_value(logits, i);
+    for (int64_t i = 0; filling->targets && i < rows; i++)
+        filling->targets[filling->rows + i] = batch->labels[i];
+    for (int64_t i = 0; filling->soft && i < rows * classes; i++)
+        filling->soft[filling->rows * classes + i] = (double)batch->values[i];
+    for (int64_t i = 0; filling->weights && i < rows; i++)
+        filling->weights[filling->rows + i] = (double)batch->weights[i / per_sample];
+    for (int64_t i = 0; dataset->target_mean && i < rows * classes; i++) {
+        int64_t k = i % classes, at = filling->rows * classes + i;
+        filling->logits[at] = filling->logits[at] * dataset->target_deviation[k] + dataset->target_mean[k];
+        filling->soft[at] = filling->soft[at] * dataset->target_deviation[k] + dataset->target_mean[k];
+    }
+    filling->rows += rows;
+}
+
+bool split_outputs(const Model *model, const DataSplit *split, int64_t batch_size, Arena *arena, PredictionInput *outputs, Error *error)
+{
+    const Dataset *dataset = split->dataset;
+    bool classes = dataset->target_kind == TARGET_CLASS || dataset->target_kind == TARGET_TOKENS;
+    int64_t rows = split->count * (dataset->target_kind == TARGET_TOKENS ? dataset->shape[0] : 1);
+    size_t values = (size_t)(rows * dataset->classes);
+    if ((double)values * sizeof(double) > outputs_limit)
+        return fail(error, "the outputs of %lld rows x %lld classes take more than 2 GB; evaluate a smaller split", (long long)rows, (long long)dataset->classes);
+    Filling filling = {.logits = arena_alloc(arena, values * sizeof(double))};
+    if (classes)
+        filling.targets = arena_alloc(arena, (size_t)rows * sizeof(int64_t));
+    else
+        filling.soft = arena_alloc(arena, values * sizeof(double));
+    if (dataset->weights)
+        filling.weights = arena_alloc(arena, (size_t)rows * sizeof(double));
+    bool was = tape_record(false);
+    Loader *loader = loader_new(split, (LoaderOptions){.batch_size = batch_size});
+    for (int64_t i = 0; i < loader_batches(loader); i++) {
+        const Batch *batch = loader_batch(loader, 0, i);
+        Forward forward = {0};
+        BatchTensors tensors = batch_tensors(model, dataset, batch);
+        add_batch(&filling, model_forward(model, &forward, tensors.x), batch, dataset);
+        tape_reset();
+    }
+    loader_free(loader);
+    tape_record(was);
+    *outputs = (PredictionInput){
+        .kind = kind_of(dataset->target_kind), .count = rows, .classes = dataset->classes, .logits = filling.logits, .targets = filling.targets,
+        .soft_targets = filling.soft, .weights = filling.weights, .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
+    };
+    return true;
+}

@@ -1,0 +1,13 @@
+/* A model's outputs on a split, as metrics take them. */
+#ifndef XENT_TRAIN_OUTPUTS_H
+#define XENT_TRAIN_OUTPUTS_H
+
+#include "core/metrics/predictions.h"
+#include "core/models/model.h"
+#include "data/loader.h"
+
+/* In evaluation mode, batch by batch; outputs of a standardised regression are turned back. Arrays live in the
+   arena. A tape must be in use; it is reset. An error where they would take more than 2 GB. */
+bool split_outputs(const Model *model, const DataSplit *split, int64_t batch_size, Arena *arena, PredictionInput *outputs, Error *error);
+
+#endif

@@ -1,0 +1,197 @@
+#include "core/train/run.h"
+
+#include <string.h>
+
+#include "core/tensor/operations.h"
+#include "core/train/checkpoint.h"
+#include "data/tokenizer.h"
+#include "data/transform.h"
+
+ModelInput model_input_of(const Dataset *dataset)
+{
+    ModelInput input = {.outputs = dataset->classes, .per_position = dataset->target_kind == TARGET_TOKENS};
+    input.shape = shape_of(dataset->rank, dataset->shape);
+    if (dataset->type == ARRAY_I32)
+        input.shape.vocabulary = input.per_position ? dataset->classes : dataset->tokenizer->vocabulary + 1; /* the padding token */
+    return input;
+}
+
+const char *default_loss(TargetKind kind)
+{
+    switch (kind) {
+    case TARGET_LABELS: return "bce";
+    case TARGET_VALUES: return "mse";
+    default: return "ce";
+    }
+}
+
+bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    static const char *const kinds[] = {"classes", "probabilities", "labels", "values", "tokens"};
+    TargetKind kind = dataset->target_kind;
+    bool classes = kind == TARGET_CLASS || kind == TARGET_TOKENS, mixes = false;
+    for (int64_t i = 0; i < train->transforms.count; i++)
+        mixes |= ((const TransformDef *)train->transforms.items[i].component)->batch != NULL;
+    bool fits = (classes && (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT || def->targets == LOSS_IDS))
+                || (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT))
+                || (kind == TARGET_LABELS && def->targets == LOSS_LABELS) || (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
+    if (!fits)
+        return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name, loss_targets_name(def->targets), kinds[kind]);
+    if (mixes && def->targets != LOSS_CLASSES_OR_SOFT)
+        return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes", def->component.name);
+    for (const char *const *name = def->extras; name && *name; name++)
+        if ((*name)[strlen(*name) - 1] != '?')
+            return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give", def->component.name, *name);
+    return true;
+}
+
+static bool build_model(Run *run, const Dataset *shape, Error *error)
+{
+    Config *config = run->config;
+    if (!config->loss.component)
+        config->loss = instance_default(config->arena, "loss", default_loss(shape->target_kind));
+    if (!check_loss(&config->loss, shape, &config->train, error))
+        return fail_at(error, "%s", config->name);
+    run->model = model_new(&config->model, model_input_of(shape), (uint64_t)config->seed, error);
+    return run->model || fail_at(error, "%s", config->name);
+}
+
+/* What the config alone shows is found before the data is read, and is exit 2. */
+static bool load_data(Run *run, Error *error)
+{
+    Config *config = run->config;
+    const DatasetDef *def = (const DatasetDef *)config->data.component;
+    Dataset shape = {0};
+    bool known = def->describe && def->describe(config->data.values, &shape);
+    if (known && !build_model(run, &shape, error))
+        return false;
+    if (!data_load(&config->data, (uint64_t)config->seed, &run->splits, error))
+        return false;
+    if (run->splits.train.count == 0)
+        return fail(error, "%s: data: the training split is empty", config->name);
+    if (!known && !build_model(run, run->splits.train.dataset, error)) {
+        error->status = STATUS_FAILED;
+        return false;
+    }
+    return true;
+}
+
+static bool prepare_objective(Run *run, const Instance *objective, Error *error)
+{
+    Config *config = run->config;
+    const LossDef *loss = (const LossDef *)config->loss.component;
+    const Dataset *dataset = run->splits.train.dataset;
+    run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, dataset->classes) : 0;
+    run->context = (ObjectiveContext){
+        .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
+        .values = objective->values, .seed = (uint64_t)config->seed,
+    };
+    if (run->loss_state_width)
+        run->context.loss_state = memory_array((size_t)(dataset->count * run->loss_state_width), sizeof(float));
+    const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
+    if (def->prepare && !def->prepare(&run->context, error))
+        return fail_at(error, "%s", config->name);
+    run->objective = def;
+    return true;
+}
+
+static bool make_loader(Run *run, Error *error)
+{
+    const TrainConfig *train = &run->config->train;
+    LoaderOptions options = {.batch_size = train->batch_size, .shuffle = train->shuffle, .transforms = train->transforms,
+                             .seed = (uint64_t)run->config->seed, .prefetch = train->prefetch};
+    if (!loader_check(&run->splits.train, &options, error))
+        return fail_at(error, "%s: train", run->config->name);
+    run->loader = loader_new(&run->splits.train, options);
+    return true;
+}
+
+static void make_buffers(Run *run)
+{
+    ParameterSet *parameters = run->model->parameters;
+    if (run->config->train.accumulate > 1) {
+        run->gradient_sums = memory_array((size_t)parameters->count, sizeof *run->gradient_sums);
+        for (int64_t i = 0; i < parameters->count; i++)
+            run->gradient_sums[i] = memory_array((size_t)parameters->items[i].value->count, sizeof(float));
+    }
+    if (!isnan(run->config->train.ema))
+        run->average = parameters_copy(parameters);
+}
+
+static bool check_schedule(const Run *run, Error *error)
+{
+    const Instance *schedule = &run->config->schedule;
+    if (run_total_steps(run) == 0 && schedule_needs_total(schedule))
+        return fail_usage(error, "%s: schedule: %s needs train.epochs or train.steps; seconds alone do not tell the length",
+                          run->config->name, schedule->component->name);
+    return true;
+}
+
+Run *run_new(Config *config, const Instance *objective, Error *error)
+{
+    Run *run = memory_new(sizeof *run);
+    run->config = config;
+    run->progress = (Progress){.best_loss = NAN, .best_epoch = -1, .schedule_factor = 1};
+    run->tape = tape_new();
+    tape_use(run->tape);
+    bool good = config_require(config, "data model", error) && load_data(run, error) && make_loader(run, error) && check_schedule(run, error)
+                && (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error))
+                && prepare_objective(run, objective ? objective : &config->objective, error);
+    if (good) {
+        run->optimizer = optimizer_new(&config->optimizer, run->model->parameters, error);
+        good = run->optimizer || fail_at(error, "%s", config->name);
+    }
+    if (good) {
+        make_buffers(run);
+        return run;
+    }
+    run_free(run);
+    return NULL;
+}
+
+void run_free(Run *run)
+{
+    if (!run)
+        return;
+    loader_free(run->loader);
+    if (run->objective && run->objective->release)
+        run->objective->release(&run->context);
+    memory_free(run->context.loss_state);
+    for (int64_t i = 0; run->gradient_sums && i < run->model->parameters->count; i++)
+        memory_free(run->gradient_sums[i]);
+    memory_free(run->gradient_sums);
+    optimizer_free(run->optimizer);
+    parameters_free(run->average);
+    model_free(run->model);
+    if (run->splits.arena)
+        data_free(&run->splits);
+    tape_free(run->tape);
+    config_free(run->config);
+    memory_free(run);
+}
+
+int64_t run_steps_per_epoch(const Run *run)
+{
+    int64_t accumulate = run->config->train.accumulate;
+    return (loader_batches(run->loader) + accumulate - 1) / accumulate;
+}
+
+int64_t run_total_steps(const Run *run)
+{
+    const TrainConfig *train = &run->config->train;
+    int64_t by_epochs = train->epochs == PARAM_UNSET ? 0 : train->epochs * run_steps_per_epoch(run);
+    if (train->steps == PARAM_UNSET)
+        return by_epochs;
+    return train->epochs == PARAM_UNSET || train->steps < by_epochs ? train->steps : by_epochs;
+}
+
+void run_swap_average(Run *run)
+{
+    ParameterSet *parameters = run->model->parameters;
+    for (int64_t i = 0; run->average && i < parameters->count; i++) {
+        void *data = parameters->items[i].value->data;
+        parameters->items[i].value->data = run->average->items[i].value->data;
+        run->average->items[i].value->data = data;
+    }
+}

@@ -1,0 +1,227 @@
+#include "core/train/saved.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/file.h"
+#include "core/train/checkpoint.h"
+#include "data/safetensors.h"
+
+static const char *const kinds[] = {"class", "soft", "labels", "values", "tokens", NULL};
+
+/* What the metadata's "data" says, by the same tables as configs. */
+struct description {
+    int kind;
+    int64_t classes, vocabulary;
+    IntList shape;
+    const cJSON *class_names;
+    FloatList mean, deviation, target_mean, target_deviation;
+};
+
+static const Param description_params[] = {
+    {.name = "targets", .type = PARAM_TYPE_ENUM, .offset = offsetof(struct description, kind), .choices = kinds},
+    PARAM_REQUIRED(INT, struct description, classes, .min = 1, .max = 1e9),
+    PARAM_INT(struct description, vocabulary, 0, .min = 0, .max = 1e9),
+    PARAM_INTS(struct description, shape, NULL, .min = 1, .max = 1e9),
+    PARAM_JSON(struct description, class_names, "null"),
+    PARAM_FLOATS(struct description, mean, "[]"),
+    PARAM_FLOATS(struct description, deviation, "[]"),
+    PARAM_FLOATS(struct description, target_mean, "[]"),
+    PARAM_FLOATS(struct description, target_deviation, "[]"),
+    PARAM_END
+};
+
+static const float *to_floats(Arena *arena, FloatList list)
+{
+    float *values = arena_zero(arena, (size_t)list.count, sizeof *values);
+    for (int64_t i = 0; i < list.count; i++)
+        values[i] = (float)list.items[i];
+    return values;
+}
+
+static bool read_names(SavedModel *saved, const cJSON *names, Error *error)
+{
+    if (!names || cJSON_IsNull(names))
+        return true;
+    if (!cJSON_IsArray(names) || cJSON_GetArraySize(names) != saved->classes)
+        return fail(error, "class_names: expected %lld names", (long long)saved->classes);
+    const char **list = arena_zero(saved->arena, (size_t)saved->classes, sizeof *list);
+    const cJSON *name;
+    int64_t i = 0;
+    cJSON_ArrayForEach(name, names)
+    {
+        if (!cJSON_IsString(name))
+            return fail(error, "class_names: expected strings");
+        list[i++] = arena_string(saved->arena, name->valuestring);
+    }
+    saved->class_names = list;
+    return true;
+}
+
+static bool read_description(SavedModel *saved, JsonSource *source, const char *text, ModelInput *input, Error *error)
+{
+    struct description description;
+    ParamContext context = {.source = source, .arena = saved->arena, .error = error};
+    const cJSON *json = text ? json_parse(source, "data", text, strlen(text), error) : NULL;
+    if (!text)
+        return fail(error, "the file holds no description of its data; was it written by xent?");
+    if (!json || !params_parse(&context, description_params, false, json, &description))
+        return false;
+    if (description.shape.count > TENSOR_MAX_RANK - 1 || description.mean.count != description.deviation.count
+        || description.target_mean.count != description.target_deviation.count)
+        return fail(error, "data: shapes of the description disagree");
+    saved->target_kind = (TargetKind)description.kind;
+    saved->classes = description.classes;
+    saved->normalized = description.mean.count;
+    saved->mean = to_floats(saved->arena, description.mean);
+    saved->deviation = to_floats(saved->arena, description.deviation);
+    if (description.target_mean.count == description.classes) {
+        saved->target_mean = description.target_mean.items;
+        saved->target_deviation = description.target_deviation.items;
+    }
+    *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items), .outputs = description.classes,
+                          .per_position = saved->target_kind == TARGET_TOKENS};
+    input->shape.vocabulary = description.vocabulary;
+    return read_names(saved, description.class_names, error);
+}
+
+static bool read_tokenizer(SavedModel *saved, JsonSource *source, const char *text, Error *error)
+{
+    if (!text)
+        return true;
+    ParamContext context = {.source = source, .arena = saved->arena, .error = error};
+    const cJSON *json = json_parse(source, "tokenizer", text, strlen(text), error);
+    saved->tokenizer = arena_zero(saved->arena, 1, sizeof *saved->tokenizer);
+    return json && tokenizer_restore(&context, json, saved->arena, saved->tokenizer, error);
+}
+
+static int64_t read_number(const char *text)
+{
+    long long number = 0;
+    return text && sscanf(text, "%lld", &number) == 1 ? number : 0;
+}
+
+static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t *seed, Error *error)
+{
+    Safetensors file;
+    ModelInput input;
+    Arena *arena = arena_new();
+    JsonSource *source = json_source_new();
+    bool good = safetensors_read(saved->path, arena, &file, error);
+    const char *config = good ? safetensors_metadata(&file, "config") : NULL;
+    if (good && !config)
+        good = fail(error, "%s: no config in __metadata__; was it written by xent?", saved->path);
+    good = good && (saved->config = config_parse(saved->path, config, sets, seed, error));
+    good = good && (read_description(saved, source, safetensors_metadata(&file, "data"), &input, error) || fail_at(error, "%s", saved->path));
+    good = good && (read_tokenizer(saved, source, safetensors_metadata(&file, "tokenizer"), error) || fail_at(error, "%s", saved->path));
+    if (good) {
+        saved->step = read_number(safetensors_metadata(&file, "step"));
+        saved->epoch = read_number(safetensors_metadata(&file, "epoch"));
+        const char *calibration = safetensors_metadata(&file, "calibration");
+        saved->calibration = calibration ? arena_string(saved->arena, calibration) : NULL;
+        saved->model = model_new(&saved->config->model, input, (uint64_t)saved->config->seed, error);
+        good = saved->model || fail_at(error, "%s", saved->path);
+    }
+    json_source_free(source);
+    arena_free(arena);
+    return good && checkpoint_load_weights(saved->model->parameters, saved->path, error);
+}
+
+static bool find_file(SavedModel *saved, const char *path, Error *error)
+{
+    saved->path = arena_string(saved->arena, path);
+    if (!file_is_folder(path))
+        return true;
+    saved->folder = saved->path;
+    static const char *const names[] = {"best", "last"};
+    for (int i = 0; i < 2; i++) {
+        const char *file = arena_format(saved->arena, "%s/checkpoints/%s.safetensors", path, names[i]);
+        if (file_exists(file)) {
+            saved->path = file;
+            return true;
+        }
+    }
+    return fail(error, "%s: no run, or one that has not saved yet: checkpoints/best.safetensors is missing", path);
+}
+
+SavedModel *saved_open(const char *path, const char *const *sets, const uint64_t *seed, Error *error)
+{
+    SavedModel *saved = memory_new(sizeof *saved);
+    saved->arena = arena_new();
+    if (find_file(saved, path, error) && read_file(saved, sets, seed, error))
+        return saved;
+    saved_close(saved);
+    return NULL;
+}
+
+void saved_close(SavedModel *saved)
+{
+    if (!saved)
+        return;
+    model_free(saved->model);
+    config_free(saved->config);
+    arena_free(saved->arena);
+    memory_free(saved);
+}
+
+static bool check_shape(const SavedModel *saved, const Dataset *dataset, const char *name, Error *error)
+{
+    const ModelInput input = model_input_of(dataset), *expected = &saved->model->input;
+    bool same = input.shape.rank == expected->shape.rank && input.shape.vocabulary == expected->shape.vocabulary && input.outputs == expected->outputs;
+    for (int i = 0; same && i < input.shape.rank; i++)
+        same = input.shape.sizes[i] == expected->shape.sizes[i];
+    if (same && dataset->target_kind == saved->target_kind)
+        return true;
+    Arena *arena = arena_new();
+    fail(error, "%s: data: samples %s with %lld outputs, but %s was trained on %s with %lld", name, shape_text(arena, input.shape),
+         (long long)input.outputs, saved->path, shape_text(arena, expected->shape), (long long)expected->outputs);
+    arena_free(arena);
+    return false;
+}
+
+bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error)
+{
+    config = config ? config : saved->config;
+    if (!config_require(config, "data", error) || !data_load(&config->data, (uint64_t)config->seed, splits, error))
+        return false;
+    DataSplit *all[] = {&splits->train, &splits->val, &splits->test};
+    for (int i = 0; i < 3; i++) {
+        Dataset *dataset = all[i]->dataset;
+        if (all[i]->count == 0)
+            continue;
+        if (!check_shape(saved, dataset, config->name, error)) {
+            data_free(splits);
+            return false;
+        }
+        if (dataset->normalized == saved->normalized)
+            for (int64_t c = 0; c < saved->normalized; c++) {
+                dataset->mean[c] = saved->mean[c];
+                dataset->deviation[c] = saved->deviation[c];
+            }
+    }
+    return true;
+}
+
+bool saved_copy(const SavedModel *saved, const char *key, const char *value, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    bool good = safetensors_read(saved->path, arena, &file, error);
+    if (good) {
+        const char **keys = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *keys), **values = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *values);
+        int64_t count = 0;
+        for (int64_t i = 0; i < file.metadata_count; i++)
+            if (strcmp(file.keys[i], key) != 0) {
+                keys[count] = file.keys[i];
+                values[count++] = file.values[i];
+            }
+        keys[count] = key;
+        values[count++] = value;
+        file.keys = keys;
+        file.values = values;
+        file.metadata_count = count;
+        good = safetensors_write(path, &file, error);
+    }
+    arena_free(arena);
+    return good;
+}

@@ -1,0 +1,36 @@
+/* A trained model from disk: a run folder, or one .safetensors file that carries its config. */
+#ifndef XENT_TRAIN_SAVED_H
+#define XENT_TRAIN_SAVED_H
+
+#include "core/train/run.h"
+#include "data/tokenizer.h"
+
+typedef struct SavedModel {
+    Arena *arena;
+    const char *path;           /* of the .safetensors file */
+    const char *folder;         /* of the run; NULL: the file stands alone */
+    Config *config;             /* as it was trained, with the caller's changes */
+    Model *model;
+    TargetKind target_kind;
+    int64_t classes;
+    const char *const *class_names;     /* [classes] or NULL */
+    int64_t normalized;         /* what features are normalised with; 0: nothing */
+    const float *mean, *deviation;
+    const double *target_mean, *target_deviation; /* [classes] or NULL */
+    Tokenizer *tokenizer;       /* NULL: not text */
+    const char *calibration;    /* JSON text, or NULL */
+    int64_t step, epoch;
+} SavedModel;
+
+/* `path` is a run folder (its best checkpoint, or the last where there is no best) or a file. `sets`, `seed`: as for
+   config_load. A tape must be in use. NULL after an error; messages name the file. */
+SavedModel *saved_open(const char *path, const char *const *sets, const uint64_t *seed, Error *error);
+void saved_close(SavedModel *saved);
+
+/* The file with one more string in its metadata, or one replaced, to another path; atomic. */
+bool saved_copy(const SavedModel *saved, const char *key, const char *value, const char *path, Error *error);
+
+/* The data of its config (or of `config`, when not NULL), normalised as the model's was; checked against the model. */
+bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error);
+
+#endif

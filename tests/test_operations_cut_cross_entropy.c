@@ -1,0 +1,216 @@
+/* Cut cross-entropy against the dense one, beyond one block of tokens and one strip of words. */
+#include "tests/testing.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/base/random.h"
+#include "core/base/threads.h"
+#include "core/kernels/kernels.h"
+#include "core/tensor/operations.h"
+
+static Tape *tape;
+
+static int setup(void **state)
+{
+    (void)state;
+    tape = tape_new();
+    tape_use(tape);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tape_free(tape);
+    return 0;
+}
+
+static Tensor *leaf(ArrayType type, int rank, const int64_t *shape, uint32_t seed)
+{
+    Random random = random_start(5, "leaf", seed);
+    Tensor *tensor = t_new(type, rank, shape);
+    for (int64_t i = 0; i < tensor->count; i++)
+        tensor_set(tensor, i, (double)(float)random_normal(&random));
+    tensor->requires_gradient = true;
+    return tensor;
+}
+
+static void check_near(const Tensor *got, const Tensor *expected, double tolerance)
+{
+    assert_true(tensor_same_shape(got, expected));
+    for (int64_t i = 0; i < got->count; i++) {
+        double a = tensor_value(got, i), b = tensor_value(expected, i);
+        if (!(fabs(a - b) <= tolerance * fmax(1, fabs(b))))
+            fail_msg("[%lld] is %.9g, expected %.9g", (long long)i, a, b);
+    }
+}
+
+typedef struct Case {
+    int64_t tokens, words, width;
+    bool bias;
+    double softcap;
+    enum { NONE, SOME, ALL } ignored;
+} Case;
+static const Case cases[] = {
+    {1, 1, 1, true, 0, NONE},     {700, 300, 20, true, 0, SOME},  {700, 300, 20, false, 2.5, SOME},
+    {513, 129, 5, true, 1, NONE}, {30, 1000, 64, false, 0, SOME}, {1030, 130, 7, true, 0, NONE},
+    {40, 30, 3, true, 2, ALL},
+};
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+static Tensor *dense(Tensor **inputs, Tensor *targets, double softcap)
+{
+    Tensor *z = t_linear(inputs[0], inputs[1], inputs[2]);
+    if (softcap > 0)
+        z = t_scale(t_tanh(t_scale(z, 1 / softcap)), softcap);
+    return t_softmax_cross_entropy(z, targets);
+}
+
+/* results: losses, then the gradients; returns how many. */
+static int run(const Case *one, ArrayType type, bool cut, Tensor **results)
+{
+    Tensor *inputs[3] = {leaf(type, SHAPE(one->tokens, one->width), 0), leaf(type, SHAPE(one->words, one->width), 1),
+                         NULL};
+    int count = one->bias ? 3 : 2;
+    if (one->bias)
+        inputs[2] = leaf(type, SHAPE(one->words), 2);
+    Random random = random_start(5, "targets", 0);
+    Tensor *targets = t_new(ARRAY_I32, SHAPE(one->tokens));
+    for (int64_t i = 0; i < one->tokens; i++) {
+        bool ignored = one->ignored == ALL || (one->ignored == SOME && i % 7 == 3);
+        tensor_i32(targets)[i] = (int32_t)random_below(&random, one->words);
+        if (ignored) /* on either side of what is valid */
+            tensor_i32(targets)[i] = i % 2 ? -100 : (int32_t)one->words;
+    }
+    results[0] = cut ? t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, one->softcap)
+                     : dense(inputs, targets, one->softcap);
+    Tensor *seed = leaf(type, SHAPE(one->tokens), 3);
+    seed->requires_gradient = false;
+    t_gradients(results[0], seed, count, inputs, results + 1, false);
+    return count + 1;
+}
+
+static void test_operations_cut_cross_entropy__agrees_with_dense(void **state)
+{
+    (void)state;
+    for (int k = 0; k < CASES; k++) {
+        Tensor *whole[4], *twice[4], *single[4];
+        int count = run(&cases[k], ARRAY_F64, false, whole);
+        run(&cases[k], ARRAY_F64, true, twice);
+        run(&cases[k], ARRAY_F32, true, single);
+        for (int i = 0; i < count; i++) {
+            check_near(twice[i], whole[i], 1e-11);
+            check_near(single[i], whole[i], i ? 3e-5 : 5e-6); /* gradients sum up to 1030 terms */
+        }
+        tape_reset();
+    }
+}
+
+static void test_operations_cut_cross_entropy__same_bits_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    for (int k = 0; k < CASES; k++) {
+        Tensor *one[4], *other[4];
+        int count = run(&cases[k], ARRAY_F32, true, one);
+        for (int threads = 2; threads <= 4; threads++) {
+            threads_set(threads);
+            run(&cases[k], ARRAY_F32, true, other);
+            for (int i = 0; i < count; i++)
+                assert_memory_equal(one[i]->data, other[i]->data, (size_t)one[i]->count * sizeof(float));
+        }
+        threads_set(1);
+        tape_reset();
+    }
+}
+
+/* Worked by hand: mean over three tokens. */
+static void test_operations_cut_cross_entropy__known_values(void **state)
+{
+    (void)state;
+    Tensor *embeddings = t_wrap(ARRAY_F32, SHAPE(3, 2), (float[]){1, 2, -0.5F, 0.5F, 0, 1});
+    Tensor *weight = t_wrap(ARRAY_F32, SHAPE(5, 2), (float[]){0.5F, -1, 1, 1, -1, 0.25F, 0, 0, 2, -0.5F});
+    Tensor *targets = t_wrap(ARRAY_I32, SHAPE(3), (int32_t[]){1, 3, 4}), *inputs[] = {embeddings, weight},
+           *gradients[2];
+    embeddings->requires_gradient = weight->requires_gradient = true;
+    Tensor *loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 0);
+    check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.204107F, 1.531934F, 2.287871F}), 1e-6);
+    t_gradients(t_mean(loss, 0, false), NULL, 2, inputs, gradients, false);
+    check_near(
+        gradients[0],
+        t_wrap(ARRAY_F32, SHAPE(3, 2), (float[]){0.005327F, -0.080901F, -0.004254F, 0.061337F, -0.508762F, 0.298743F}),
+        1e-6);
+    check_near(gradients[1],
+               t_wrap(ARRAY_F32, SHAPE(5, 2),
+                      (float[]){-0.013995F, 0.043571F, -0.097561F, 0.064541F, -0.059086F, 0.155321F, 0.144179F,
+                                -0.047812F, 0.026463F, -0.215620F}),
+               1e-6);
+    loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 2);
+    check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.543521F, 1.536910F, 2.249739F}), 1e-6);
+    tape_reset();
+}
+
+static void test_operations_cut_cross_entropy__extreme_logits(void **state)
+{
+    (void)state;
+    enum { WORDS = 200 };
+    Tensor *embedding = t_full(ARRAY_F32, SHAPE(1, 1), 1e4), *weight = t_full(ARRAY_F32, SHAPE(WORDS, 1), 1);
+    Tensor *target = t_full(ARRAY_I32, SHAPE(1), 150), *inputs[] = {embedding, weight}, *gradients[2];
+    embedding->requires_gradient = weight->requires_gradient = true;
+    Tensor *loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0);
+    check_near(loss, t_full(ARRAY_F32, SHAPE(1), log(WORDS)), 1e-6); /* all alike */
+    for (int i = 0; i < WORDS; i++)
+        tensor_set(weight, i, i == 150 ? 1 : -1);
+    loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0);
+    assert_true(tensor_value(loss, 0) == 0);
+    t_gradients(loss, NULL, 2, inputs, gradients, false);
+    check_near(gradients[1], t_zeros(ARRAY_F32, SHAPE(WORDS, 1)), 0);
+    tensor_set(target, 0, 0);
+    check_near(t_linear_cross_entropy(embedding, weight, NULL, target, 0), t_full(ARRAY_F32, SHAPE(1), 2e4), 1e-6);
+    /* Words that a bias of -inf forbids, a whole strip of them first. */
+    Tensor *bias = t_zeros(ARRAY_F32, SHAPE(WORDS)), *plain = t_zeros(ARRAY_F32, SHAPE(WORDS, 1));
+    for (int i = 0; i < 140; i++)
+        tensor_set(bias, i, -INFINITY);
+    tensor_set(target, 0, 150);
+    plain->requires_gradient = true;
+    loss = t_linear_cross_entropy(embedding, plain, bias, target, 0);
+    check_near(loss, t_full(ARRAY_F32, SHAPE(1), log(60)), 1e-6);
+    t_gradients(loss, NULL, 1, &plain, gradients, false);
+    assert_true(tensor_value(gradients[0], 0) == 0);
+    check_near(t_sum(gradients[0], ALL_AXES, false), t_zeros(ARRAY_F32, 0, NULL), 1e-2); /* of terms up to 1e4 */
+    /* What is not a number stays visible. */
+    Tensor *broken = t_full(ARRAY_F32, SHAPE(1, 1), NAN);
+    assert_true(isnan(tensor_value(t_linear_cross_entropy(broken, weight, NULL, target, 0), 0)));
+    tape_reset();
+}
+
+static void test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words(void **state)
+{
+    (void)state;
+    Tape *own = tape_new(), *before = tape_use(own);
+    Case large = {1200, 4000, 2, true, 0, NONE};
+    Tensor *results[4];
+    run(&large, ARRAY_F32, true, results);
+    assert_true(tape_peak() < 1024 * 1024); /* the logits would take 18 MB */
+    tape_use(before);
+    tape_free(own);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operations_cut_cross_entropy__agrees_with_dense),
+        cmocka_unit_test(test_operations_cut_cross_entropy__same_bits_for_any_number_of_threads),
+        cmocka_unit_test(test_operations_cut_cross_entropy__known_values),
+        cmocka_unit_test(test_operations_cut_cross_entropy__extreme_logits),
+        cmocka_unit_test(test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words),
+    };
+    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
+    int failures = 0;
+    for (int i = 0; i < 3; i++) {
+        Error error;
+        if (kernels_select(isas[i], &error))
+            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
+    }
+    return failures;
+}
