@@ -119,7 +119,7 @@ static cJSON *terms_to_json(const TermList *list)
     cJSON *array = list->items ? cJSON_CreateArray() : cJSON_CreateNull();
     for (int64_t i = 0; list->items && i < list->count; i++) {
         cJSON *item = instance_to_json(&list->items[i].instance);
-        cJSON_AddItemToObject(item, "weight", exact_number(list->items[i].weight));
+        cJSON_AddItemToObject(item, "weight", json_number_exact(list->items[i].weight));
         cJSON_AddItemToArray(array, item);
     }
     return array;
