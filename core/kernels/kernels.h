@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/kernels_convolution.h"
+#include "core/kernels/optimizer.h"
 #include "core/kernels/rows.h"
 
 #include <stdbool.h>
@@ -56,6 +57,7 @@ typedef struct Kernels {
     RowKernels rows;
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
+    OptimizerKernels optimizer;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */
