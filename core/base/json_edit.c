@@ -15,7 +15,7 @@ static bool merges(const cJSON *base, const cJSON *over)
     const char *before = type_of(base), *after = type_of(over);
     if (!cJSON_IsObject(base) && !cJSON_IsObject(over))
         return false;
-    return before && after ? strcmp(before, after) == 0 : cJSON_IsObject(over) && (cJSON_IsObject(base) || before);
+    return after ? before && strcmp(before, after) == 0 : cJSON_IsObject(over) && (cJSON_IsObject(base) || before);
 }
 
 /* A made value goes through the parser too: places are keyed by address, and a new node may stand where
