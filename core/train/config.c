@@ -259,7 +259,7 @@ cJSON *config_resolved(const Config *config)
     char digits[24];
     snprintf(digits, sizeof digits, "%lld", (long long)config->seed);
     if ((double)config->seed <= LARGEST_EXACT_SEED)
-        cJSON_AddNumberToObject(object, "seed", (double)config->seed);
+        cJSON_AddItemToObject(object, "seed", json_number_exact((double)config->seed));
     else
         cJSON_AddStringToObject(object, "seed", digits);
     add_instance(object, "data", &config->data);
