@@ -134,7 +134,7 @@ static void test_models__cnn_over_one_to_three_axes(void **state)
     check_model("{\"type\": \"cnn\", \"channels\": [4], \"hidden\": [], \"blocks\": 2, \"norm\": \"group_norm\"}", line, 24 + 48 + 16 + 75);
     check_model("{\"type\": \"cnn\", \"channels\": [4], \"kernel\": [5, 1], \"hidden\": [], \"dropout\": 0.2}", image, 44 + 195);
     /* Stages beyond the last pixel keep it. */
-    check_model("{\"type\": \"cnn\", \"channels\": [2, 2, 2, 2, 2, 2], \"hidden\": []}", line, 14 + 5 * 14 + 9);
+    check_model("{\"type\": \"cnn\", \"channels\": [2, 2, 2, 2, 2, 2], \"hidden\": [], \"activation\": \"tanh\"}", line, 14 + 5 * 14 + 9);
     static const char residual[] = "{\"type\": \"cnn\", \"style\": \"residual\", \"channels\": [4, 5], \"hidden\": [], \"pooling\": \"average\", \"norm\": \"batch_norm\"}";
     check_model(residual, line, (24 + 8) + 2 * (48 + 8) + (60 + 10 + 75 + 10 + 20) + 18);
     check_model(residual, image, (72 + 8) + 2 * (144 + 8) + (180 + 10 + 225 + 10 + 20) + 18);
