@@ -72,7 +72,7 @@ Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
    (kernel elements) for fan_out. */
 Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank, const int64_t *shape);
 Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank, const int64_t *shape);
-/* An error about the layer being built (exit 2); returns false. */
+/* An error about the layer being built, "model.layers.2: ..." (exit 2); returns false. */
 bool builder_fail(Builder *builder, const char *format, ...) FORMAT_LIKE_PRINTF(2, 3);
 
 Random forward_random(Forward *forward);
@@ -80,7 +80,7 @@ void forward_add_penalty(Forward *forward, Tensor *term);
 
 Shape shape_of(int rank, const int64_t *sizes);
 int64_t shape_count(Shape shape);
-/* "[3, 28, 28]"; in the arena. */
+/* "[3, 28, 28]", "[64] tokens"; in the arena. */
 const char *shape_text(Arena *arena, Shape shape);
 
 #endif
