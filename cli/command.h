@@ -45,10 +45,13 @@ bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **
    number above 0. */
 bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error);
 bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
+/* The same, from least to most. */
+bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value, Error *error);
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
-extern const Command command_calibrate, command_eval, command_help, command_list, command_train, command_version;
+extern const Command command_calibrate, command_check, command_data, command_eval, command_export, command_generate,
+    command_help, command_list, command_predict, command_train, command_version;
 
 #endif

@@ -169,20 +169,33 @@ static bool read_arrays(ParamContext *context, const cJSON *object, Calibration 
     return true;
 }
 
-bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error)
+static bool read_tree(JsonSource *source, const char *name, const cJSON *tree, Arena *arena, Calibration *calibration, Error *error)
 {
-    JsonSource *source = json_source_new();
     struct file file = {0};
     ParamContext context = {.source = source, .arena = arena, .error = error};
-    const cJSON *tree = json_parse_file(source, path, error);
     bool good = tree && params_parse(&context, file_params, false, tree, &file);
     if (good) {
         *calibration = (Calibration){.method = (const CalibratorDef *)file.calibrate.component, .values = file.calibrate.values, .classes = file.classes};
         good = read_arrays(&context, file.parameters, calibration) &&
-               (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", path));
+               (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", name));
     }
     if (!good)
         error->status = STATUS_FAILED; /* a damaged file, not a wrong command */
+    return good;
+}
+
+bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error)
+{
+    JsonSource *source = json_source_new();
+    bool good = read_tree(source, path, json_parse_file(source, path, error), arena, calibration, error);
+    json_source_free(source);
+    return good;
+}
+
+bool calibration_restore(const char *name, const char *text, Arena *arena, Calibration *calibration, Error *error)
+{
+    JsonSource *source = json_source_new();
+    bool good = read_tree(source, name, json_parse(source, name, text, strlen(text), error), arena, calibration, error);
     json_source_free(source);
     return good;
 }

@@ -82,6 +82,8 @@ cJSON *calibration_parameters(const Calibration *calibration, bool exact);
    nothing and names the file. */
 bool calibration_write(const Calibration *calibration, const char *path, Error *error);
 bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error);
+/* The same from the text that a checkpoint keeps; `name` is what messages call it. */
+bool calibration_restore(const char *name, const char *text, Arena *arena, Calibration *calibration, Error *error);
 
 /* For `fit`: an array of one row. */
 CalibrationArray calibration_array(Arena *arena, int64_t count, const double *values);
