@@ -44,7 +44,7 @@ static bool apply_calibration(Predicting *p, Error *error)
     ModelOutputs *outputs = &p->outputs;
     if (!p->saved->calibration)
         return true;
-    if (!calibration_restore(p->saved->path, p->saved->calibration, p->arena, &calibration, error))
+    if (!calibration_parse(p->saved->path, p->saved->calibration, p->arena, &calibration, error))
         return false;
     if (calibration.classes != outputs->classes)
         return fail(error, "%s: its calibration is of %lld classes, its model has %lld", p->saved->path, (long long)calibration.classes, (long long)outputs->classes);

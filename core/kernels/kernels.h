@@ -48,6 +48,8 @@ typedef struct Kernels {
        largest lies; the first of equals. */
     void (*max_pool_2x2_row)(int64_t n, const float *x, int64_t width, int32_t first, float *y, int32_t *places);
     void (*average_pool_2x2_row)(int64_t n, const float *x, int64_t width, float *y);
+    /* Its transpose: sets 2n elements of both rows of x. */
+    void (*average_spread_2x2_row)(int64_t n, const float *y, int64_t width, float *x);
 
     RowKernels rows;
     ElementwiseKernels elementwise;

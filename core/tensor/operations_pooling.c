@@ -82,13 +82,17 @@ typedef struct Box {
     int64_t begin[3], end[3];
 } Box;
 
-static Box box_of(const Windows *t, int64_t j)
+/* The boxes of one plane, one for each result. */
+static Box *boxes_of(const Windows *t, Arena *arena)
 {
-    int64_t at[3] = {j / (t->out[1] * t->out[2]), j / t->out[2] % t->out[1], j % t->out[2]};
-    Box box;
-    for (int a = 0; a < 3; a++)
-        window(t, a, at[a], &box.begin[a], &box.end[a]);
-    return box;
+    int64_t count = product(t->out);
+    Box *boxes = arena_alloc(arena, (size_t)count * sizeof *boxes);
+    for (int64_t j = 0; j < count; j++) {
+        int64_t at[3] = {j / (t->out[1] * t->out[2]), j / t->out[2] % t->out[1], j % t->out[2]};
+        for (int a = 0; a < 3; a++)
+            window(t, a, at[a], &boxes[j].begin[a], &boxes[j].end[a]);
+    }
+    return boxes;
 }
 
 static double divisor(const Windows *t, const Box *box)
@@ -105,9 +109,16 @@ static bool is_2x2(const Windows *t)
            t->stride[1] == 2 && t->stride[2] == 2 && product(t->padding) == 0 && t->padding[1] + t->padding[2] == 0;
 }
 
+/* Where row `row` of the results begins in x, both counted through the planes. */
+static int64_t row_of_x(const Windows *t, int64_t row)
+{
+    return (row / t->out[1] * t->in[1] + row % t->out[1] * 2) * t->in[2];
+}
+
 /* The arrays of a loop over planes: from `from` to `to`. */
 typedef struct Planes {
     const Windows *windows;
+    const Box *boxes;
     const void *from;
     void *to;
     int32_t *places;
@@ -116,8 +127,10 @@ typedef struct Planes {
 static void over_planes(const Windows *windows, ParallelBody body, const void *from, void *to, int32_t *places)
 {
     enum { CHUNK = 32 * 1024 };
-    Planes planes = {windows, from, to, places};
+    Box *boxes = boxes_of(windows, tape_arena());
+    Planes planes = {windows, boxes, from, to, places};
     parallel_for(windows->planes, CHUNK / (product(windows->in) + 1) + 1, body, &planes);
+    arena_recycle(tape_arena(), boxes, (size_t)product(windows->out) * sizeof *boxes);
 }
 
 /* for (i: every element of the box, by its number in the plane) */
@@ -138,12 +151,15 @@ static void over_planes(const Windows *windows, ParallelBody body, const void *f
         for (int64_t plane = begin; plane < end; plane++) {                            \
             const TYPE *x = (const TYPE *)p->from + plane * in;                        \
             for (int64_t j = 0; j < out; j++) {                                        \
-                Box box = box_of(t, j);                                                \
+                const Box box = p->boxes[j];                                                  \
                 int64_t best = (box.begin[0] * t->in[1] + box.begin[1]) * t->in[2] + box.begin[2]; \
-                EACH_IN_BOX(t, box, i)                                                 \
-                    if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best]))        \
-                        best = i;                                                      \
-                ((TYPE *)p->to)[plane * out + j] = x[best];                            \
+                TYPE largest = x[best];                                                \
+                EACH_IN_BOX(t, box, i) {                                               \
+                    bool larger = (x[i] > largest) | ((x[i] != x[i]) & (largest == largest)); \
+                    largest = larger ? x[i] : largest;                                 \
+                    best = larger ? i : best;                                          \
+                }                                                                      \
+                ((TYPE *)p->to)[plane * out + j] = largest;                            \
                 p->places[plane * out + j] = (int32_t)best;                            \
             }                                                                          \
         }                                                                              \
@@ -156,11 +172,11 @@ static void max_planes_2x2(void *context, int64_t begin, int64_t end)
 {
     const Planes *p = context;
     const Windows *t = p->windows;
-    int64_t rows = t->out[0] * t->out[1], width = t->in[2], in = product(t->in);
+    int64_t rows = t->out[0] * t->out[1], in = product(t->in);
     for (int64_t plane = begin; plane < end; plane++)
-        for (int64_t j = 0; j < rows; j++) {
-            int64_t first = (j / t->out[1] * t->in[1] + j % t->out[1] * 2) * width, to = (plane * rows + j) * t->out[2];
-            kernels()->max_pool_2x2_row(t->out[2], (const float *)p->from + plane * in + first, width, (int32_t)first,
+        for (int64_t row = 0; row < rows; row++) {
+            int64_t first = row_of_x(t, row), to = (plane * rows + row) * t->out[2];
+            kernels()->max_pool_2x2_row(t->out[2], (const float *)p->from + plane * in + first, t->in[2], (int32_t)first,
                                         (float *)p->to + to, p->places + to);
         }
 }
@@ -263,7 +279,7 @@ Tensor *t_adaptive_max_pool(Tensor *x, const int64_t *sizes)
         for (int64_t plane = begin; plane < end; plane++) {                            \
             const TYPE *x = (const TYPE *)p->from + plane * in;                        \
             for (int64_t j = 0; j < out; j++) {                                        \
-                Box box = box_of(t, j);                                                \
+                const Box box = p->boxes[j];                                                  \
                 double sum = 0;                                                        \
                 EACH_IN_BOX(t, box, i)                                                 \
                     sum += (double)x[i];                                               \
@@ -285,7 +301,7 @@ AVERAGE_PLANES(double, average_planes_double)
         for (int64_t plane = begin; plane < end; plane++) {                            \
             TYPE *x = (TYPE *)p->to + plane * in;                                      \
             for (int64_t j = 0; j < out; j++) {                                        \
-                Box box = box_of(t, j);                                                \
+                const Box box = p->boxes[j];                                                  \
                 TYPE share = (TYPE)((double)((const TYPE *)p->from)[plane * out + j] / divisor(t, &box)); \
                 EACH_IN_BOX(t, box, i)                                                 \
                     x[i] += share;                                                     \
@@ -300,13 +316,22 @@ static void average_planes_2x2(void *context, int64_t begin, int64_t end)
 {
     const Planes *p = context;
     const Windows *t = p->windows;
-    int64_t rows = t->out[0] * t->out[1], width = t->in[2];
-    for (int64_t j = begin * rows; j < end * rows; j++) {
-        int64_t plane = j / rows, row = j % rows;
-        const float *x = (const float *)p->from + plane * product(t->in);
-        kernels()->average_pool_2x2_row(t->out[2], x + (row / t->out[1] * t->in[1] + row % t->out[1] * 2) * width, width,
-                                        (float *)p->to + j * t->out[2]);
-    }
+    int64_t rows = t->out[0] * t->out[1];
+    for (int64_t row = begin * rows; row < end * rows; row++)
+        kernels()->average_pool_2x2_row(t->out[2], (const float *)p->from + row_of_x(t, row), t->in[2],
+                                        (float *)p->to + row * t->out[2]);
+}
+
+static void spread_planes_2x2(void *context, int64_t begin, int64_t end)
+{
+    const Planes *p = context;
+    const Windows *t = p->windows;
+    int64_t rows = t->out[0] * t->out[1], in = product(t->in);
+    if (t->in[1] % 2 || t->in[2] % 2) /* a last row or column that no window covers */
+        memset((float *)p->to + begin * in, 0, (size_t)((end - begin) * in) * sizeof(float));
+    for (int64_t row = begin * rows; row < end * rows; row++)
+        kernels()->average_spread_2x2_row(t->out[2], (const float *)p->from + row * t->out[2], t->in[2],
+                                          (float *)p->to + row_of_x(t, row));
 }
 
 static Tensor *average_pool(Tensor *x, const Windows *windows);
@@ -383,7 +408,8 @@ const OperationDef operation_average_spread = {
 static Tensor *average_spread(Tensor *y, const Windows *t)
 {
     Tensor *result = t_new(y->type, t->rank, t->x_shape);
-    over_planes(t, y->type == ARRAY_F64 ? spread_planes_double : spread_planes_single, y->data, result->data, NULL);
+    ParallelBody body = y->type == ARRAY_F64 ? spread_planes_double : is_2x2(t) ? spread_planes_2x2 : spread_planes_single;
+    over_planes(t, body, y->data, result->data, NULL);
     op_record(&operation_average_spread, result, 1, &y, t, sizeof *t);
     return result;
 }
