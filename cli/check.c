@@ -44,15 +44,16 @@ static void print_layers(const Model *model)
         int length = (int)strlen(model->layers[i]->name);
         widest = length > widest ? length : widest;
     }
-    printf("\n%-*s  %-22s  %-18s  %12s  %12s  %16s\n", widest, "layer", "type", "output", "parameters", "FLOPs", "activation bytes");
+    printf("\n%-*s  %-22s  %-18s  %12s  %12s  %16s\n", widest, "layer", "type", "output", "parameters", "FLOPs",
+           "activation bytes");
     for (int i = 0; i < model->layer_count; i++) {
         const Layer *layer = model->layers[i];
         printf("%-*s  %-22s  %-18s  %12lld  %12.4g  %16.0f\n", widest, layer->name, layer->def->component.name,
                shape_text(arena, layer->output), (long long)layer->parameter_count, layer->flops,
                4.0 * (double)shape_count(layer->output));
     }
-    printf("%-*s  %-22s  %-18s  %12lld  %12.4g  %16.0f\n", widest, "total", "", "a sample", (long long)parameters_trainable(model->parameters),
-           model->flops, model_activation_bytes(model));
+    printf("%-*s  %-22s  %-18s  %12lld  %12.4g  %16.0f\n", widest, "total", "", "a sample",
+           (long long)parameters_trainable(model->parameters), model->flops, model_activation_bytes(model));
     arena_free(arena);
 }
 
@@ -64,8 +65,9 @@ static void print_text(const cJSON *config, const Run *run)
     if (!run)
         return;
     print_layers(run->model);
-    printf("\n%lld training, %lld validation and %lld test samples; %lld steps an epoch", (long long)run->splits.train.count,
-           (long long)run->splits.val.count, (long long)run->splits.test.count, (long long)run_steps_per_epoch(run));
+    printf("\n%lld training, %lld validation and %lld test samples; %lld steps an epoch",
+           (long long)run->splits.train.count, (long long)run->splits.val.count, (long long)run->splits.test.count,
+           (long long)run_steps_per_epoch(run));
     if (run_total_steps(run))
         printf(", %lld steps at most", (long long)run_total_steps(run));
     putchar('\n');
@@ -108,8 +110,12 @@ static bool run(const Arguments *arguments, Error *error)
 }
 
 const Command command_check = {
-    .name = "check", .synopsis = "check CONFIG [--json]", .summary = "validate a config and print it resolved",
+    .name = "check",
+    .synopsis = "check CONFIG [--json]",
+    .summary = "validate a config and print it resolved",
     .description = "Checks CONFIG as xent train does before it begins, reads the data, and prints the config with\n"
                    "every key written out, and the table of layers, a sample each. Writes nothing.",
-    .least = 1, .most = 1, .run = run,
+    .least = 1,
+    .most = 1,
+    .run = run,
 };

@@ -35,7 +35,8 @@ static bool folder_has_files(const char *path)
     return has;
 }
 
-static bool check_output(const char *output, bool folder, const Arguments *arguments, const Config *config, Error *error)
+static bool check_output(const char *output, bool folder, const Arguments *arguments, const Config *config,
+                         Error *error)
 {
     bool force = argument_option(arguments, "force") != NULL;
     if (input_that_is(output, &config->data))
@@ -44,7 +45,8 @@ static bool check_output(const char *output, bool folder, const Arguments *argum
         return check_output_file(output, arguments->words[0], force, error) || fail_at(error, "-o");
     if (file_exists(output) && !file_is_folder(output))
         return fail_usage(error, "-o: %s: is not a folder", output);
-    return force || !folder_has_files(output) || fail_usage(error, "-o: %s: is not empty; --force writes into it", output);
+    return force || !folder_has_files(output) ||
+           fail_usage(error, "-o: %s: is not empty; --force writes into it", output);
 }
 
 typedef enum Form { FORM_NPZ, FORM_NPY, FORM_CSV, FORM_TEXT, FORM_FOLDER } Form;
@@ -52,12 +54,15 @@ typedef enum Form { FORM_NPZ, FORM_NPY, FORM_CSV, FORM_TEXT, FORM_FOLDER } Form;
 /* What -o asks for; paths that are written in place of one another are checked together. */
 typedef struct Target {
     Form form;
-    const char *output, *prefix;    /* without ending; of a folder without the / */
+    const char *output, *prefix; /* without ending; of a folder without the / */
 } Target;
 
 static bool find_target(const char *output, Arena *arena, Target *target, Error *error)
 {
-    static const struct { const char *ending; Form form; } endings[] = {{".npz", FORM_NPZ}, {".npy", FORM_NPY}, {".csv", FORM_CSV}, {".txt", FORM_TEXT}};
+    static const struct {
+        const char *ending;
+        Form form;
+    } endings[] = {{".npz", FORM_NPZ}, {".npy", FORM_NPY}, {".csv", FORM_CSV}, {".txt", FORM_TEXT}};
     size_t length = strlen(output);
     const char *name = strrchr(output, '/') ? strrchr(output, '/') + 1 : output;
     *target = (Target){.form = FORM_FOLDER, .output = output};
@@ -68,7 +73,9 @@ static bool find_target(const char *output, Arena *arena, Target *target, Error 
             return true;
         }
     if (strchr(name, '.') && !file_is_folder(output))
-        return fail_usage(error, "-o: %s: expected a name that ends with .npz, .npy, .csv or .txt, or a folder that ends with /", output);
+        return fail_usage(
+            error, "-o: %s: expected a name that ends with .npz, .npy, .csv or .txt, or a folder that ends with /",
+            output);
     while (length > 1 && output[length - 1] == '/')
         length--;
     target->prefix = arena_format(arena, "%.*s", (int)length, output);
@@ -79,10 +86,12 @@ static void split_paths(const Target *target, Arena *arena, const char *ending, 
 {
     static const char *const in_folder[] = {"/train", "/val", "/test"}, *const beside[] = {"", "_val", "_test"};
     for (int i = 0; i < 3; i++)
-        paths[i] = arena_format(arena, "%s%s%s", target->prefix, (target->form == FORM_FOLDER ? in_folder : beside)[i], ending);
+        paths[i] = arena_format(arena, "%s%s%s", target->prefix, (target->form == FORM_FOLDER ? in_folder : beside)[i],
+                                ending);
 }
 
-static bool check_target(const Target *target, const Arguments *arguments, const Config *config, Arena *arena, Error *error)
+static bool check_target(const Target *target, const Arguments *arguments, const Config *config, Arena *arena,
+                         Error *error)
 {
     static const char *const keys[] = {"x", "y", "x_val", "y_val", "x_test", "y_test", "clean_y"};
     if (target->form == FORM_NPZ || target->form == FORM_FOLDER)
@@ -121,7 +130,8 @@ static void print_counts(const DataSplits *splits, const char *output, bool json
     const DataSplit *all[] = {&splits->train, &splits->val, &splits->test};
     static const char *const names[] = {"train", "val", "test"};
     if (!json) {
-        printf("%s: %lld training, %lld validation, %lld test samples\n", output, (long long)all[0]->count, (long long)all[1]->count, (long long)all[2]->count);
+        printf("%s: %lld training, %lld validation, %lld test samples\n", output, (long long)all[0]->count,
+               (long long)all[1]->count, (long long)all[2]->count);
         return;
     }
     cJSON *object = cJSON_CreateObject();
@@ -136,8 +146,8 @@ static bool write_data(const Config *config, const char *output, const Arguments
     Arena *arena = arena_new();
     Target target;
     DataSplits splits;
-    bool good = config_require(config, "data", error) && find_target(output, arena, &target, error)
-                && check_target(&target, arguments, config, arena, error);
+    bool good = config_require(config, "data", error) && find_target(output, arena, &target, error) &&
+                check_target(&target, arguments, config, arena, error);
     if (good && (good = data_load_unfitted(&config->data, (uint64_t)config->seed, &splits, error))) {
         good = write_splits(&splits, &target, arena, error);
         bool json = argument_option(arguments, "json") != NULL;
@@ -161,15 +171,22 @@ static bool run(const Arguments *arguments, Error *error)
 }
 
 static const Option options[] = {
-    {"output", "PATH", "NAME.npz; NAME.npy, NAME.csv, NAME.txt for several files; or a folder, with / at its end", 'o', false},
+    {"output", "PATH", "NAME.npz; NAME.npy, NAME.csv, NAME.txt for several files; or a folder, with / at its end", 'o',
+     false},
     {"force", NULL, "replace files that are there", 0, false},
     {0},
 };
 
 const Command command_data = {
-    .name = "data", .synopsis = "data CONFIG -o DIR|FILE [--force]", .summary = "write a data set: a generator, a split, a noisy copy",
-    .description = "Writes the data of CONFIG, divided, reduced and made noisy as it says, and not normalised: as\n"
-                   "arrays x, y, x_val, y_val, x_test, y_test in NAME.npz or NAME_x.npy, ...; as NAME.csv, NAME_val.csv,\n"
-                   "NAME_test.csv; into a folder as PNG folders (images), CSV files (vectors) or text.",
-    .least = 1, .most = 1, .options = options, .run = run,
+    .name = "data",
+    .synopsis = "data CONFIG -o DIR|FILE [--force]",
+    .summary = "write a data set: a generator, a split, a noisy copy",
+    .description =
+        "Writes the data of CONFIG, divided, reduced and made noisy as it says, and not normalised: as\n"
+        "arrays x, y, x_val, y_val, x_test, y_test in NAME.npz or NAME_x.npy, ...; as NAME.csv, NAME_val.csv,\n"
+        "NAME_test.csv; into a folder as PNG folders (images), CSV files (vectors) or text.",
+    .least = 1,
+    .most = 1,
+    .options = options,
+    .run = run,
 };

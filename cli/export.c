@@ -19,7 +19,9 @@ static bool export_safetensors(const SavedModel *saved, const char *path, bool d
         file.items = arena_zero(arena, (size_t)file.count, sizeof *file.items);
         for (int64_t i = 0; i < parameters->count; i++) {
             const Tensor *value = parameters->items[i].value;
-            file.items[i] = (NamedArray){parameters->items[i].name, {.type = ARRAY_F32, .rank = value->rank, .count = value->count, .data = value->data}};
+            file.items[i] =
+                (NamedArray){parameters->items[i].name,
+                             {.type = ARRAY_F32, .rank = value->rank, .count = value->count, .data = value->data}};
             memcpy(file.items[i].array.shape, value->shape, sizeof value->shape);
         }
     }
@@ -40,7 +42,8 @@ static const char *default_output(const char *run, const char *ending, Arena *ar
 
 static bool export_model(const Arguments *arguments, SavedModel **saved, Arena *arena, Error *error)
 {
-    const char *format = argument_option(arguments, "format"), *output = argument_option(arguments, "output"), *run = arguments->words[0];
+    const char *format = argument_option(arguments, "format"), *output = argument_option(arguments, "output"),
+               *run = arguments->words[0];
     bool dequantize = argument_option(arguments, "dequantize") != NULL;
     if (!format)
         return fail_usage(error, "export: --format safetensors|onnx is missing");
@@ -48,7 +51,8 @@ static bool export_model(const Arguments *arguments, SavedModel **saved, Arena *
     if (!onnx && strcmp(format, "safetensors") != 0)
         return fail_usage(error, "--format: expected safetensors or onnx, got \"%s\"", format);
     output = output ? output : default_output(run, format, arena);
-    if (!check_output_file(output, run, argument_option(arguments, "force") != NULL, error) || !(*saved = argument_run(arguments, run, error)))
+    if (!check_output_file(output, run, argument_option(arguments, "force") != NULL, error) ||
+        !(*saved = argument_run(arguments, run, error)))
         return false;
     if (file_same(output, (*saved)->path))
         return fail_usage(error, "%s: is the model itself", output);
@@ -88,8 +92,14 @@ static const Option options[] = {
 };
 
 const Command command_export = {
-    .name = "export", .synopsis = "export RUN --format safetensors|onnx [-o FILE] [--dequantize]", .summary = "a trained model for other programs",
-    .description = "Writes the model of RUN (a run folder or a .safetensors file). ONNX takes \"input\" as it is before\n"
-                   "normalisation (bytes of images as 0..1) and gives \"logits\", or \"values\".",
-    .least = 1, .most = 1, .options = options, .run = run,
+    .name = "export",
+    .synopsis = "export RUN --format safetensors|onnx [-o FILE] [--dequantize]",
+    .summary = "a trained model for other programs",
+    .description =
+        "Writes the model of RUN (a run folder or a .safetensors file). ONNX takes \"input\" as it is before\n"
+        "normalisation (bytes of images as 0..1) and gives \"logits\", or \"values\".",
+    .least = 1,
+    .most = 1,
+    .options = options,
+    .run = run,
 };

@@ -10,9 +10,9 @@ typedef struct Generating {
     Arena *arena;
     SavedModel *saved;
     SamplingOptions sampling;
-    int64_t wanted, count;      /* new tokens; tokens so far, the prompt's included */
+    int64_t wanted, count; /* new tokens; tokens so far, the prompt's included */
     int32_t *tokens;
-    unsigned char *text;        /* all so far */
+    unsigned char *text; /* all so far */
     size_t size, room;
     bool stream;
 } Generating;
@@ -55,13 +55,15 @@ static bool next(Generating *g, Error *error)
     int64_t vocabulary = g->saved->model->input.outputs;
     const float *logits = NULL;
     if (g->count == 0)
-        logits = memset(arena_alloc(g->arena, (size_t)vocabulary * sizeof *logits), 0, (size_t)vocabulary * sizeof *logits);
+        logits =
+            memset(arena_alloc(g->arena, (size_t)vocabulary * sizeof *logits), 0, (size_t)vocabulary * sizeof *logits);
     else
         logits = generator_logits(g->saved, g->tokens, g->count);
     int32_t token = sample_token(logits, vocabulary, &g->sampling, g->count, tape_arena());
     tape_reset();
     if (token < 0)
-        return fail(error, "%s: the model's output for token %lld is not a number", g->saved->path, (long long)g->count);
+        return fail(error, "%s: the model's output for token %lld is not a number", g->saved->path,
+                    (long long)g->count);
     append(g, token);
     return true;
 }
@@ -115,7 +117,9 @@ static bool generate(Generating *g, const Arguments *arguments, Error *error)
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    Generating g = {.arena = arena_new(), .wanted = 256, .sampling = {.temperature = 1, .top_p = 1},
+    Generating g = {.arena = arena_new(),
+                    .wanted = 256,
+                    .sampling = {.temperature = 1, .top_p = 1},
                     .stream = !argument_option(arguments, "json")};
     Tape *tape = tape_new();
     tape_use(tape);
@@ -138,9 +142,13 @@ static const Option options[] = {
 };
 
 const Command command_generate = {
-    .name = "generate", .synopsis = "generate RUN [--prompt TEXT] [--tokens N] [--temperature T] [--top-k K] [--top-p P]",
+    .name = "generate",
+    .synopsis = "generate RUN [--prompt TEXT] [--tokens N] [--temperature T] [--top-k K] [--top-p P]",
     .summary = "text from a language model",
     .description = "Writes the prompt and the tokens that the language model of RUN (a run folder or a .safetensors\n"
                    "file) adds to it. The text is a function of model, prompt, options and seed.",
-    .least = 1, .most = 1, .options = options, .run = run,
+    .least = 1,
+    .most = 1,
+    .options = options,
+    .run = run,
 };

@@ -23,8 +23,11 @@ static bool run_split(Predicting *p, const char *name, Error *error)
     DataSplits splits;
     if (!saved_load_data(p->saved, NULL, &splits, error))
         return false;
-    const DataSplit *split = strcmp(name, "train") == 0 ? &splits.train : strcmp(name, "val") == 0 ? &splits.val : &splits.test;
-    bool good = split->count > 0 || fail(error, "%s: data: the %s split is empty; give INPUT, or --split", p->saved->path, name);
+    const DataSplit *split = strcmp(name, "train") == 0 ? &splits.train
+                             : strcmp(name, "val") == 0 ? &splits.val
+                                                        : &splits.test;
+    bool good = split->count > 0 ||
+                fail(error, "%s: data: the %s split is empty; give INPUT, or --split", p->saved->path, name);
     good = good && model_outputs(p->saved, split->dataset, split->order, split->count, p->arena, &p->outputs, error);
     data_free(&splits);
     return good;
@@ -47,8 +50,10 @@ static bool apply_calibration(Predicting *p, Error *error)
     if (!calibration_parse(p->saved->path, p->saved->calibration, p->arena, &calibration, error))
         return false;
     if (calibration.classes != outputs->classes)
-        return fail(error, "%s: its calibration is of %lld classes, its model has %lld", p->saved->path, (long long)calibration.classes, (long long)outputs->classes);
-    return calibration_apply(&calibration, outputs->rows, outputs->values, outputs->values, error) || fail_at(error, "%s", p->saved->path);
+        return fail(error, "%s: its calibration is of %lld classes, its model has %lld", p->saved->path,
+                    (long long)calibration.classes, (long long)outputs->classes);
+    return calibration_apply(&calibration, outputs->rows, outputs->values, outputs->values, error) ||
+           fail_at(error, "%s", p->saved->path);
 }
 
 static bool check_finite(const Predicting *p, Error *error)
@@ -56,7 +61,8 @@ static bool check_finite(const Predicting *p, Error *error)
     const ModelOutputs *outputs = &p->outputs;
     for (int64_t i = 0; i < outputs->rows * outputs->classes; i++)
         if (!isfinite(outputs->values[i]))
-            return fail(error, "%s: the model's output for row %lld is not finite", p->input ? p->input : p->saved->path, (long long)(i / outputs->classes));
+            return fail(error, "%s: the model's output for row %lld is not finite",
+                        p->input ? p->input : p->saved->path, (long long)(i / outputs->classes));
     return true;
 }
 
@@ -111,7 +117,8 @@ static cJSON *row_json(const Predicting *p, int64_t row)
         cJSON_AddStringToObject(object, "prediction", p->saved->class_names[best]);
     else if (classes)
         cJSON_AddNumberToObject(object, "prediction", (double)best);
-    cJSON_AddItemToObject(object, p->saved->target_kind == TARGET_VALUES ? "values" : "probabilities", json_numbers9(values, p->outputs.classes));
+    cJSON_AddItemToObject(object, p->saved->target_kind == TARGET_VALUES ? "values" : "probabilities",
+                          json_numbers9(values, p->outputs.classes));
     return object;
 }
 
@@ -130,7 +137,10 @@ static void write_jsonl(const Predicting *p, FILE *stream)
 static bool write_npy(const Predicting *p, Error *error)
 {
     const ModelOutputs *outputs = &p->outputs;
-    Array array = {.type = ARRAY_F32, .rank = 2, .shape = {outputs->rows, outputs->classes}, .count = outputs->rows * outputs->classes};
+    Array array = {.type = ARRAY_F32,
+                   .rank = 2,
+                   .shape = {outputs->rows, outputs->classes},
+                   .count = outputs->rows * outputs->classes};
     if (outputs->rows != outputs->samples) {
         array.rank = 3;
         array.shape[0] = outputs->samples;
@@ -180,7 +190,8 @@ static bool check_words(Predicting *p, Error *error)
         return fail_usage(error, "--split: expected train, val or test, got \"%s\"", split);
     if (!p->output)
         return true;
-    if (!name_ends_with(p->output, ".npy") && !name_ends_with(p->output, ".csv") && !name_ends_with(p->output, ".jsonl"))
+    if (!name_ends_with(p->output, ".npy") && !name_ends_with(p->output, ".csv") &&
+        !name_ends_with(p->output, ".jsonl"))
         return fail_usage(error, "-o: %s: expected a name that ends with .npy, .csv or .jsonl", p->output);
     return check_output_file(p->output, p->input, true, error);
 }
@@ -192,7 +203,8 @@ static bool predict(Predicting *p, Error *error)
         return false;
     if (p->output && file_same(p->output, p->saved->path))
         return fail_usage(error, "%s: is the model itself", p->output);
-    if (!(p->input ? run_file(p, error) : run_split(p, split ? split : "test", error)) || !check_finite(p, error) || !apply_calibration(p, error))
+    if (!(p->input ? run_file(p, error) : run_split(p, split ? split : "test", error)) || !check_finite(p, error) ||
+        !apply_calibration(p, error))
         return false;
     outputs_to_probabilities(p->saved->target_kind, &p->outputs);
     if (p->output && !write_output(p, error))
@@ -206,7 +218,9 @@ static bool predict(Predicting *p, Error *error)
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    Predicting p = {.arguments = arguments, .arena = arena_new(), .input = arguments->count > 1 ? arguments->words[1] : NULL,
+    Predicting p = {.arguments = arguments,
+                    .arena = arena_new(),
+                    .input = arguments->count > 1 ? arguments->words[1] : NULL,
                     .output = argument_option(arguments, "output")};
     Tape *tape = tape_new();
     tape_use(tape);
@@ -224,9 +238,15 @@ static const Option options[] = {
 };
 
 const Command command_predict = {
-    .name = "predict", .synopsis = "predict RUN [INPUT] [-o FILE] [--json]", .summary = "class probabilities, or values, of samples",
-    .description = "Applies the model of RUN (a run folder or a .safetensors file) to INPUT: .npy, .csv, .tsv, .jsonl,\n"
-                   "or - for CSV rows on standard input; without INPUT to the test split of its data. Calibrated,\n"
-                   "where the run is.",
-    .least = 1, .most = 2, .options = options, .run = run,
+    .name = "predict",
+    .synopsis = "predict RUN [INPUT] [-o FILE] [--json]",
+    .summary = "class probabilities, or values, of samples",
+    .description =
+        "Applies the model of RUN (a run folder or a .safetensors file) to INPUT: .npy, .csv, .tsv, .jsonl,\n"
+        "or - for CSV rows on standard input; without INPUT to the test split of its data. Calibrated,\n"
+        "where the run is.",
+    .least = 1,
+    .most = 2,
+    .options = options,
+    .run = run,
 };

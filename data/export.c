@@ -22,7 +22,8 @@ static const DataSplit *split_of(const DataSplits *splits, int i)
 static const void *sample(const DataSplit *split, int64_t i)
 {
     const Dataset *dataset = split->dataset;
-    return (const char *)dataset->features + (size_t)(split->order[i] * dataset->sample_stride) * array_type_size(dataset->type);
+    return (const char *)dataset->features +
+           (size_t)(split->order[i] * dataset->sample_stride) * array_type_size(dataset->type);
 }
 
 static Array features_array(const DataSplit *split, Arena *arena)
@@ -30,7 +31,8 @@ static Array features_array(const DataSplit *split, Arena *arena)
     const Dataset *dataset = split->dataset;
     int64_t size = dataset_sample_size(dataset);
     size_t bytes = (size_t)size * array_type_size(dataset->type);
-    Array array = {.type = dataset->type, .rank = dataset->rank + 1, .shape = {split->count}, .count = split->count * size};
+    Array array = {
+        .type = dataset->type, .rank = dataset->rank + 1, .shape = {split->count}, .count = split->count * size};
     for (int d = 0; d < dataset->rank; d++)
         array.shape[d + 1] = dataset->shape[d];
     char *out = array.data = arena_alloc(arena, (size_t)split->count * bytes + 1);
@@ -72,7 +74,10 @@ static Array targets_array(const DataSplit *split, Arena *arena)
         return next_tokens(split, arena);
     if (dataset->target_kind == TARGET_CLASS)
         return labels_array(split, dataset->labels, arena);
-    Array array = {.type = ARRAY_F32, .rank = 2, .shape = {split->count, dataset->classes}, .count = split->count * dataset->classes};
+    Array array = {.type = ARRAY_F32,
+                   .rank = 2,
+                   .shape = {split->count, dataset->classes},
+                   .count = split->count * dataset->classes};
     float *out = array.data = arena_alloc(arena, (size_t)array.count * sizeof *out + 1);
     for (int64_t i = 0; i < split->count; i++)
         for (int64_t k = 0; k < dataset->classes; k++)
@@ -162,9 +167,11 @@ static bool export_images(const DataSplit *split, const char *folder, Arena *are
     Arena *scratch = arena_new();
     bool good = true;
     for (int64_t i = 0; i < split->count && good; i++) {
-        const char *class = path_join(scratch, folder, class_folder(dataset, dataset->labels[split->order[i]], scratch));
+        const char *class =
+            path_join(scratch, folder, class_folder(dataset, dataset->labels[split->order[i]], scratch));
         to_bytes(dataset, sample(split, i), size, image.pixels);
-        good = folder_make(class, error) && png_image_write(arena_format(scratch, "%s/%07lld.png", class, (long long)i), &image, error);
+        good = folder_make(class, error) &&
+               png_image_write(arena_format(scratch, "%s/%07lld.png", class, (long long)i), &image, error);
         arena_reset(scratch);
     }
     arena_free(scratch);
@@ -174,8 +181,10 @@ static bool export_images(const DataSplit *split, const char *folder, Arena *are
 bool export_png(const DataSplits *splits, const char *folder, Error *error)
 {
     const Dataset *dataset = splits->train.dataset;
-    if (dataset->rank != 3 || (dataset->shape[0] != 1 && dataset->shape[0] != 3) || dataset->target_kind != TARGET_CLASS)
-        return fail_usage(error, "%s: only images of one or three channels with classes are written as PNG folders", folder);
+    if (dataset->rank != 3 || (dataset->shape[0] != 1 && dataset->shape[0] != 3) ||
+        dataset->target_kind != TARGET_CLASS)
+        return fail_usage(error, "%s: only images of one or three channels with classes are written as PNG folders",
+                          folder);
     Arena *arena = arena_new();
     bool good = true;
     for (int i = 0; i < 3 && good; i++)
@@ -235,7 +244,8 @@ static void write_row(const DataSplit *split, int64_t i, FILE *stream)
 }
 
 /* A file for every split that is there. */
-static bool write_files(const DataSplits *splits, const char *const paths[3], void (*write)(const DataSplit *, FILE *), Error *error)
+static bool write_files(const DataSplits *splits, const char *const paths[3], void (*write)(const DataSplit *, FILE *),
+                        Error *error)
 {
     for (int i = 0; i < 3; i++) {
         OutputFile file;
@@ -290,6 +300,7 @@ bool export_text(const DataSplits *splits, const char *const paths[3], Error *er
 {
     const Dataset *dataset = splits->train.dataset;
     if (dataset->target_kind != TARGET_TOKENS || (!dataset->tokenizer && !dataset->class_names))
-        return fail_usage(error, "%s: only texts of language models are written as text; give a name that ends with .npz", paths[0]);
+        return fail_usage(
+            error, "%s: only texts of language models are written as text; give a name that ends with .npz", paths[0]);
     return write_files(splits, paths, write_windows, error);
 }

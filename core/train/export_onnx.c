@@ -94,7 +94,8 @@ bool export_onnx(const SavedModel *saved, const char *path, Error *error)
     OnnxGraph graph = {.arena = arena_new()};
     bool good = build_graph(&graph, saved, error) || fail_at(error, "%s", saved->path);
     if (good) {
-        const char *metadata[] = {saved->class_names ? "class_names" : NULL, saved->class_names ? class_names(saved, graph.arena) : NULL, NULL};
+        const char *metadata[] = {saved->class_names ? "class_names" : NULL,
+                                  saved->class_names ? class_names(saved, graph.arena) : NULL, NULL};
         Protobuf model = onnx_model(&graph, metadata);
         good = file_write(path, model.bytes, model.size, error);
         protobuf_free(&model);

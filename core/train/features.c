@@ -37,7 +37,8 @@ static bool take_tokens(const SavedModel *saved, const char *path, const Array *
     for (int64_t i = 0; i < array->count; i++) {
         int64_t token = array_integer(array, i);
         if (token < 0 || token >= vocabulary)
-            return fail(error, "%s: row %lld: token %lld is outside 0..%lld", path, (long long)(i / tokens), (long long)token, (long long)vocabulary - 1);
+            return fail(error, "%s: row %lld: token %lld is outside 0..%lld", path, (long long)(i / tokens),
+                        (long long)token, (long long)vocabulary - 1);
         out[i] = (int32_t)token;
     }
     dataset->type = ARRAY_I32;
@@ -54,11 +55,14 @@ static bool read_npy(const SavedModel *saved, const char *path, Dataset *dataset
         return false;
     if (shape.vocabulary)
         return take_tokens(saved, path, &array, dataset, error);
-    bool fits = array.rank == shape.rank + 1 || (array.rank == 2 && array.shape[1] == shape_count(shape)) || (array.rank == 1 && shape_count(shape) == 1);
+    bool fits = array.rank == shape.rank + 1 || (array.rank == 2 && array.shape[1] == shape_count(shape)) ||
+                (array.rank == 1 && shape_count(shape) == 1);
     for (int i = 0; fits && array.rank == shape.rank + 1 && i < shape.rank; i++)
         fits = array.shape[i + 1] == shape.sizes[i];
     if (!fits) {
-        const char *expected = shape_text(dataset->arena, shape), *got = shape_text(dataset->arena, array.rank ? shape_of(array.rank - 1, array.shape + 1) : (Shape){0});
+        const char *expected = shape_text(dataset->arena, shape),
+                   *got =
+                       shape_text(dataset->arena, array.rank ? shape_of(array.rank - 1, array.shape + 1) : (Shape){0});
         return fail(error, "%s: samples of shape %s, the model takes %s", path, got, expected);
     }
     if (!dataset_take_features(dataset, path, &array, error))
@@ -109,16 +113,19 @@ static bool take_list(const JsonlReader *reader, const char *key, const cJSON *l
     return true;
 }
 
-static bool take_text(const JsonlReader *reader, const SavedModel *saved, const char *text, Arena *scratch, int64_t width, int32_t *out)
+static bool take_text(const JsonlReader *reader, const SavedModel *saved, const char *text, Arena *scratch,
+                      int64_t width, int32_t *out)
 {
     int32_t *tokens;
     int64_t count;
-    if (!tokenizer_encode(saved->tokenizer, (const unsigned char *)text, strlen(text), scratch, &tokens, &count, reader->error)) {
+    if (!tokenizer_encode(saved->tokenizer, (const unsigned char *)text, strlen(text), scratch, &tokens, &count,
+                          reader->error)) {
         reader->error->status = STATUS_FAILED;
         return fail_at(reader->error, "%s:%d", reader->path, reader->line);
     }
     if (saved->target_kind == TARGET_TOKENS && count < width)
-        return jsonl_fail(reader, "%lld tokens, the language model's window is %lld", (long long)count, (long long)width);
+        return jsonl_fail(reader, "%lld tokens, the language model's window is %lld", (long long)count,
+                          (long long)width);
     for (int64_t i = 0; i < width; i++)
         out[i] = i < count ? tokens[i] : (int32_t)saved->tokenizer->vocabulary; /* the padding */
     return true;
@@ -133,7 +140,8 @@ static bool read_jsonl(const SavedModel *saved, const char *path, Dataset *datas
     Rows rows = {.width = shape_count(saved->model->input.shape), .element = text ? sizeof(int32_t) : sizeof(float)};
     const cJSON *object = NULL;
     if (text && !saved->tokenizer)
-        good = fail(error, "%s: the model has no tokenizer for texts; give tokens as NPY [N, %lld]", path, (long long)rows.width);
+        good = fail(error, "%s: the model has no tokenizer for texts; give tokens as NPY [N, %lld]", path,
+                    (long long)rows.width);
     bool opened = good && (good = jsonl_open(&reader, path, error));
     while (good && (good = jsonl_next(&reader, &object)) && object) {
         void *out = rows_add(&rows);
@@ -164,7 +172,8 @@ static bool read_jsonl(const SavedModel *saved, const char *path, Dataset *datas
 static bool read_csv(const SavedModel *saved, const char *path, Dataset *dataset, Error *error)
 {
     Array array;
-    if (!csv_features_read(path, shape_count(saved->model->input.shape), saved->feature_names, dataset->arena, &array, error))
+    if (!csv_features_read(path, shape_count(saved->model->input.shape), saved->feature_names, dataset->arena, &array,
+                           error))
         return false;
     if (saved->model->input.shape.vocabulary) {
         Array tokens = {.type = ARRAY_I64, .rank = 2, .shape = {array.shape[0], array.shape[1]}, .count = array.count};

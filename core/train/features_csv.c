@@ -11,10 +11,10 @@ enum { STDIN_MOST_BYTES = 1 << 30 };
 
 /* A column of the training table: one number, or `count` categories from `first` on. */
 typedef struct Source {
-    const char *name;           /* NULL: features have no names */
-    const char *const *categories;  /* [count], what stands behind the = */
+    const char *name;              /* NULL: features have no names */
+    const char *const *categories; /* [count], what stands behind the = */
     int64_t first, count;
-    int64_t column;             /* of the file; -1: not there */
+    int64_t column; /* of the file; -1: not there */
 } Source;
 
 typedef struct Reading {
@@ -67,7 +67,8 @@ static void find_sources(Reading *r, const char *const *names, Arena *arena)
         Source *last = r->count ? &r->sources[r->count - 1] : NULL;
         if (equals) {
             size_t length = (size_t)(equals - names[i]);
-            if (last && last->categories && strlen(last->name) == length && strncmp(last->name, names[i], length) == 0) {
+            if (last && last->categories && strlen(last->name) == length &&
+                strncmp(last->name, names[i], length) == 0) {
                 last->count++;
                 continue;
             }
@@ -87,7 +88,8 @@ static bool first_row_is_header(const Reading *r)
     double value;
     for (int64_t c = 0; c < r->table.columns; c++) {
         for (int64_t s = 0; s < r->count; s++)
-            if (r->sources[s].name && strcmp(r->sources[s].name, r->table.cells[c]) == 0 && !csv_number(r->table.cells[c], &value))
+            if (r->sources[s].name && strcmp(r->sources[s].name, r->table.cells[c]) == 0 &&
+                !csv_number(r->table.cells[c], &value))
                 return true;
         number |= csv_number(r->table.cells[c], &value);
     }
@@ -103,17 +105,20 @@ static bool place_columns(Reading *r, bool header, Error *error)
         for (int64_t c = 0; r->sources[s].name && c < r->table.columns; c++)
             if (strcmp(r->sources[s].name, r->table.cells[c]) == 0) {
                 if (r->sources[s].column >= 0)
-                    return fail(error, "%s:%lld: two columns are named \"%.60s\"", r->path, (long long)line, r->sources[s].name);
+                    return fail(error, "%s:%lld: two columns are named \"%.60s\"", r->path, (long long)line,
+                                r->sources[s].name);
                 r->sources[s].column = c;
                 named = true;
             }
     for (int64_t s = 0; named && s < r->count; s++)
         if (r->sources[s].column < 0)
-            return fail(error, "%s:%lld: no column \"%.60s\", which the model needs", r->path, (long long)line, r->sources[s].name);
+            return fail(error, "%s:%lld: no column \"%.60s\", which the model needs", r->path, (long long)line,
+                        r->sources[s].name);
     if (named)
         return true;
     if (r->table.columns != r->count)
-        return fail(error, "%s:%lld: %lld columns, the model takes %lld", r->path, (long long)line, (long long)r->table.columns, (long long)r->count);
+        return fail(error, "%s:%lld: %lld columns, the model takes %lld", r->path, (long long)line,
+                    (long long)r->table.columns, (long long)r->count);
     for (int64_t s = 0; s < r->count; s++)
         r->sources[s].column = s;
     return true;
@@ -141,7 +146,8 @@ static bool encode_row(const Reading *r, int64_t row, double *out, Error *error)
     return true;
 }
 
-bool csv_features_read(const char *path, int64_t width, const char *const *names, Arena *arena, Array *array, Error *error)
+bool csv_features_read(const char *path, int64_t width, const char *const *names, Arena *arena, Array *array,
+                       Error *error)
 {
     static const CsvOptions options = {.skip_blank = true};
     bool standard = strcmp(path, "-") == 0;

@@ -6,7 +6,10 @@
 
 #include "core/tensor/operations.h"
 
-typedef struct Candidate { int32_t token; double logit, probability; } Candidate;
+typedef struct Candidate {
+    int32_t token;
+    double logit, probability;
+} Candidate;
 
 static int by_logit(const void *a, const void *b)
 {
@@ -37,7 +40,8 @@ static void softmax(Candidate *candidates, int64_t count, double temperature)
         candidates[i].probability /= sum;
 }
 
-int32_t sample_token(const float *logits, int64_t vocabulary, const SamplingOptions *options, int64_t position, Arena *scratch)
+int32_t sample_token(const float *logits, int64_t vocabulary, const SamplingOptions *options, int64_t position,
+                     Arena *scratch)
 {
     Candidate *candidates = arena_alloc(scratch, (size_t)vocabulary * sizeof *candidates);
     int64_t count = 0;
@@ -75,7 +79,8 @@ bool generator_check(const SavedModel *saved, Error *error)
     const cJSON *causal = cJSON_GetObjectItemCaseSensitive(model, "causal");
     bool sees_future = cJSON_IsString(causal) && strcmp(causal->valuestring, "no") == 0;
     cJSON_Delete(model);
-    return !sees_future || fail_usage(error, "%s: the model sees the tokens that follow (model.causal is \"no\")", saved->path);
+    return !sees_future ||
+           fail_usage(error, "%s: the model sees the tokens that follow (model.causal is \"no\")", saved->path);
 }
 
 /* The longest name that the text begins with. */
@@ -93,10 +98,12 @@ static int32_t find_name(const SavedModel *saved, const char *text, size_t *leng
     return found;
 }
 
-bool generator_encode(const SavedModel *saved, const char *text, Arena *arena, int32_t **tokens, int64_t *count, Error *error)
+bool generator_encode(const SavedModel *saved, const char *text, Arena *arena, int32_t **tokens, int64_t *count,
+                      Error *error)
 {
     if (saved->tokenizer)
-        return tokenizer_encode(saved->tokenizer, (const unsigned char *)text, strlen(text), arena, tokens, count, error);
+        return tokenizer_encode(saved->tokenizer, (const unsigned char *)text, strlen(text), arena, tokens, count,
+                                error);
     *tokens = arena_alloc(arena, (strlen(text) + 1) * sizeof **tokens);
     *count = 0;
     for (size_t at = 0, length; text[at]; at += length) {

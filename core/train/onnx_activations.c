@@ -13,13 +13,16 @@ static double number_of(const Instance *instance, const char *name)
 
 static void with_number(OnnxGraph *graph, const char *operation, const char *name, double value)
 {
-    onnx_node(graph, operation, NULL, (const OnnxAttribute[]){{.name = name, .number = (float)value, .is_number = true}, {0}});
+    onnx_node(graph, operation, NULL,
+              (const OnnxAttribute[]){{.name = name, .number = (float)value, .is_number = true}, {0}});
 }
 
 static void hard_sigmoid(OnnxGraph *graph)
 {
-    onnx_node(graph, "HardSigmoid", NULL, (const OnnxAttribute[]){
-        {.name = "alpha", .number = 1.0f / 6, .is_number = true}, {.name = "beta", .number = 0.5f, .is_number = true}, {0}});
+    onnx_node(graph, "HardSigmoid", NULL,
+              (const OnnxAttribute[]){{.name = "alpha", .number = 1.0f / 6, .is_number = true},
+                                      {.name = "beta", .number = 0.5f, .is_number = true},
+                                      {0}});
 }
 
 /* x Phi(x) = x (1 + erf(x / sqrt 2)) / 2 */
@@ -59,7 +62,10 @@ static const char *slice(OnnxGraph *graph, const char *x, int rank, int64_t begi
 {
     int64_t axis = rank - 1;
     graph->value = x;
-    onnx_node(graph, "Slice", (const char *const[4]){onnx_integers(graph, 1, &begin), onnx_integers(graph, 1, &end), onnx_integers(graph, 1, &axis)}, NULL);
+    onnx_node(graph, "Slice",
+              (const char *const[4]){onnx_integers(graph, 1, &begin), onnx_integers(graph, 1, &end),
+                                     onnx_integers(graph, 1, &axis)},
+              NULL);
     return graph->value;
 }
 
@@ -76,7 +82,8 @@ static void gated(OnnxGraph *graph, int rank, int64_t last, void (*function)(Onn
 static const char *plain_operation(const char *name)
 {
     static const char *const rows[][2] = {
-        {"relu", "Relu"}, {"tanh", "Tanh"}, {"sigmoid", "Sigmoid"}, {"softplus", "Softplus"}, {"selu", "Selu"}, {"identity", "Identity"},
+        {"relu", "Relu"},         {"tanh", "Tanh"}, {"sigmoid", "Sigmoid"},
+        {"softplus", "Softplus"}, {"selu", "Selu"}, {"identity", "Identity"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i][0], name) == 0)
@@ -108,8 +115,14 @@ static bool add_composed(OnnxGraph *graph, const char *name)
 
 bool onnx_add_activation(OnnxGraph *graph, const Instance *activation, int rank, int64_t last)
 {
-    static const struct { const char *name; void (*add)(OnnxGraph *); } rows[] = {
-        {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"silu", silu}, {"hard_sigmoid", hard_sigmoid},
+    static const struct {
+        const char *name;
+        void (*add)(OnnxGraph *);
+    } rows[] = {
+        {"gelu", gelu},
+        {"gelu_tanh", gelu_tanh},
+        {"silu", silu},
+        {"hard_sigmoid", hard_sigmoid},
     };
     const char *name = activation->component->name, *operation = plain_operation(name);
     if (operation)

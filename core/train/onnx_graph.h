@@ -8,11 +8,11 @@
 #include "core/train/protobuf.h"
 
 typedef struct OnnxGraph {
-    Arena *arena;               /* of names */
-    Protobuf body;              /* GraphProto */
-    const char *value;          /* name of what the last node gave */
-    const char *result;         /* what the next node's result is called; NULL: a name is made */
-    int names;                  /* made so far */
+    Arena *arena;       /* of names */
+    Protobuf body;      /* GraphProto */
+    const char *value;  /* name of what the last node gave */
+    const char *result; /* what the next node's result is called; NULL: a name is made */
+    int names;          /* made so far */
 } OnnxGraph;
 
 /* An attribute of a node; ends with name NULL. `count` 0: the one integer or the number. */

@@ -8,7 +8,7 @@ typedef struct Emitting {
     OnnxGraph *graph;
     const Model *model;
     const Layer *layer;
-    int index;                  /* of the layer in the model's list */
+    int index; /* of the layer in the model's list */
     Error *error;
 } Emitting;
 
@@ -25,7 +25,8 @@ static const char *parameter(const Emitting *e, const char *name)
 {
     const char *full = arena_format(e->graph->arena, "%s.%s", e->layer->name, name);
     const Parameter *found = parameters_find(e->model->parameters, full);
-    return found ? onnx_floats(e->graph, full, found->value->rank, found->value->shape, tensor_f32(found->value)) : NULL;
+    return found ? onnx_floats(e->graph, full, found->value->rank, found->value->shape, tensor_f32(found->value))
+                 : NULL;
 }
 
 /* Gemm is for matrices; over more axes the weight is turned round for MatMul. */
@@ -34,12 +35,14 @@ static bool add_linear(const Emitting *e)
     OnnxGraph *graph = e->graph;
     if (e->layer->input.rank == 1) {
         const char *weight = parameter(e, "weight");
-        onnx_node(graph, "Gemm", (const char *const[4]){weight, parameter(e, "bias")}, (const OnnxAttribute[]){{.name = "transB", .integer = 1}, {0}});
+        onnx_node(graph, "Gemm", (const char *const[4]){weight, parameter(e, "bias")},
+                  (const OnnxAttribute[]){{.name = "transB", .integer = 1}, {0}});
         return true;
     }
     const char *x = graph->value;
     graph->value = parameter(e, "weight");
-    onnx_node(graph, "Transpose", NULL, (const OnnxAttribute[]){{.name = "perm", .count = 2, .integers = (const int64_t[]){1, 0}}, {0}});
+    onnx_node(graph, "Transpose", NULL,
+              (const OnnxAttribute[]){{.name = "perm", .count = 2, .integers = (const int64_t[]){1, 0}}, {0}});
     const char *weight = graph->value, *bias = parameter(e, "bias");
     graph->value = x;
     onnx_apply(graph, "MatMul", weight);
@@ -66,10 +69,13 @@ static bool add_convolution(const Emitting *e)
     }
     const char *weight = parameter(e, "weight");
     bool transposed = strcmp(e->layer->def->component.name, "convolution_transposed") == 0;
-    onnx_node(e->graph, transposed ? "ConvTranspose" : "Conv", (const char *const[4]){weight, parameter(e, "bias")}, (const OnnxAttribute[]){
-        {.name = "kernel_shape", .count = axes, .integers = kernel}, {.name = "strides", .count = axes, .integers = stride},
-        {.name = "dilations", .count = axes, .integers = dilation}, {.name = "pads", .count = 2 * axes, .integers = pads},
-        {.name = "group", .integer = self->groups}, {0}});
+    onnx_node(e->graph, transposed ? "ConvTranspose" : "Conv", (const char *const[4]){weight, parameter(e, "bias")},
+              (const OnnxAttribute[]){{.name = "kernel_shape", .count = axes, .integers = kernel},
+                                      {.name = "strides", .count = axes, .integers = stride},
+                                      {.name = "dilations", .count = axes, .integers = dilation},
+                                      {.name = "pads", .count = 2 * axes, .integers = pads},
+                                      {.name = "group", .integer = self->groups},
+                                      {0}});
     return true;
 }
 
@@ -84,9 +90,11 @@ static bool add_pool(const Emitting *e)
         pads[i] = pads[axes + i] = entry(self->padding, i);
     }
     bool average = strcmp(e->layer->def->component.name, "average_pool") == 0;
-    onnx_node(e->graph, average ? "AveragePool" : "MaxPool", NULL, (const OnnxAttribute[]){
-        {.name = "kernel_shape", .count = axes, .integers = kernel}, {.name = "strides", .count = axes, .integers = stride},
-        {.name = "pads", .count = 2 * axes, .integers = pads}, {0}});
+    onnx_node(e->graph, average ? "AveragePool" : "MaxPool", NULL,
+              (const OnnxAttribute[]){{.name = "kernel_shape", .count = axes, .integers = kernel},
+                                      {.name = "strides", .count = axes, .integers = stride},
+                                      {.name = "pads", .count = 2 * axes, .integers = pads},
+                                      {0}});
     return true;
 }
 
@@ -127,8 +135,10 @@ static bool add_nothing(const Emitting *e)
 static bool add_batch_norm(const Emitting *e)
 {
     const struct batch_norm *self = e->layer->values;
-    const char *inputs[4] = {parameter(e, "weight"), parameter(e, "bias"), parameter(e, "running_mean"), parameter(e, "running_var")};
-    onnx_node(e->graph, "BatchNormalization", inputs, (const OnnxAttribute[]){{.name = "epsilon", .number = (float)self->epsilon, .is_number = true}, {0}});
+    const char *inputs[4] = {parameter(e, "weight"), parameter(e, "bias"), parameter(e, "running_mean"),
+                             parameter(e, "running_var")};
+    onnx_node(e->graph, "BatchNormalization", inputs,
+              (const OnnxAttribute[]){{.name = "epsilon", .number = (float)self->epsilon, .is_number = true}, {0}});
     return true;
 }
 
@@ -138,11 +148,14 @@ static bool add_group_norm(const Emitting *e)
     const struct group_norm *self = e->layer->values;
     OnnxGraph *graph = e->graph;
     Shape input = e->layer->input;
-    float *one = arena_zero(graph->arena, (size_t)self->groups, sizeof *one), *zero = arena_zero(graph->arena, (size_t)self->groups, sizeof *zero);
+    float *one = arena_zero(graph->arena, (size_t)self->groups, sizeof *one),
+          *zero = arena_zero(graph->arena, (size_t)self->groups, sizeof *zero);
     for (int64_t i = 0; i < self->groups; i++)
         one[i] = 1;
     reshape(graph, shape_of(2, (int64_t[]){self->groups, shape_count(input) / self->groups}));
-    onnx_node(graph, "InstanceNormalization", (const char *const[4]){onnx_floats(graph, NULL, 1, &self->groups, one), onnx_floats(graph, NULL, 1, &self->groups, zero)},
+    onnx_node(graph, "InstanceNormalization",
+              (const char *const[4]){onnx_floats(graph, NULL, 1, &self->groups, one),
+                                     onnx_floats(graph, NULL, 1, &self->groups, zero)},
               (const OnnxAttribute[]){{.name = "epsilon", .number = (float)self->epsilon, .is_number = true}, {0}});
     reshape(graph, input);
     static const char *const names[] = {"weight", "bias"}, *const operations[] = {"Mul", "Add"};
@@ -199,7 +212,8 @@ static bool add_activation_of(const Emitting *e, const Instance *activation, Sha
 {
     if (onnx_add_activation(e->graph, activation, shape.rank + 1, shape.rank ? shape.sizes[shape.rank - 1] : 1))
         return true;
-    return fail(e->error, "layer %s: the activation %s has no translation to ONNX", e->layer->name, activation->component->name);
+    return fail(e->error, "layer %s: the activation %s has no translation to ONNX", e->layer->name,
+                activation->component->name);
 }
 
 static bool add_activation(const Emitting *e)
@@ -247,18 +261,36 @@ static bool add_residual(const Emitting *e)
 static bool add_feed_forward(const Emitting *e)
 {
     int down;
-    if (!onnx_add_layer(e->graph, e->model, e->index + 1, &down, e->error)
-        || !add_activation_of(e, &((const struct feed_forward *)e->layer->values)->activation, e->model->layers[e->index + 1]->output))
+    if (!onnx_add_layer(e->graph, e->model, e->index + 1, &down, e->error) ||
+        !add_activation_of(e, &((const struct feed_forward *)e->layer->values)->activation,
+                           e->model->layers[e->index + 1]->output))
         return false;
     return onnx_add_layer(e->graph, e->model, down, &down, e->error);
 }
 
-static const struct { const char *type; bool (*add)(const Emitting *); } translations[] = {
-    {"activation", add_activation}, {"average_pool", add_pool}, {"batch_norm", add_batch_norm}, {"chain", add_chain},
-    {"convolution", add_convolution}, {"convolution_transposed", add_convolution}, {"drop_path", add_nothing}, {"dropout", add_nothing},
-    {"feed_forward", add_feed_forward}, {"flatten", add_flatten}, {"global_average_pool", add_global_pool},
-    {"global_max_pool", add_global_pool}, {"group_norm", add_group_norm}, {"layer_norm", add_layer_norm}, {"linear", add_linear},
-    {"max_pool", add_pool}, {"reshape", add_reshape}, {"residual", add_residual}, {"rms_norm", add_rms_norm},
+static const struct {
+    const char *type;
+    bool (*add)(const Emitting *);
+} translations[] = {
+    {"activation", add_activation},
+    {"average_pool", add_pool},
+    {"batch_norm", add_batch_norm},
+    {"chain", add_chain},
+    {"convolution", add_convolution},
+    {"convolution_transposed", add_convolution},
+    {"drop_path", add_nothing},
+    {"dropout", add_nothing},
+    {"feed_forward", add_feed_forward},
+    {"flatten", add_flatten},
+    {"global_average_pool", add_global_pool},
+    {"global_max_pool", add_global_pool},
+    {"group_norm", add_group_norm},
+    {"layer_norm", add_layer_norm},
+    {"linear", add_linear},
+    {"max_pool", add_pool},
+    {"reshape", add_reshape},
+    {"residual", add_residual},
+    {"rms_norm", add_rms_norm},
 };
 
 bool onnx_add_layer(OnnxGraph *graph, const Model *model, int index, int *next, Error *error)

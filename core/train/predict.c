@@ -11,7 +11,7 @@ static const double outputs_limit = 2147483648.0; /* bytes */
 typedef struct Gathering {
     const Dataset *dataset;
     const int64_t *order;
-    int64_t size;               /* elements of a sample */
+    int64_t size; /* elements of a sample */
     void *batch;
 } Gathering;
 
@@ -20,7 +20,8 @@ static void gather(const Gathering *g, int64_t first, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         int64_t index = g->order ? g->order[first + i] : first + i;
         if (g->dataset->type == ARRAY_I32)
-            memcpy((int32_t *)g->batch + i * g->size, (const int32_t *)g->dataset->features + index * g->dataset->sample_stride,
+            memcpy((int32_t *)g->batch + i * g->size,
+                   (const int32_t *)g->dataset->features + index * g->dataset->sample_stride,
                    (size_t)g->size * sizeof(int32_t));
         else
             dataset_sample(g->dataset, index, (float *)g->batch + i * g->size);
@@ -34,7 +35,8 @@ static Tensor *run_batch(const Model *model, void *batch, int64_t count)
     for (int i = 0; i < sample.rank; i++)
         shape[i + 1] = sample.sizes[i];
     Forward forward = {0};
-    return model_forward(model, &forward, t_wrap(sample.vocabulary ? ARRAY_I32 : ARRAY_F32, sample.rank + 1, shape, batch));
+    return model_forward(model, &forward,
+                         t_wrap(sample.vocabulary ? ARRAY_I32 : ARRAY_F32, sample.rank + 1, shape, batch));
 }
 
 static void turn_back(const SavedModel *saved, ModelOutputs *outputs)
@@ -45,14 +47,16 @@ static void turn_back(const SavedModel *saved, ModelOutputs *outputs)
     }
 }
 
-bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_t *order, int64_t count, Arena *arena, ModelOutputs *outputs, Error *error)
+bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_t *order, int64_t count, Arena *arena,
+                   ModelOutputs *outputs, Error *error)
 {
     const Model *model = saved->model;
-    int64_t positions = model->input.per_position ? model->input.shape.sizes[0] : 1, batch_size = saved->config->train.eval_batch_size;
+    int64_t positions = model->input.per_position ? model->input.shape.sizes[0] : 1,
+            batch_size = saved->config->train.eval_batch_size;
     *outputs = (ModelOutputs){.samples = count, .rows = count * positions, .classes = model->input.outputs};
     if ((double)outputs->rows * (double)outputs->classes * sizeof(double) > outputs_limit)
-        return fail(error, "%s: the outputs of %lld rows x %lld classes take more than 2 GB; predict fewer samples", saved->path,
-                    (long long)outputs->rows, (long long)outputs->classes);
+        return fail(error, "%s: the outputs of %lld rows x %lld classes take more than 2 GB; predict fewer samples",
+                    saved->path, (long long)outputs->rows, (long long)outputs->classes);
     outputs->values = arena_alloc(arena, (size_t)(outputs->rows * outputs->classes) * sizeof(double) + 1);
     batch_size = batch_size < count ? batch_size : count;
     Gathering g = {dataset, order, dataset_sample_size(dataset), NULL};

@@ -12,7 +12,8 @@ typedef struct ModelOutputs {
 /* Logits of the samples order[0..count-1] of the data set (NULL: of all), in evaluation mode, batch by batch;
    values of a standardised regression are turned back. A tape must be in use; it is reset. An error where they
    would take more than 2 GB. */
-bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_t *order, int64_t count, Arena *arena, ModelOutputs *outputs, Error *error);
+bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_t *order, int64_t count, Arena *arena,
+                   ModelOutputs *outputs, Error *error);
 
 /* Logits to probabilities, in place: softmax, of labels a sigmoid each; values stay. */
 void outputs_to_probabilities(TargetKind kind, ModelOutputs *outputs);

@@ -51,7 +51,8 @@ void protobuf_float(Protobuf *message, int field, float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8), (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
+    unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8), (unsigned char)(bits >> 16),
+                              (unsigned char)(bits >> 24)};
     append_tag(message, field, FIXED32);
     append(message, bytes, sizeof bytes);
 }
