@@ -52,7 +52,7 @@ bool argument_share(const Arguments *arguments, const char *name, double least, 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
-extern const Command command_calibrate, command_check, command_data, command_eval, command_export, command_generate,
-    command_help, command_list, command_predict, command_train, command_version;
+extern const Command command_calibrate, command_check, command_data, command_distill, command_eval, command_export,
+    command_generate, command_help, command_list, command_predict, command_train, command_version;
 
 #endif

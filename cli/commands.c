@@ -9,8 +9,8 @@
 #include <string.h>
 
 const Command *const commands[] = {
-    &command_train, &command_check, &command_eval, &command_calibrate, &command_predict, &command_generate, &command_data,
-    &command_export, &command_list, &command_version, &command_help, NULL,
+    &command_train, &command_check, &command_eval, &command_calibrate, &command_distill, &command_predict,
+    &command_generate, &command_data, &command_export, &command_list, &command_version, &command_help, NULL,
 };
 
 int command_exit_status;

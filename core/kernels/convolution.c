@@ -44,9 +44,9 @@ void convolution_forward(const ConvolutionShape *s, const float *x, const float 
     int64_t reach[3], taps = product(s->kernel), in = s->in_channels / s->groups, out = s->out_channels / s->groups;
     for (int a = 0; a < 3; a++)
         reach[a] = (s->out[a] - 1) * s->stride[a] + (s->kernel[a] - 1) * s->dilation[a];
-    Plan plan = {.batch = s->batch, .groups = s->groups, .rows = out, .depth = in, .x = x, .weight = weight, .bias = bias,
-                 .y = y, .x_size = product(s->in), .y_size = product(s->out), .weight_group = out * in * taps,
-                 .weight_row = in * taps, .weight_channel = taps};
+    Plan plan = {.batch = s->batch, .groups = s->groups, .rows = out, .depth = in, .x = x, .weight = weight,
+                 .bias = bias, .y = y, .x_size = product(s->in), .y_size = product(s->out),
+                 .weight_group = out * in * taps, .weight_row = in * taps, .weight_channel = taps};
     plan.source = source_plan(s->in_channels, s->in, s->padding, s->stride, s->out, reach);
     Job job = {.step = {s->out[1] * s->out[2], s->out[2], 1}};
     memcpy(job.grid, s->out, sizeof job.grid);

@@ -54,7 +54,8 @@ static void choose_panels(Plan *t)
     const Job *job = &t->jobs[0];
     int64_t nr = t->kernels->nr, places = places_of(job), best = 0;
     t->images = 1;
-    t->dense = shares_images(t) && places * (t->rows + PACKING_ROWS) < cut(source_span(&t->source, job->grid), nr) * nr * t->rows;
+    int64_t columns = cut(source_span(&t->source, job->grid), nr) * nr;
+    t->dense = shares_images(t) && places * (t->rows + PACKING_ROWS) < columns * t->rows;
     for (int64_t images = 1; t->dense && images * places <= MOST_PANELS * nr && images * LEAST_ITEMS <= t->batch &&
                              images * t->source.total < LARGE_IMAGE; images++) {
         int64_t share = images * places * 1000 / (cut(images * places, nr) * nr);
@@ -71,7 +72,8 @@ static int64_t dense_runs(const Plan *t, const Job *job, int64_t begin, int64_t 
     int64_t count = 0, places = places_of(job), length;
     for (int64_t j = begin; j < end; j += length) {
         int64_t image = j / places, place = j % places;
-        int64_t at[3] = {place / (job->grid[1] * job->grid[2]), place / job->grid[2] % job->grid[1], place % job->grid[2]};
+        int64_t at[3] = {place / (job->grid[1] * job->grid[2]), place / job->grid[2] % job->grid[1],
+                         place % job->grid[2]};
         ConvolutionRun run = {.from = j - begin, .to = image * t->groups * t->rows * t->y_size + job->start,
                               .source = image * t->source.total};
         length = job->grid[2] - at[2] < end - j ? job->grid[2] - at[2] : end - j;
@@ -116,7 +118,9 @@ static void find_runs(const Plan *t, Job *job, Arena *arena)
     job->first_run[0] = 0;
     for (int64_t panel = 0; panel < job->panels; panel++) {
         int64_t begin = panel * nr, end = begin + nr < span ? begin + nr : span, first = job->first_run[panel];
-        job->first_run[panel + 1] = first + (t->dense ? dense_runs : spread_runs)(t, job, begin, end, job->runs + first);
+        ConvolutionRun *runs = job->runs + first;
+        int64_t count = t->dense ? dense_runs(t, job, begin, end, runs) : spread_runs(t, job, begin, end, runs);
+        job->first_run[panel + 1] = first + count;
     }
 }
 
@@ -191,13 +195,15 @@ static void run_panels(void *context, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) {
         int64_t group = i / job->panels, panel = i % job->panels;
         const float *source = t->buffer + group * t->depth * t->source.channel;
-        ConvolutionTile tile = {.k = job->k, .row_stride = t->y_size, .step = job->step[2], .runs = job->runs + job->first_run[panel]};
+        ConvolutionTile tile = {.k = job->k, .row_stride = t->y_size, .step = job->step[2]};
+        tile.runs = job->runs + job->first_run[panel];
         tile.run_count = runs_in_use(t, job, panel);
         if (tile.run_count == 0)
             continue;
         if (t->dense) {
             float *packed = t->buffer + t->images * t->source.total;
-            t->kernels->convolution.pack(job->k, source, job->offsets, tile.runs, tile.run_count, t->kernels->nr, packed);
+            t->kernels->convolution.pack(job->k, source, job->offsets, tile.runs, tile.run_count, t->kernels->nr,
+                                         packed);
             tile.b = packed;
             tile.offsets = job->packed_offsets;
         } else {

@@ -49,8 +49,8 @@ static void copy_images(void *context, int64_t begin, int64_t end)
     const int64_t *out = s->out, *step = t->source.step, places = product(out);
     for (int64_t i = begin; i < end; i++) {
         const float *y = t->y + (t->first + i) * s->out_channels * places;
-        source_fill(&t->source, t->x + (t->first + i) * s->in_channels * product(s->in), t->images + i * t->source.total,
-                    0, s->in_channels);
+        const float *x = t->x + (t->first + i) * s->in_channels * product(s->in);
+        source_fill(&t->source, x, t->images + i * t->source.total, 0, s->in_channels);
         for (int64_t o = 0; o < s->out_channels; o++, y += places) {
             if (t->dense) {
                 memcpy(t->gradient + o * t->row + i * places, y, (size_t)places * sizeof(float));
@@ -85,10 +85,10 @@ static void run_rows(void *context, int64_t begin, int64_t end)
     const Block *t = context;
     for (int64_t o = begin; o < end; o++)
         for (int64_t column = 0; column < t->columns; column++) {
+            const float *x = t->images + o / t->out * t->in * t->source.channel + t->offsets[column];
             float sum = 0;
             for (int64_t i = 0; i < t->count; i++)
-                sum += t->kernels->dot(t->row, t->gradient + i * t->image + o * t->row,
-                                       t->images + i * t->source.total + o / t->out * t->in * t->source.channel + t->offsets[column]);
+                sum += t->kernels->dot(t->row, t->gradient + i * t->image + o * t->row, x + i * t->source.total);
             add(t, o, column, sum);
         }
 }
@@ -99,8 +99,8 @@ static void run_tile(const Block *t, int64_t group, int64_t first_row, int64_t f
     int64_t rows = t->out - first_row < high ? t->out - first_row : high;
     int64_t columns = t->columns - first_column < wide ? t->columns - first_column : wide;
     int64_t row = group * t->out + first_row;
-    ConvolutionWeightTile tile = {.samples = t->count, .length = t->row, .y = t->gradient + row * t->row, .y_row = t->row,
-                                  .y_sample = t->image, .x_sample = t->source.total,
+    ConvolutionWeightTile tile = {.samples = t->count, .length = t->row, .y_row = t->row, .y_sample = t->image,
+                                  .x_sample = t->source.total, .y = t->gradient + row * t->row,
                                   .x = t->images + group * t->in * t->source.channel};
     for (int64_t k = 0; k < wide; k++)
         tile.offsets[k] = t->offsets[first_column + (k < columns ? k : 0)];
