@@ -73,11 +73,11 @@ static void print_text(const cJSON *config, const Run *run)
     putchar('\n');
 }
 
-/* A config may be for xent calibrate, quantize or analyze alone. */
+/* A config may be for xent calibrate, quantize or analyze alone. One with a distill section is for xent distill. */
 static bool trains(const Config *config)
 {
     return config->data.component || config->model.component ||
-           !(config->calibrate.component || config->quantize.component || config->distill || config->analyze);
+           !(config->calibrate.component || config->quantize.component || config->distill.component || config->analyze);
 }
 
 static bool run(const Arguments *arguments, Error *error)
@@ -87,7 +87,7 @@ static bool run(const Arguments *arguments, Error *error)
         return false;
     Run *run = NULL;
     if (trains(config)) {
-        if (!(run = run_new(config, error)))
+        if (!(run = run_new(config, config->distill.component ? &config->distill : NULL, error)))
             return false;
         config = run->config;
     }

@@ -80,7 +80,7 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     [ "$(wc -l < out.jsonl)" -eq 8 ]
     grep -q '^{"prediction":"\(yes\|no\)","probabilities":\[' out.jsonl
     "$XENT" predict csv table.csv -o out.npy
-    head -c 128 out.npy | LC_ALL=C grep -qaF "'shape': (8, 2)"
+    head -c 128 out.npy | LC_ALL=C grep -qaF "'shape': (8,2,)"
     run "$XENT" predict csv table.csv -o out.bin
     [ "$status" -eq 2 ]
 }
