@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/configs.h"
 #include "core/base/file.h"
@@ -120,9 +121,13 @@ static bool write_splits(const DataSplits *splits, const Target *target, Arena *
         return export_npy(splits, target->prefix, error);
     if (target->form == FORM_FOLDER && dataset->rank == 3)
         return export_png(splits, target->prefix, error);
+    bool existed = file_exists(target->prefix);
     if (target->form == FORM_FOLDER && !folder_make(target->prefix, error))
         return false;
-    return (text ? export_text : export_csv)(splits, paths, error);
+    bool good = (text ? export_text : export_csv)(splits, paths, error);
+    if (!good && target->form == FORM_FOLDER && !existed)
+        rmdir(target->prefix); /* empty where the data did not fit */
+    return good;
 }
 
 static void print_counts(const DataSplits *splits, const char *output, bool json)

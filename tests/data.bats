@@ -79,6 +79,11 @@ samples() { "$XENT" check "$1" --json | sed 's/.*"samples":\({[^}]*}\).*/\1/'; }
     run "$XENT" data "$GLYPHS" -o a.csv
     [ "$status" -eq 2 ]
     [ ! -e a.csv ]
+    printf '{"t": "ab", "target": "x"}\n{"t": "b", "target": "y"}\n' > text.jsonl
+    run "$XENT" data '{"data": {"type": "jsonl", "path": "text.jsonl", "text": "t", "length": 2}}' -o folder/
+    [ "$status" -eq 2 ]
+    [ ! -e folder ]
+    rm text.jsonl
     run "$XENT" data "$SPIRALS" -o a.txt
     [ "$status" -eq 2 ]
     [ -z "$(ls -A)" ]
