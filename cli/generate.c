@@ -9,6 +9,7 @@
 typedef struct Generating {
     Arena *arena;
     SavedModel *saved;
+    Generator *generator;
     SamplingOptions sampling;
     int64_t wanted, count; /* new tokens; tokens so far, the prompt's included */
     int32_t *tokens;
@@ -58,7 +59,7 @@ static bool next(Generating *g, Error *error)
         logits =
             memset(arena_alloc(g->arena, (size_t)vocabulary * sizeof *logits), 0, (size_t)vocabulary * sizeof *logits);
     else
-        logits = generator_logits(g->saved, g->tokens, g->count);
+        logits = generator_logits(g->generator, g->tokens, g->count);
     int32_t token = sample_token(logits, vocabulary, &g->sampling, g->count, tape_arena());
     tape_reset();
     if (token < 0)
@@ -102,6 +103,7 @@ static bool generate(Generating *g, const Arguments *arguments, Error *error)
         !argument_share(arguments, "top-p", 0, 1, &g->sampling.top_p, error) ||
         !(g->saved = argument_run(arguments, arguments->words[0], error)) || !generator_check(g->saved, error))
         return false;
+    g->generator = generator_new(g->saved);
     g->sampling.seed = (uint64_t)g->saved->config->seed;
     if (!start(g, prompt, error))
         return false;
@@ -126,6 +128,7 @@ static bool run(const Arguments *arguments, Error *error)
     bool good = generate(&g, arguments, error);
     memory_free(g.tokens);
     memory_free(g.text);
+    generator_free(g.generator);
     saved_close(g.saved);
     tape_free(tape);
     arena_free(g.arena);

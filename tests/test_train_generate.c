@@ -96,6 +96,55 @@ static void test_train_generate__impossible_tokens(void **state)
     arena_free(arena);
 }
 
+enum { WINDOW = 12, VOCABULARY = 5 };
+
+/* One token at a time with what was kept of the others, against all at once. */
+static void check_cache(const char *positions)
+{
+    Error error = {0};
+    Instance instance;
+    Arena *arena = arena_new();
+    JsonSource *source = json_source_new();
+    ParamContext context = {.source = source, .arena = arena, .error = &error};
+    const char *text =
+        arena_format(arena,
+                     "{\"type\": \"transformer\", \"layers\": 2, \"width\": 16, \"heads\": 4, \"kv_heads\": 2, "
+                     "\"positions\": \"%s\", \"init\": {\"type\": \"normal\", \"deviation\": 0.5}}",
+                     positions);
+    const cJSON *json = json_parse(source, "model", text, strlen(text), &error);
+    if (!json || !instance_parse(&context, "model", json, &instance))
+        fail_msg("%s", error.message);
+    ModelInput input = {.shape = shape_of(1, (int64_t[]){WINDOW}), .outputs = VOCABULARY, .per_position = true};
+    input.shape.vocabulary = VOCABULARY;
+    SavedModel saved = {.target_kind = TARGET_TOKENS, .model = model_new(&instance, input, 3, &error)};
+    assert_non_null(saved.model);
+    Tape *tape = tape_new();
+    tape_use(tape);
+    static const int32_t tokens[] = {0, 3, 1, 4, 2, 2, 0, 1, 3, 3, 4, 1, 0, 2, 4};
+    Generator *kept = generator_new(&saved);
+    for (int64_t count = 2; count <= 15; count++) {
+        Generator *fresh = generator_new(&saved);
+        const float *expected = generator_logits(fresh, tokens, count), *actual = generator_logits(kept, tokens, count);
+        for (int k = 0; k < VOCABULARY; k++)
+            assert_true(fabsf(actual[k] - expected[k]) <= 1e-5f * (1 + fabsf(expected[k])));
+        generator_free(fresh);
+        tape_reset();
+    }
+    generator_free(kept);
+    model_free(saved.model);
+    tape_free(tape);
+    json_source_free(source);
+    arena_free(arena);
+}
+
+static void test_train_generate__kept_keys_and_values_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const all_positions[] = {"learned", "sinusoidal", "rope", "alibi", "none"};
+    for (int i = 0; i < 5; i++)
+        check_cache(all_positions[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_train_generate__top_k_and_top_p),
         cmocka_unit_test(test_train_generate__a_draw_depends_on_seed_and_position_alone),
         cmocka_unit_test(test_train_generate__impossible_tokens),
+        cmocka_unit_test(test_train_generate__kept_keys_and_values_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

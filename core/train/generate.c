@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/nn/attention_cache.h"
 #include "core/tensor/operations.h"
 
 typedef struct Candidate {
@@ -125,18 +126,55 @@ const unsigned char *generator_piece(const SavedModel *saved, int32_t token, siz
     return (const unsigned char *)saved->class_names[token];
 }
 
-/* A transformer takes a shorter window than it was trained on. Other models get theirs filled up behind the text,
-   where nothing that is read looks. */
-const float *generator_logits(const SavedModel *saved, const int32_t *tokens, int64_t count)
+struct Generator {
+    const SavedModel *saved;
+    int64_t window;
+    AttentionCache *cache; /* NULL: the whole context is computed for each token */
+};
+
+/* A transformer takes less than the window that it was trained on, and goes on from what a cache holds. */
+Generator *generator_new(const SavedModel *saved)
 {
-    const Model *model = saved->model;
-    int64_t window = model->input.shape.sizes[0], used = count < window ? count : window;
-    bool shorter = strcmp(model->def->component.name, "transformer") == 0;
-    Tensor *x = t_zeros(ARRAY_I32, SHAPE(1, shorter ? used : window));
-    memcpy(x->data, tokens + count - used, (size_t)used * sizeof *tokens);
-    Forward forward = {0};
+    Generator *generator = memory_new(sizeof *generator);
+    generator->saved = saved;
+    generator->window = saved->model->input.shape.sizes[0];
+    if (strcmp(saved->model->def->component.name, "transformer") == 0)
+        generator->cache = attention_cache_new(generator->window);
+    return generator;
+}
+
+void generator_free(Generator *generator)
+{
+    if (generator)
+        attention_cache_free(generator->cache);
+    memory_free(generator);
+}
+
+/* The last row of the logits of tokens[0..used-1], in a tensor of `length` >= used, filled up behind them. */
+static const float *run(const Generator *generator, AttentionCache *cache, const int32_t *tokens, int64_t used,
+                        int64_t length)
+{
+    const Model *model = generator->saved->model;
+    Tensor *x = t_zeros(ARRAY_I32, SHAPE(1, length));
+    memcpy(x->data, tokens, (size_t)used * sizeof *tokens);
+    Forward forward = {.cache = cache};
     bool was = tape_record(false);
     const Tensor *logits = model_forward(model, &forward, x);
     tape_record(was);
     return tensor_f32(logits) + (used - 1) * model->input.outputs;
+}
+
+const float *generator_logits(Generator *generator, const int32_t *tokens, int64_t count)
+{
+    AttentionCache *cache = generator->cache;
+    int64_t window = generator->window, used = count < window ? count : window;
+    if (!cache) /* nothing that is read looks at what fills the window up */
+        return run(generator, NULL, tokens + count - used, used, window);
+    if (count > window) /* positions move: what was computed for the old ones is of no use */
+        return run(generator, NULL, tokens + count - used, used, used);
+    int64_t past = cache->past;
+    cache->next = 0;
+    const float *logits = run(generator, cache, tokens + past, count - past, count - past);
+    cache->past = count;
+    return logits;
 }

@@ -23,8 +23,12 @@ bool generator_encode(const SavedModel *saved, const char *text, Arena *arena, i
                       Error *error);
 /* The bytes that a token stands for; borrowed, not ended by NUL. */
 const unsigned char *generator_piece(const SavedModel *saved, int32_t token, size_t *size);
-/* Logits [vocabulary] of the token that follows `count` >= 1 tokens; beyond the trained length the last ones are the
-   context. On the tape in use, until its reset. */
-const float *generator_logits(const SavedModel *saved, const int32_t *tokens, int64_t count);
+/* The next token's logits of a growing text. */
+typedef struct Generator Generator;
+Generator *generator_new(const SavedModel *saved); /* borrows it */
+void generator_free(Generator *generator);         /* NULL allowed */
+/* Logits [vocabulary] of the token that follows `count` >= 1 tokens, which begin with those of the call before;
+   beyond the trained length the last ones are the context. On the tape in use, until its reset. */
+const float *generator_logits(Generator *generator, const int32_t *tokens, int64_t count);
 
 #endif
