@@ -80,6 +80,11 @@ static cJSON *data_description(const Run *run)
         for (int64_t i = 0; i < dataset->classes; i++)
             cJSON_AddItemToArray(names, cJSON_CreateString(dataset->class_names[i]));
     }
+    if (dataset->feature_names && dataset->rank == 1) {
+        cJSON *names = cJSON_AddArrayToObject(object, "feature_names");
+        for (int64_t i = 0; i < dataset->shape[0]; i++)
+            cJSON_AddItemToArray(names, cJSON_CreateString(dataset->feature_names[i]));
+    }
     cJSON *mean = cJSON_AddArrayToObject(object, "mean"), *deviation = cJSON_AddArrayToObject(object, "deviation");
     for (int64_t i = 0; i < dataset->normalized; i++) {
         cJSON_AddItemToArray(mean, cJSON_CreateNumber((double)dataset->mean[i]));
