@@ -36,6 +36,6 @@ void print_json_object(cJSON *object);
 /* NULL when the option was not given. */
 const char *argument_option(const Arguments *arguments, const char *name);
 
-extern const Command command_eval, command_help, command_list, command_version;
+extern const Command command_eval, command_help, command_list, command_report, command_version;
 
 #endif

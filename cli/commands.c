@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_eval, &command_list, &command_version, &command_help, NULL};
+const Command *const commands[] = {&command_eval, &command_list, &command_report, &command_version, &command_help, NULL};
 
 const Option common_options[] = {
     {"json", NULL, "print the result as one JSON object"},
