@@ -3,21 +3,25 @@
 
 #include "core/report/chart.h"
 
-static const double label_size = 12, number_size = 11, top = 34, label_room = 110;
+static const double label_size = 12, number_size = 11, top = 34, widest_name = 100;
 
 static double cell_size(int classes)
 {
     return classes <= 12 ? 40 : classes <= CONFUSION_NAMED_MAX ? 32 : fmax(480.0 / classes, 0.5);
 }
 
-static double names_room(int classes)
+/* Of the names, along the side and below: none where they are not written. */
+static double names_room(int classes, const char *const *names)
 {
-    return classes <= CONFUSION_NAMED_MAX ? label_room : 0;
+    double widest = 0;
+    for (int i = 0; i < classes && classes <= CONFUSION_NAMED_MAX; i++)
+        widest = fmax(widest, font_width(names[i], label_size));
+    return fmin(widest, widest_name) + 10;
 }
 
-void confusion_size(int classes, double *width, double *height)
+void confusion_size(int classes, const char *const *names, double *width, double *height)
 {
-    double side = cell_size(classes) * classes + names_room(classes);
+    double side = cell_size(classes) * classes + names_room(classes, names);
     *width = fmax(34 + side + 16, 240);
     *height = top + side + 32;
 }
@@ -35,7 +39,7 @@ static void draw_names(int classes, const char *const *names, double left, Surfa
     double cell = cell_size(classes), bottom = top + cell * classes;
     for (int i = 0; i < classes; i++) {
         char name[64];
-        font_fit(name, sizeof name, names[i], label_size, label_room - 10);
+        font_fit(name, sizeof name, names[i], label_size, widest_name);
         double middle = cell * (i + 0.5) + 4;
         surface->text(surface, (Point){left - 7, top + middle}, name, (TextStyle){.size = label_size, .ink = INK_TEXT, .anchor = ANCHOR_END});
         surface->text(surface, (Point){left + middle, bottom + 7}, name,
@@ -70,12 +74,12 @@ static void draw_row(const double *counts, int classes, int row, double left, Su
 
 void confusion_draw(const char *title, const double *counts, int classes, const char *const *names, Surface *surface)
 {
-    double left = 34 + names_room(classes), side = cell_size(classes) * classes;
+    double left = 34 + names_room(classes, names), side = cell_size(classes) * classes;
     surface->text(surface, (Point){12, 20}, title, (TextStyle){.size = 15, .ink = INK_TEXT, .bold = true});
     TextStyle axis = {.size = label_size, .ink = INK_MUTED, .anchor = ANCHOR_MIDDLE, .upright = true};
     surface->text(surface, (Point){20, top + side / 2}, "true class", axis);
     axis.upright = false;
-    surface->text(surface, (Point){left + side / 2, top + side + names_room(classes) + 22}, "predicted class", axis);
+    surface->text(surface, (Point){left + side / 2, top + side + names_room(classes, names) + 22}, "predicted class", axis);
     if (classes <= CONFUSION_NAMED_MAX)
         draw_names(classes, names, left, surface);
     else

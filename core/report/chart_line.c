@@ -7,7 +7,7 @@
 #include "core/report/chart.h"
 #include "core/report/scale.h"
 
-enum { WIDTH = 480, PLOT_HEIGHT = 200, TITLE_HEIGHT = 28, LEGEND_ROW = 19, FOOT = 42, NAME_ROOM = 64, MARKERS_MAX = 40 };
+enum { WIDTH = LINE_CHART_WIDTH, PLOT_HEIGHT = 180, TITLE_HEIGHT = 28, LEGEND_ROW = 19, FOOT = 42, NAME_ROOM = 64, MARKERS_MAX = 40 };
 
 static const double label_size = 12, legend_size = 13, title_size = 15, margin = 12, swatch = 18, name_width = 190;
 
@@ -15,6 +15,11 @@ typedef struct Frame {
     Scale x, y;
     double left, right, top, bottom;
 } Frame;
+
+static Ink ink_of(const Series *series)
+{
+    return INK_SERIES + series->color % SERIES_COLORS;
+}
 
 /* Places the legend's entries from left to right, row by row; draws when there is a surface. Returns the rows. */
 static int legend(const LineChart *chart, double top, Surface *surface)
@@ -32,7 +37,7 @@ static int legend(const LineChart *chart, double top, Surface *surface)
         double y = top + row * LEGEND_ROW + 13;
         Point line[2] = {{x, y - 4.5}, {x + swatch, y - 4.5}};
         if (surface) {
-            surface->line(surface, line, 2, 2.5, INK_SERIES + i % SERIES_COLORS, i >= SERIES_COLORS);
+            surface->line(surface, line, 2, 2.5, ink_of(&chart->series[i]), chart->series[i].color >= SERIES_COLORS);
             surface->text(surface, (Point){x + swatch + 6, y}, name, (TextStyle){.size = legend_size, .ink = INK_TEXT});
         }
         x += wide + 16;
@@ -91,7 +96,7 @@ static Frame make_frame(const LineChart *chart)
     double x[2], y[2], widest = 0;
     find_range(chart, false, x);
     find_range(chart, true, y);
-    Frame frame = {.x = scale_linear(x[0], x[1], 6, false), .y = chart->log_y ? scale_log(y[0], y[1]) : scale_linear(y[0], y[1], 5, true)};
+    Frame frame = {.x = scale_linear(x[0], x[1], 5, false), .y = chart->log_y ? scale_log(y[0], y[1]) : scale_linear(y[0], y[1], 5, true)};
     for (int i = 0; i < frame.y.tick_count; i++)
         widest = fmax(widest, font_width(frame.y.labels[i], label_size));
     frame.left = margin + widest + 8;
@@ -155,7 +160,7 @@ static void draw_markers(const LineChart *chart, const Series *series, const Fra
 static void draw_series(const LineChart *chart, int index, const Frame *frame, Surface *surface)
 {
     const Series *series = &chart->series[index];
-    Ink ink = INK_SERIES + index % SERIES_COLORS;
+    Ink ink = ink_of(series);
     int64_t kept[CHART_POINTS_MAX];
     int64_t count = downsample(series->y, series->count, CHART_POINTS_MAX, kept);
     Point points[CHART_POINTS_MAX];
@@ -169,7 +174,7 @@ static void draw_series(const LineChart *chart, int index, const Frame *frame, S
             continue;
         }
         if (used > 0)
-            surface->line(surface, points, used, count > 200 ? 1.4 : 2, ink, index >= SERIES_COLORS);
+            surface->line(surface, points, used, count > 200 ? 1.4 : 2, ink, series->color >= SERIES_COLORS);
         used = 0;
     }
     if (series->count <= MARKERS_MAX)

@@ -108,6 +108,12 @@ static bool is_lossy(const char *figure)
     return strcmp(figure, "loss") == 0 || strcmp(figure, "nll") == 0 || strcmp(figure, "perplexity") == 0;
 }
 
+/* A split has the same colour in every chart. */
+static int split_color(const char *split)
+{
+    return strcmp(split, "train") == 0 ? 0 : strcmp(split, "val") == 0 ? 1 : 2;
+}
+
 bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, const char *figure, const char *split, LineChart *chart)
 {
     static const double loss_spread = 20, other_spread = 200;
@@ -119,13 +125,14 @@ bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, co
         for (int i = 0; i < runs[r]->curve_count; i++) {
             const Curve *curve = &runs[r]->curves[i];
             if (strcmp(curve->figure, figure) == 0 && (!split || strcmp(curve->split, split) == 0))
-                series[count++] = (Series){run_count == 1 ? curve->split : runs[r]->name, curve->count, curve->steps, curve->values};
+                series[count++] = (Series){run_count == 1 ? curve->split : runs[r]->name, run_count == 1 ? split_color(curve->split) : r, curve->count, curve->steps, curve->values};
         }
     const char *title = figure_title(arena, figure);
     *chart = (LineChart){.title = split ? arena_format(arena, "%s, %s", title, split) : title, .x_label = "step", .series = series,
                          .series_count = count, .mark = NAN, .mark_name = "best"};
-    chart->log_y = series_want_log(series, count, is_lossy(figure) ? loss_spread : other_spread);
-    if (run_count == 1 && strcmp(figure, "lr") != 0)
+    bool rate = strcmp(figure, "lr") == 0; /* schedules are recognised by their shape on a linear scale */
+    chart->log_y = !rate && series_want_log(series, count, is_lossy(figure) ? loss_spread : other_spread);
+    if (run_count == 1 && !rate)
         chart->mark = best_step(runs[0]);
     return count > 0;
 }
@@ -145,8 +152,10 @@ bool shares_chart(Arena *arena, const ReportData *run, LineChart *chart)
     int count = 0;
     for (; *names && count < SERIES_COLORS; names++) {
         const Curve *curve = report_curve(run, "val", *names);
-        if (curve && is_share(curve))
-            series[count++] = (Series){figure_title(arena, *names), curve->count, curve->steps, curve->values};
+        if (!curve || !is_share(curve))
+            continue;
+        series[count] = (Series){figure_title(arena, *names), count, curve->count, curve->steps, curve->values};
+        count++;
     }
     *chart = (LineChart){.title = "Validation metrics", .x_label = "step", .series = series, .series_count = count, .mark = best_step(run),
                          .mark_name = "best"};

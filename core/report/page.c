@@ -67,7 +67,7 @@ void page_line_chart(Markup *markup, LineChart *chart)
     markup_escape(markup, chart->title);
     markup_add(markup, chart->log_y ? " <small>log scale</small></h3>\n" : "</h3>\n");
     chart->title = NULL;
-    svg_surface_begin(&surface, markup, 480, line_chart_height(chart), label.text);
+    svg_surface_begin(&surface, markup, 0, LINE_CHART_WIDTH, line_chart_height(chart), label.text);
     line_chart_draw(chart, &surface.surface);
     svg_surface_end(&surface);
     markup_add(markup, "</figure>\n");

@@ -24,27 +24,28 @@ static int collect_columns(const ReportData *const *runs, int run_count, Column 
     return count;
 }
 
-/* The best value of a metric over the runs; NAN where better has no meaning, or there is nothing to compare. */
+/* The best value of a metric over the runs; NAN where better has no meaning, or all are equal. */
 static double best_value(const ReportData *const *runs, int run_count, const Column *column)
 {
-    double best = NAN;
-    int direction = figure_direction(column->name), found = 0;
+    double best = NAN, worst = NAN;
+    int direction = figure_direction(column->name);
     for (int r = 0; r < run_count && direction; r++) {
         const FinalMetric *metric = report_metric(runs[r], column->split, column->name);
         if (!metric || !isfinite(metric->value))
             continue;
-        found++;
         if (isnan(best) || metric->value * direction > best * direction)
             best = metric->value;
+        if (isnan(worst) || metric->value * direction < worst * direction)
+            worst = metric->value;
     }
-    return found > 1 ? best : NAN;
+    return best != worst ? best : NAN;
 }
 
-static void add_run_heads(Markup *markup, const char *corner, const ReportData *const *runs, int run_count)
+static void add_run_heads(Markup *markup, const char *corner, bool text, const ReportData *const *runs, int run_count)
 {
     markup_format(markup, "<thead><tr><th scope=\"col\">%s</th>", corner);
     for (int r = 0; r < run_count; r++) {
-        markup_add(markup, "<th scope=\"col\">");
+        markup_add(markup, text ? "<th scope=\"col\" class=\"text\">" : "<th scope=\"col\">");
         markup_escape(markup, runs[r]->name);
         markup_add(markup, "</th>");
     }
@@ -60,7 +61,7 @@ static void add_metrics(Markup *markup, Arena *arena, const ReportData *const *r
     page_section(markup, "Final metrics");
     markup_add(markup, "<p>With 95% intervals where there are any; the best value of a row is bold. Runs whose intervals overlap may not differ.</p>\n");
     page_table_begin(markup, "Final metrics of the runs", NULL);
-    add_run_heads(markup, "metric", runs, run_count);
+    add_run_heads(markup, "metric", false, runs, run_count);
     for (int i = 0; i < count; i++) {
         double best = best_value(runs, run_count, &columns[i]);
         markup_add(markup, "<tr><th scope=\"row\">");
@@ -86,7 +87,7 @@ static void add_costs(Markup *markup, const ReportData *const *runs, int run_cou
     static const char *const titles[] = {"Parameters", "Epochs", "Wall time", "Samples a second", "Peak memory"};
     page_section(markup, "Size and cost");
     page_table_begin(markup, "Size and cost of the runs", NULL);
-    add_run_heads(markup, "", runs, run_count);
+    add_run_heads(markup, "figure", false, runs, run_count);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         markup_format(markup, "<tr><th scope=\"row\">%s</th>", titles[i]);
         for (int r = 0; r < run_count; r++) {
@@ -182,7 +183,7 @@ static void add_configs(Markup *markup, Arena *arena, const ReportData *const *r
     if (add_differences(&rows, all, run_count)) {
         markup_add(markup, "<p>Only what differs.</p>\n");
         page_table_begin(markup, "Differences of the configs", NULL);
-        add_run_heads(markup, "key", runs, run_count);
+        add_run_heads(markup, "key", true, runs, run_count);
         markup_add(markup, rows.text);
         markup_add(markup, "</tbody>\n");
         page_table_end(markup);

@@ -26,7 +26,8 @@ void page_reliability(Markup *markup, const ReportData *data)
     page_section(markup, "Calibration");
     markup_add(markup, "<div class=\"beside\"><figure class=\"square\">\n");
     SvgSurface surface;
-    svg_surface_begin(&surface, markup, RELIABILITY_WIDTH, RELIABILITY_HEIGHT, "Reliability diagram: accuracy and mean confidence by bins of confidence; the table has the figures");
+    svg_surface_begin(&surface, markup, RELIABILITY_TITLE, RELIABILITY_WIDTH, RELIABILITY_HEIGHT,
+                      "Reliability diagram: accuracy and mean confidence by bins of confidence; the table has the figures");
     reliability_draw(NULL, evaluation->bins, evaluation->bin_count, ece ? ece->value : NAN, &surface.surface);
     svg_surface_end(&surface);
     markup_add(markup, "</figure>\n<div>");

@@ -5,7 +5,7 @@
 #include "core/base/file.h"
 #include "core/report/figures.h"
 
-static const double pixels_a_unit = 2;
+static const double pixels_a_unit = 2.4;
 
 typedef struct Plot {
     const ReportData *data;
@@ -29,7 +29,7 @@ static bool save(const Plot *plot, const char *name, PictureSurface *surface)
 static bool save_lines(const Plot *plot, const char *name, const LineChart *chart)
 {
     PictureSurface surface;
-    picture_surface_begin(&surface, 480, line_chart_height(chart), pixels_a_unit);
+    picture_surface_begin(&surface, LINE_CHART_WIDTH, line_chart_height(chart), pixels_a_unit);
     line_chart_draw(chart, &surface.surface);
     return save(plot, name, &surface);
 }
@@ -66,7 +66,7 @@ static bool save_confusion(const Plot *plot, const char *name)
         return true;
     double width, height;
     PictureSurface surface;
-    confusion_size(evaluation->class_count, &width, &height);
+    confusion_size(evaluation->class_count, evaluation->classes, &width, &height);
     picture_surface_begin(&surface, width, height, pixels_a_unit);
     confusion_draw(arena_format(plot->arena, "Confusion, %s", evaluation->split), evaluation->confusion, evaluation->class_count,
                    evaluation->classes, &surface.surface);

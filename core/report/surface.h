@@ -42,8 +42,9 @@ typedef struct SvgSurface {
 } SvgSurface;
 
 void picture_surface_begin(PictureSurface *surface, double width, double height, double scale);
-/* Opens an <svg>; `label` is its description for those who cannot see it. svg_surface_end closes it. */
-void svg_surface_begin(SvgSurface *surface, Markup *markup, double width, double height, const char *label);
+/* Opens an <svg>; `label` is its description for those who cannot see it. What is above `top` is cut off (the room of
+   a title that the page gives as a heading). svg_surface_end closes it. */
+void svg_surface_begin(SvgSurface *surface, Markup *markup, double top, double width, double height, const char *label);
 void svg_surface_end(SvgSurface *surface);
 
 #endif

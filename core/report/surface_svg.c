@@ -64,11 +64,11 @@ static void draw_text(Surface *surface, Point baseline, const char *text, TextSt
     markup_add(markup, "</text>");
 }
 
-void svg_surface_begin(SvgSurface *surface, Markup *markup, double width, double height, const char *label)
+void svg_surface_begin(SvgSurface *surface, Markup *markup, double top, double width, double height, const char *label)
 {
     surface->surface = (Surface){width, height, draw_line, draw_rectangle, draw_disc, draw_text};
     surface->markup = markup;
-    markup_format(markup, "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", width, height);
+    markup_format(markup, "<svg viewBox=\"0 %g %g %g\" role=\"img\" aria-label=\"", top, width, height - top);
     markup_escape(markup, label);
     markup_add(markup, "\">");
 }
