@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+<<<<<<< HEAD
 const Command *const commands[] = {
     &command_train,
     &command_check,
@@ -17,6 +18,7 @@ const Command *const commands[] = {
     &command_predict,
     &command_generate,
     &command_loss,
+    &command_report,
     &command_data,
     &command_export,
     &command_list,
@@ -27,6 +29,9 @@ const Command *const commands[] = {
 };
 
 int command_exit_status;
+=======
+const Command *const commands[] = {&command_eval, &command_list, &command_report, &command_version, &command_help, NULL};
+>>>>>>> report
 
 const Option common_options[] = {
     {"set", "PATH=JSON", "change a key of the config, such as model.hidden=[64]; may be given again", 0, true},
