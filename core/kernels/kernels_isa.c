@@ -359,6 +359,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
+#include "core/kernels/kernels_int8.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -387,4 +388,5 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
                     WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
     .max_pool_2x2_row = max_pool_2x2_row,
     .average_pool_2x2_row = average_pool_2x2_row,
+    .int8 = INT8_KERNELS,
 };
