@@ -78,7 +78,8 @@ static bool fit_and_measure(Calibrating *c, Arena *arena, Error *error)
 {
     PredictionInput fitted = take_rows(arena, &c->input, c->order, c->fit_count);
     PredictionInput rest = take_rows(arena, &c->input, c->order + c->input.count - c->eval_count, c->eval_count);
-    CalibrationData data = {fitted.count, fitted.classes, fitted.logits, fitted.targets, fitted.soft_targets, fitted.weights};
+    CalibrationData data = {fitted.count,   fitted.classes,      fitted.logits,
+                            fitted.targets, fitted.soft_targets, fitted.weights};
     if (!calibration_fit(&c->method, &data, arena, &c->calibration, error))
         return false;
     Predictions *before = predictions_new(arena, &rest);
@@ -118,9 +119,11 @@ static void print_table(const Calibrating *c)
     cJSON *parameters = calibration_parameters(&c->calibration, false);
     char *text = cJSON_PrintUnformatted(parameters);
     size_t length = strlen(text);
-    printf("%s %.*s%s\n", c->method.component->name, (int)(length < 400 ? length : 400), text, length < 400 ? "" : " ...");
-    printf("fitted on %lld samples, measured on %lld%s; %lld predictions changed\n", (long long)c->fit_count, (long long)c->eval_count,
-           c->fit_count + c->eval_count > c->input.count ? " (the same)" : "", (long long)c->changed);
+    printf("%s %.*s%s\n", c->method.component->name, (int)(length < 400 ? length : 400), text,
+           length < 400 ? "" : " ...");
+    printf("fitted on %lld samples, measured on %lld%s; %lld predictions changed\n", (long long)c->fit_count,
+           (long long)c->eval_count, c->fit_count + c->eval_count > c->input.count ? " (the same)" : "",
+           (long long)c->changed);
     printf("%-18s %10s  %10s\n", "", "before", "after");
     for (int i = 0; c->metrics[i]; i++)
         printf("%-18s %10.6g  %10.6g\n", c->metrics[i]->component.name, c->before[i], c->after[i]);
@@ -151,7 +154,8 @@ static bool write_output(const Calibration *calibration, const char *folder, con
     return good;
 }
 
-static bool calibrate(Calibrating *c, const Arguments *arguments, uint64_t seed, JsonSource *source, Arena *arena, Error *error)
+static bool calibrate(Calibrating *c, const Arguments *arguments, uint64_t seed, JsonSource *source, Arena *arena,
+                      Error *error)
 {
     const char *logits_path = argument_option(arguments, "logits"), *folder = argument_option(arguments, "output");
     const char *config = arguments->words[0], *path = folder ? path_join(arena, folder, "calibration.json") : NULL;
@@ -195,8 +199,13 @@ static const Option options[] = {
 };
 
 const Command command_calibrate = {
-    .name = "calibrate", .synopsis = "calibrate --logits FILE --targets FILE CONFIG [-o DIR] [--json]", .summary = "fit a calibrator to logits",
+    .name = "calibrate",
+    .synopsis = "calibrate --logits FILE --targets FILE CONFIG [-o DIR] [--json]",
+    .summary = "fit a calibrator to logits",
     .description = "Fits the calibrator that CONFIG names, a file or JSON such as '{\"calibrate\": \"temperature\"}',\n"
                    "on a random 70% of the samples and measures it on the rest.",
-    .least = 1, .most = 1, .options = options, .run = run,
+    .least = 1,
+    .most = 1,
+    .options = options,
+    .run = run,
 };

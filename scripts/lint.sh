@@ -15,6 +15,7 @@ allowed core/nn 'core/(base|kernels|tensor|nn)'
 allowed core/models 'core/(base|kernels|tensor|nn|models)'
 allowed core/optim 'core/(base|kernels|tensor|nn|optim)'
 allowed core/metrics 'core/(base|metrics)'
+allowed core/calibrate 'core/(base|metrics|calibrate)'
 allowed losses 'core/(base|tensor)|losses'
 allowed data 'core/base|data'
 

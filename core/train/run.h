@@ -57,6 +57,8 @@ void run_swap_average(Run *run);
 /* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. */
 typedef struct Measure { int64_t count; double loss, accuracy; } Measure;
 Measure run_measure(Run *run, const DataSplit *split);
+/* The same of any model; a tape must be in use, and is reset. */
+Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed);
 
 /* What the loop tells while it runs; called from the thread that runs it. */
 typedef struct TrainReport {
