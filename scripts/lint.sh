@@ -16,6 +16,8 @@ allowed core/models 'core/(base|kernels|tensor|nn|models)'
 allowed core/optim 'core/(base|kernels|tensor|nn|optim)'
 allowed core/metrics 'core/(base|metrics)'
 allowed core/calibrate 'core/(base|metrics|calibrate)'
+allowed core/train 'core/(base|kernels|tensor|nn|models|optim|metrics|train)|losses|data'
+allowed core/distill 'core/(base|kernels|tensor|nn|models|optim|metrics|train|distill)|losses|data'
 allowed losses 'core/(base|tensor)|losses'
 allowed data 'core/base|data'
 

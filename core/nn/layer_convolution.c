@@ -13,10 +13,10 @@ struct convolution_state { Tensor *weight, *bias; ConvolutionOptions options; };
      PARAM_INTS(struct convolution, dilation, "[1]", .min = 1, .max = 1e4, .min_count = 1, .help = "distance of taps; one for all"), \
      PARAM_INT(struct convolution, groups, 1, .min = 1, .max = 1e6, .help = "groups of channels; as many as channels: depthwise"), \
      PARAM_BOOL(struct convolution, bias, true, .help = "add a value to each channel"),                             \
-     PARAM_BOOL(struct convolution, same, same_default, .help = "pad so that stride 1 keeps the size; padding is ignored"), \
+     PARAM_ROW(PARAM_TYPE_BOOL, struct convolution, same, same_default, .help = "pad so that stride 1 keeps the size; padding is ignored"), \
      PARAM_END}
-static const Param params[] = CONVOLUTION_PARAMS(true);
-static const Param transposed_params[] = CONVOLUTION_PARAMS(false);
+static const Param params[] = CONVOLUTION_PARAMS("true");
+static const Param transposed_params[] = CONVOLUTION_PARAMS("false");
 
 /* One number stands for all axes. */
 static bool spread(Builder *builder, const char *key, IntList list, int axes, int64_t *out)

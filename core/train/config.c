@@ -10,8 +10,8 @@
 /* The sections as they are parsed; `data` and `train` have parsers of their own. */
 struct sections {
     int64_t seed;
-    const cJSON *data, *train, *distill, *metrics, *analyze;
-    Instance model, loss, optimizer, schedule, objective, calibrate, quantize;
+    const cJSON *data, *train, *metrics, *analyze;
+    Instance model, loss, optimizer, schedule, objective, calibrate, distill, quantize;
     const char *extends;
 };
 
@@ -26,7 +26,7 @@ const Param config_params[] = {
     PARAM_JSON(struct sections, train, "{}", .help = "batches, lengths, limits"),
     PARAM_JSON(struct sections, metrics, "null", .help = "list of names; null: all that apply"),
     PARAM_COMPONENT(struct sections, calibrate, "null", "calibrator", .help = "for xent calibrate; see xent-calibrators(7)"),
-    PARAM_JSON(struct sections, distill, "null", .help = "for xent distill: {\"teacher\": RUN, ...}"),
+    PARAM_COMPONENT(struct sections, distill, "null", "distiller", .help = "for xent distill; see xent-distillers(7)"),
     PARAM_COMPONENT(struct sections, quantize, "null", "quantizer", .help = "for xent quantize; see xent-quantizers(7)"),
     PARAM_JSON(struct sections, analyze, "null", .help = "for xent analyze"),
     PARAM_STRING(struct sections, extends, null, .help = "a config file that this one changes"),
@@ -123,7 +123,7 @@ static bool parse_sections(Config *config, Error *error)
     config->objective = sections.objective;
     config->calibrate = sections.calibrate;
     config->quantize = sections.quantize;
-    config->distill = cJSON_IsNull(sections.distill) ? NULL : sections.distill;
+    config->distill = sections.distill;
     config->analyze = cJSON_IsNull(sections.analyze) ? NULL : sections.analyze;
     config->metrics = cJSON_IsNull(sections.metrics) ? NULL : sections.metrics;
     snprintf(context.path, sizeof context.path, "data");
@@ -196,7 +196,7 @@ bool config_require(const Config *config, const char *keys, Error *error)
 {
     const struct { const char *key; bool there; } sections[] = {
         {"data", config->data.component}, {"model", config->model.component}, {"calibrate", config->calibrate.component},
-        {"quantize", config->quantize.component}, {"distill", config->distill},
+        {"quantize", config->quantize.component}, {"distill", config->distill.component},
     };
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         if (strstr(keys, sections[i].key) && !sections[i].there)
@@ -229,7 +229,7 @@ cJSON *config_resolved(const Config *config)
     cJSON_AddItemToObject(object, "train", params_to_json(config_train_params, &config->train));
     add_copy(object, "metrics", config->metrics);
     add_instance(object, "calibrate", &config->calibrate);
-    add_copy(object, "distill", config->distill);
+    add_instance(object, "distill", &config->distill);
     add_instance(object, "quantize", &config->quantize);
     add_copy(object, "analyze", config->analyze);
     return object;

@@ -42,8 +42,9 @@ const char *default_loss(TargetKind kind);
 /* Whether this loss can be had with these targets: exit 2 and the reason. */
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 
-/* Takes the config over. NULL after an error; nothing has been written. */
-Run *run_new(Config *config, Error *error);
+/* Takes the config over. `objective` is an instance of an objective, or of what begins with one, and is the
+   config's own when NULL. NULL after an error; nothing has been written. */
+Run *run_new(Config *config, const Instance *objective, Error *error);
 void run_free(Run *run);
 
 int64_t run_steps_per_epoch(const Run *run);
