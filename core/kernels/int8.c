@@ -39,7 +39,7 @@ static void plan_chunks(Int8Panels *p, Arena *arena)
 }
 
 /* The word that begins at codes[0]; what lies beyond `count` is 0. */
-static int32_t pack_word(const int8_t *codes, int64_t count, int64_t depth, uint32_t flip)
+static inline int32_t pack_word(const int8_t *codes, int64_t count, int64_t depth, uint32_t flip)
 {
     uint32_t word = 0;
     for (int64_t i = 0; i < depth; i++) {
@@ -54,8 +54,12 @@ static void pack_line(const Int8Panels *p, const Int8Chunk *chunk, const int8_t 
 {
     const int64_t whole = chunk->length / p->depth;
     codes += chunk->first;
-    for (int64_t word = 0; word < whole; word++)
-        to[word * step] = pack_word(codes + word * p->depth, p->depth, p->depth, flip);
+    if (p->depth == 4)
+        for (int64_t word = 0; word < whole; word++)
+            to[word * step] = pack_word(codes + 4 * word, 4, 4, flip);
+    else
+        for (int64_t word = 0; word < whole; word++)
+            to[word * step] = pack_word(codes + 2 * word, 2, 2, flip);
     if (whole < chunk->words)
         to[whole * step] = pack_word(codes + whole * p->depth, chunk->length - whole * p->depth, p->depth, flip);
 }
@@ -151,40 +155,69 @@ void int8_pack_rows(const Int8Panels *panels, int64_t rows, const int8_t *codes,
 
 /* ---- Multiplying ---- */
 
-/* Adds scale (sum of (a - zero_a) (b - zero_b)) for each element of a tile. */
-static void add_tile(const Int8Product *t, int64_t row0, int64_t rows, int64_t column0, int64_t columns, int64_t c,
-                     const int32_t *tile, double *total)
+/* A tile of the result under way. */
+typedef struct Tile {
+    int64_t row, rows, column, columns; /* first, and how many */
+    int32_t sums[INT8_MAX_ROWS * INT8_MAX_COLUMNS] __attribute__((aligned(64)));
+    double total[INT8_MAX_ROWS * INT8_MAX_COLUMNS];
+} Tile;
+
+/* What zeros take from a chunk's sums, added for one row: -zero_b sum(a) - zero_a sum(b - zero_b), times scale. */
+static void add_zeros(const Int8Product *t, const Tile *tile, int64_t c, int64_t i, double *total)
+{
+    const Int8Panels *p = t->panels;
+    const Int8Weights *w = &p->weights;
+    const int64_t groups = int8_cut(w->inputs, w->group), g = p->chunks[c].group, row = tile->row + i;
+    const int64_t row_sum = w->zeros ? int8_row_sums(p, t->rows, t->packed)[row * p->chunk_count + c] : 0;
+    for (int64_t j = 0; j < tile->columns; j++) {
+        const int64_t column = tile->column + j;
+        int64_t value = tile->sums[i * p->kernels->columns + j];
+        value -= w->zeros ? w->zeros[column * groups + g] * row_sum : 0;
+        value -= t->zeros ? (int64_t)t->zeros[row] * p->sums[column * p->chunk_count + c] : 0;
+        total[j] += (double)w->scales[column * groups + g] * (double)value;
+    }
+}
+
+static void add_chunk(const Int8Product *t, Tile *tile, int64_t c)
 {
     const Int8Panels *p = t->panels;
     const Int8Weights *w = &p->weights;
     const int64_t groups = int8_cut(w->inputs, w->group), width = p->kernels->columns, g = p->chunks[c].group;
-    const int32_t *row_sums = w->zeros ? int8_row_sums(p, t->rows, t->packed) : NULL;
-    for (int64_t j = 0; j < columns; j++) {
-        const double scale = (double)w->scales[(column0 + j) * groups + g];
-        const int64_t zero = w->zeros ? w->zeros[(column0 + j) * groups + g] : 0;
-        const int64_t sum = p->sums[(column0 + j) * p->chunk_count + c];
-        for (int64_t i = 0; i < rows; i++) {
-            int64_t value = tile[i * width + j];
-            if (row_sums)
-                value -= zero * row_sums[(row0 + i) * p->chunk_count + c];
-            if (t->zeros)
-                value -= t->zeros[row0 + i] * sum;
-            total[i * width + j] += scale * (double)value;
-        }
+    double scales[INT8_MAX_COLUMNS];
+    for (int64_t j = 0; j < tile->columns; j++)
+        scales[j] = (double)w->scales[(tile->column + j) * groups + g];
+    for (int64_t i = 0; i < tile->rows; i++) {
+        const int32_t *sums = tile->sums + i * width;
+        double *total = tile->total + i * width;
+        if (w->zeros || t->zeros)
+            add_zeros(t, tile, c, i, total);
+        else if (c == 0)
+            for (int64_t j = 0; j < tile->columns; j++)
+                total[j] = scales[j] * (double)sums[j];
+        else
+            for (int64_t j = 0; j < tile->columns; j++)
+                total[j] += scales[j] * (double)sums[j];
     }
 }
 
-static void finish_tile(const Int8Product *t, int64_t row0, int64_t rows, int64_t column0, int64_t columns,
-                        const double *total)
+static void finish_tile(const Int8Product *t, const Tile *tile)
 {
     const Int8Output *out = t->output;
     const int64_t width = t->panels->kernels->columns;
-    for (int64_t i = 0; i < rows; i++) {
-        float *to = out->to + (row0 + i) * out->row_stride + column0 * out->column_stride;
-        const double scale = (double)t->scales[row0 + i];
-        for (int64_t j = 0; j < columns; j++)
-            to[j * out->column_stride] =
-                (float)(scale * total[i * width + j] + (out->bias ? (double)out->bias[column0 + j] : 0.0));
+    float *to = out->to + tile->row * out->row_stride + tile->column * out->column_stride;
+    const float *bias = out->bias ? out->bias + tile->column : NULL;
+    if (out->column_stride == 1) {
+        for (int64_t i = 0; i < tile->rows; i++, to += out->row_stride) {
+            const double scale = (double)t->scales[tile->row + i], *total = tile->total + i * width;
+            for (int64_t j = 0; j < tile->columns; j++)
+                to[j] = (float)(scale * total[j] + (bias ? (double)bias[j] : 0.0));
+        }
+        return;
+    }
+    for (int64_t j = 0; j < tile->columns; j++, to += out->column_stride) {
+        const double shift = bias ? (double)bias[j] : 0.0, *total = tile->total + j;
+        for (int64_t i = 0; i < tile->rows; i++)
+            to[i * out->row_stride] = (float)((double)t->scales[tile->row + i] * total[i * width] + shift);
     }
 }
 
@@ -193,23 +226,25 @@ void int8_multiply_panels(const Int8Product *t, int64_t row_begin, int64_t row_e
 {
     const Int8Panels *p = t->panels;
     const int64_t height = p->kernels->rows, width = p->kernels->columns;
-    int32_t tile[INT8_MAX_ROWS * INT8_MAX_COLUMNS] __attribute__((aligned(64)));
-    double total[INT8_MAX_ROWS * INT8_MAX_COLUMNS];
+    Tile tile;
     for (int64_t column = column_begin; column < column_end; column++)
         for (int64_t row = row_begin; row < row_end; row++) {
-            const int64_t row0 = row * height, column0 = column * width;
-            const int64_t rows = t->rows - row0 < height ? t->rows - row0 : height;
-            const int64_t columns = p->weights.outputs - column0 < width ? p->weights.outputs - column0 : width;
-            const int32_t *a = t->packed + row0 * p->words, *b = p->data + column0 * (p->words + p->chunk_count);
-            memset(total, 0, (size_t)(height * width) * sizeof *total);
+            tile.row = row * height;
+            tile.column = column * width;
+            tile.rows = t->rows - tile.row < height ? t->rows - tile.row : height;
+            tile.columns = p->weights.outputs - tile.column < width ? p->weights.outputs - tile.column : width;
+            const int32_t *a = t->packed + tile.row * p->words;
+            const int32_t *b = p->data + tile.column * (p->words + p->chunk_count);
+            if (p->weights.zeros || t->zeros)
+                memset(tile.total, 0, (size_t)(height * width) * sizeof *tile.total);
             for (int64_t c = 0; c < p->chunk_count; c++) {
                 const int64_t words = p->chunks[c].words;
-                p->tile(words, b, a, b + width, tile);
-                add_tile(t, row0, rows, column0, columns, c, tile, total);
+                p->tile(words, b, a, b + width, tile.sums);
+                add_chunk(t, &tile, c);
                 a += words * height;
                 b += (words + 1) * width;
             }
-            finish_tile(t, row0, rows, column0, columns, total);
+            finish_tile(t, &tile);
         }
 }
 

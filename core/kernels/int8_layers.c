@@ -66,8 +66,8 @@ static void quantize_rows(void *context, int64_t begin, int64_t end)
     int8_pack_rows(t->panels, t->rows, t->codes, t->packed, begin, end);
 }
 
-/* Cuts the calling thread's scratch: packed words, scales, zeros, codes. */
-static void place_scratch(Linear *t, int64_t extra)
+/* Cuts the calling thread's scratch: `extra` floats, which it returns, packed words, scales, zeros, codes. */
+static float *place_scratch(Linear *t, int64_t extra)
 {
     const int64_t packed = int8_packed_rows_size(t->panels, t->rows), codes = t->rows * t->panels->weights.inputs;
     float *scratch = gemm_scratch(packed + 2 * t->rows + codes / 4 + 1 + extra);
@@ -75,6 +75,7 @@ static void place_scratch(Linear *t, int64_t extra)
     t->scales = scratch + extra + packed;
     t->zeros = (int16_t *)(void *)(t->scales + t->rows);
     t->codes = (int8_t *)(t->scales + 2 * t->rows);
+    return scratch;
 }
 
 void int8_linear(const Int8Panels *panels, Int8Grid grid, int64_t rows, const float *x, const float *bias, float *y)
@@ -97,35 +98,36 @@ typedef struct Convolution {
     Int8Panels *const *panels;
     Int8Grid grid;
     const float *x, *bias;
+    float *padded;              /* x with its zeros around */
+    int32_t *offsets;           /* of what a place of the output reads, in the order of a row of weights */
     float *y;
-    int64_t in, out, pieces;    /* elements of a channel; tasks that share an image and group */
+    int64_t size[3], in, out;   /* size: padded; in, out: elements of a padded channel, of one of y */
+    int64_t pieces;             /* tasks that share an image and group */
 } Convolution;
 
-/* The row along the last axis that the output's place reads at one place of the other axes' kernel. */
-static void copy_run(const ConvolutionShape *s, const float *row, int64_t start, float *to)
+static void pad_channels(void *context, int64_t begin, int64_t end)
 {
-    for (int64_t k = 0; k < s->kernel[2]; k++) {
-        const int64_t at = start + k * s->dilation[2];
-        to[k] = row && at >= 0 && at < s->in[2] ? row[at] : 0.0F;
+    const Convolution *t = context;
+    const ConvolutionShape *s = t->shape;
+    for (int64_t channel = begin; channel < end; channel++) {
+        const float *from = t->x + channel * s->in[0] * s->in[1] * s->in[2];
+        for (int64_t d = 0; d < s->in[0]; d++)
+            for (int64_t h = 0; h < s->in[1]; h++, from += s->in[2]) {
+                const int64_t line = (d + s->padding[0]) * t->size[1] + h + s->padding[1];
+                memcpy(t->padded + channel * t->in + line * t->size[2] + s->padding[2], from, (size_t)s->in[2] * sizeof *from);
+            }
     }
 }
 
-/* What one place of the output reads of the group's channels, in the order of the weights. */
-static void gather(const Convolution *t, const float *x, int64_t place, float *to)
+static void list_offsets(const Convolution *t)
 {
     const ConvolutionShape *s = t->shape;
-    const int64_t at[3] = {place / (s->out[1] * s->out[2]), place / s->out[2] % s->out[1], place % s->out[2]};
-    int64_t start[3];
-    for (int axis = 0; axis < 3; axis++)
-        start[axis] = at[axis] * s->stride[axis] - s->padding[axis];
+    int32_t *to = t->offsets;
     for (int64_t c = 0; c < s->in_channels / s->groups; c++)
         for (int64_t d = 0; d < s->kernel[0]; d++)
-            for (int64_t h = 0; h < s->kernel[1]; h++) {
-                const int64_t z = start[0] + d * s->dilation[0], y = start[1] + h * s->dilation[1];
-                const bool inside = z >= 0 && z < s->in[0] && y >= 0 && y < s->in[1];
-                copy_run(s, inside ? x + c * t->in + (z * s->in[1] + y) * s->in[2] : NULL, start[2], to);
-                to += s->kernel[2];
-            }
+            for (int64_t h = 0; h < s->kernel[1]; h++)
+                for (int64_t w = 0; w < s->kernel[2]; w++)
+                    *to++ = (int32_t)(c * t->in + (d * s->dilation[0] * t->size[1] + h * s->dilation[1]) * t->size[2] + w * s->dilation[2]);
 }
 
 static void convolve_piece(const Convolution *t, int64_t image, int64_t group, int64_t piece)
@@ -134,11 +136,14 @@ static void convolve_piece(const Convolution *t, int64_t image, int64_t group, i
     const Int8Panels *panels = t->panels[group];
     const int64_t inputs = panels->weights.inputs, outputs = panels->weights.outputs, first = piece * PLACES;
     Linear rows = {.panels = panels, .grid = t->grid, .rows = t->out - first < PLACES ? t->out - first : PLACES};
-    place_scratch(&rows, int8_cut(inputs, 16) * 16);
-    float *patch = (float *)(void *)rows.packed - int8_cut(inputs, 16) * 16;
-    const float *x = t->x + (image * s->in_channels + group * (s->in_channels / s->groups)) * t->in;
+    float *patch = place_scratch(&rows, int8_cut(inputs, 16) * 16);
+    const float *x = t->padded + (image * s->in_channels + group * (s->in_channels / s->groups)) * t->in;
     for (int64_t i = 0; i < rows.rows; i++) {
-        gather(t, x, first + i, patch);
+        const int64_t place = first + i, plane = place / s->out[2], d = plane / s->out[1] * s->stride[0];
+        const int64_t h = plane % s->out[1] * s->stride[1], w = place % s->out[2] * s->stride[2];
+        const float *from = x + (d * t->size[1] + h) * t->size[2] + w;
+        for (int64_t k = 0; k < inputs; k++)
+            patch[k] = from[t->offsets[k]];
         int8_quantize_row(t->grid, inputs, patch, rows.codes + i * inputs, rows.scales + i, rows.zeros + i);
     }
     const int64_t row_panels = int8_cut(rows.rows, panels->kernels->rows);
@@ -162,8 +167,17 @@ static void convolve_pieces(void *context, int64_t begin, int64_t end)
 void int8_convolution(const ConvolutionShape *shape, Int8Panels *const *panels, Int8Grid grid, const float *x,
                       const float *bias, float *y)
 {
-    Convolution t = {shape, panels, grid, x, bias, y, shape->in[0] * shape->in[1] * shape->in[2],
-                     shape->out[0] * shape->out[1] * shape->out[2], 0};
+    Convolution t = {.shape = shape, .panels = panels, .grid = grid, .x = x, .bias = bias, .y = y, .in = 1,
+                     .out = shape->out[0] * shape->out[1] * shape->out[2]};
+    for (int axis = 0; axis < 3; axis++)
+        t.in *= t.size[axis] = shape->in[axis] + 2 * shape->padding[axis];
+    const int64_t channels = shape->batch * shape->in_channels;
+    t.padded = memory_array((size_t)(channels * t.in), sizeof *t.padded);
+    t.offsets = memory_array((size_t)panels[0]->weights.inputs, sizeof *t.offsets);
+    list_offsets(&t);
+    parallel_for(channels, (1 << 16) / (t.in + 1) + 1, pad_channels, &t);
     t.pieces = int8_cut(t.out, PLACES);
     parallel_for(shape->batch * shape->groups * t.pieces, 1, convolve_pieces, &t);
+    memory_free(t.padded);
+    memory_free(t.offsets);
 }
