@@ -49,10 +49,8 @@ bool argument_number(const Arguments *arguments, const char *name, double *value
 /* The same, from least to most. */
 bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value, Error *error);
 
-<<<<<<< HEAD
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
-
 extern const Command command_calibrate;
 extern const Command command_check;
 extern const Command command_data;
@@ -65,6 +63,7 @@ extern const Command command_help;
 extern const Command command_list;
 extern const Command command_loss;
 extern const Command command_predict;
+extern const Command command_quantize;
 extern const Command command_report;
 extern const Command command_train;
 extern const Command command_version;
@@ -79,10 +78,10 @@ extern const Command command_help;
 extern const Command command_list;
 extern const Command command_loss;
 extern const Command command_predict;
+extern const Command command_quantize;
+extern const Command command_report;
 extern const Command command_train;
 extern const Command command_version;
-=======
-extern const Command command_eval, command_help, command_list, command_report, command_version;
->>>>>>> report
+
 
 #endif

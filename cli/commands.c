@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-<<<<<<< HEAD
 const Command *const commands[] = {
     &command_train,
     &command_check,
     &command_eval,
     &command_calibrate,
     &command_distill,
+    &command_quantize,
     &command_predict,
     &command_generate,
     &command_loss,
@@ -29,9 +29,6 @@ const Command *const commands[] = {
 };
 
 int command_exit_status;
-=======
-const Command *const commands[] = {&command_eval, &command_list, &command_report, &command_version, &command_help, NULL};
->>>>>>> report
 
 const Option common_options[] = {
     {"set", "PATH=JSON", "change a key of the config, such as model.hidden=[64]; may be given again", 0, true},

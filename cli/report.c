@@ -58,8 +58,8 @@ static bool run(const Arguments *arguments, Error *error)
 }
 
 static const Option options[] = {
-    {"output", "FILE", "where the page goes; for one run RUN/report.html, else report.html"},
-    {"force", NULL, "replace FILE when it exists"},
+    {"output", "FILE", "where the page goes; for one run RUN/report.html, else report.html", 'o', false},
+    {"force", NULL, "replace FILE when it exists", 0, false},
     {0},
 };
 

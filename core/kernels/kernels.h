@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/int8.h"
 #include "core/kernels/kernels_convolution.h"
 #include "core/kernels/optimizer.h"
 #include "core/kernels/rows.h"
@@ -58,6 +59,7 @@ typedef struct Kernels {
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
     OptimizerKernels optimizer;
+    Int8Kernels int8;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

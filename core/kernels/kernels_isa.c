@@ -360,6 +360,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
 #include "core/kernels/kernels_optimizer.inc.h"
+#include "core/kernels/kernels_int8.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -390,4 +391,5 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .optimizer = OPTIMIZER_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+    .int8 = INT8_KERNELS,
 };

@@ -128,7 +128,7 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
     }
     json_source_free(source);
     arena_free(arena);
-    return good && checkpoint_load_weights(saved->model->parameters, saved->path, error);
+    return good && checkpoint_load_model(saved->model, saved->path, error);
 }
 
 static bool find_file(SavedModel *saved, const char *path, Error *error)
