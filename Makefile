@@ -64,11 +64,7 @@ $(BUILD)/tests/%: tests/%.c $(OBJECTS)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OBJECTS) $(LIBS) -lcmocka
 
 # What the fuzz targets read with, built for them anew with the fuzzer's instrumentation.
-FUZZED := core/base/array.c core/base/component.c core/base/error.c core/base/file.c core/base/json.c \
-	core/base/json_scan.c core/base/memory.c core/base/param.c core/base/param_print.c core/base/utf8.c \
-	data/byte_table.c data/csv_read.c data/decode.c data/idx.c data/merge_train.c data/merges.c data/npy.c \
-	data/tokenizer.c data/tokenizer_bpe.c data/tokenizer_byte.c data/tokenizer_char.c data/tokenizer_word.c \
-	data/tokenizer_wordpiece.c data/word_end.c data/word_tokens.c
+FUZZED := $(filter core/base/% data/%,$(SOURCES))
 FUZZ_OBJECTS := $(FUZZED:%.c=$(BUILD)/fuzz/objects/%.o) $(BUILD)/fuzz/objects/registry.o
 FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -I. -MMD -MP -Wno-initializer-overrides -g -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all

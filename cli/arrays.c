@@ -85,7 +85,8 @@ static bool take_logits(Reading *r, Error *error)
     int rank = in->kind == PREDICTION_TOKENS ? 3 : 2;
     bool column = in->kind == PREDICTION_REGRESSION && z->rank == 1;
     if (array_is_integer(z) || (z->rank != rank && !column) || z->count < 1)
-        return fail(error, "%s: expected logits [%s] of f4 or f8", r->logits_path, rank == 3 ? "batch, tokens, vocabulary" : "samples, classes");
+        return fail(error, "%s: expected logits [%s] of f4 or f8", r->logits_path,
+                    rank == 3 ? "batch, tokens, vocabulary" : "samples, classes");
     in->classes = column ? 1 : z->shape[z->rank - 1];
     in->count = z->count / in->classes;
     in->logits = to_doubles(r->arena, z);
@@ -100,14 +101,14 @@ static bool take_classes(Reading *r, Error *error)
     const Array *y = &r->targets;
     PredictionInput *in = r->input;
     if (!array_is_integer(y) || y->rank != r->logits.rank - 1 || !same_shape(y, &r->logits, y->rank))
-        return fail(error, "%s: expected %lld integer targets, one a row of the logits, or probabilities in the shape of the logits", r->targets_path,
-                    (long long)in->count);
+        return fail(error, "%s: expected %lld integer targets, one a row, or probabilities [rows, classes]",
+                    r->targets_path, (long long)in->count);
     int64_t *targets = arena_zero(r->arena, (size_t)in->count, sizeof *targets);
     for (int64_t i = 0; i < in->count; i++) {
         targets[i] = array_integer(y, i);
         if (targets[i] < 0 || targets[i] >= in->classes)
-            return fail(error, "%s: target %lld at row %lld is outside 0..%lld", r->targets_path, (long long)targets[i], (long long)i,
-                        (long long)in->classes - 1);
+            return fail(error, "%s: target %lld at row %lld is outside 0..%lld", r->targets_path, (long long)targets[i],
+                        (long long)i, (long long)in->classes - 1);
     }
     in->targets = targets;
     return true;
@@ -115,16 +116,22 @@ static bool take_classes(Reading *r, Error *error)
 
 static bool check_soft_row(const Reading *r, int64_t i, const double *row, Error *error)
 {
+    PredictionKind kind = r->input->kind;
     double sum = 0;
     for (int64_t k = 0; k < r->input->classes; k++) {
         double t = row[k];
-        bool good = r->input->kind == PREDICTION_REGRESSION ? isfinite(t) : r->input->kind == PREDICTION_MULTI_LABEL ? t == 0 || t == 1 : t >= 0 && t <= 1;
-        if (!good)
-            return fail(error, "%s: row %lld: %g is not %s", r->targets_path, (long long)i, t,
-                        r->input->kind == PREDICTION_REGRESSION ? "finite" : r->input->kind == PREDICTION_MULTI_LABEL ? "0 or 1" : "a probability");
+        const char *expected = NULL;
+        if (kind == PREDICTION_REGRESSION && !isfinite(t))
+            expected = "finite";
+        else if (kind == PREDICTION_MULTI_LABEL && t != 0 && t != 1)
+            expected = "0 or 1";
+        else if (kind == PREDICTION_CLASSIFICATION && !(t >= 0 && t <= 1))
+            expected = "a probability";
+        if (expected)
+            return fail(error, "%s: row %lld: %g is not %s", r->targets_path, (long long)i, t, expected);
         sum += t;
     }
-    if (r->input->kind == PREDICTION_CLASSIFICATION && !(fabs(sum - 1) <= 1e-4))
+    if (kind == PREDICTION_CLASSIFICATION && !(fabs(sum - 1) <= 1e-4))
         return fail(error, "%s: row %lld: the probabilities add up to %.9g, not 1", r->targets_path, (long long)i, sum);
     return true;
 }
@@ -136,8 +143,8 @@ static bool take_rows(Reading *r, Error *error)
     bool same = in->classes == 1 ? y->count == in->count && (y->rank == 1 || (y->rank == 2 && y->shape[1] == 1))
                                  : y->rank == 2 && same_shape(y, &r->logits, 2);
     if (!same)
-        return fail(error, "%s: expected targets in the shape of the logits, %lld rows of %lld", r->targets_path, (long long)in->count,
-                    (long long)in->classes);
+        return fail(error, "%s: expected targets in the shape of the logits, %lld rows of %lld", r->targets_path,
+                    (long long)in->count, (long long)in->classes);
     in->soft_targets = to_doubles(r->arena, y);
     for (int64_t i = 0; i < in->count; i++)
         if (!check_soft_row(r, i, in->soft_targets + i * in->classes, error))
@@ -150,13 +157,15 @@ static bool take_weights(const char *path, Reading *r, Error *error)
     Array weights;
     if (!npy_read(path, r->arena, &weights, error))
         return false;
-    bool shaped = weights.rank == 1 || (r->logits.rank == 3 && weights.rank == 2 && same_shape(&weights, &r->logits, 2));
+    bool shaped =
+        weights.rank == 1 || (r->logits.rank == 3 && weights.rank == 2 && same_shape(&weights, &r->logits, 2));
     if (!shaped || weights.count != r->input->count)
         return fail(error, "%s: expected %lld weights, one a row of the logits", path, (long long)r->input->count);
     double *values = to_doubles(r->arena, &weights), sum = 0;
     for (int64_t i = 0; i < weights.count; i++) {
         if (!(values[i] >= 0) || !isfinite(values[i]))
-            return fail(error, "%s: row %lld: the weight %g is not a finite number >= 0", path, (long long)i, values[i]);
+            return fail(error, "%s: row %lld: the weight %g is not a finite number >= 0", path, (long long)i,
+                        values[i]);
         sum += values[i];
     }
     if (!(sum > 0) || !isfinite(sum))
@@ -168,7 +177,8 @@ static bool take_weights(const char *path, Reading *r, Error *error)
 bool arrays_read(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input, Error *error)
 {
     const char *weights_path = argument_option(arguments, "weights");
-    Reading r = {argument_option(arguments, "logits"), argument_option(arguments, "targets"), .arena = arena, .input = input};
+    Reading r = {argument_option(arguments, "logits"), argument_option(arguments, "targets"), .arena = arena,
+                 .input = input};
     *input = (PredictionInput){0};
     if (kind_name && !parse_kind(kind_name, &input->kind, error))
         return false;

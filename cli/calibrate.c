@@ -1,5 +1,6 @@
-/* xent calibrate --logits Z.npy --targets Y.npy CONFIG [-o DIR]: fits a calibrator on a random part of the
-   samples and measures it on the rest. */
+/* xent calibrate RUN CONFIG [-o DIR]: fits a calibrator on a model's validation split and measures it on the
+   test split. xent calibrate --logits Z.npy --targets Y.npy CONFIG [-o DIR]: the same of arrays, on a random
+   part of the samples and the rest. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,43 +11,19 @@
 #include "core/base/random.h"
 #include "core/calibrate/calibrate.h"
 #include "core/metrics/metric.h"
-
-/* The config's "calibrate" block; `argument` is a file, or JSON itself when it begins with {. */
-static bool read_config(const char *argument, JsonSource *source, Arena *arena, Instance *method, Error *error)
-{
-    static const Param table[] = {
-        {.name = "calibrate", .type = PARAM_TYPE_COMPONENT, .min = -INFINITY, .max = INFINITY, .kind = "calibrator"},
-        PARAM_END,
-    };
-    ParamContext context = {.source = source, .arena = arena, .error = error};
-    const cJSON *tree = argument[0] == '{' ? json_parse(source, "CONFIG", argument, strlen(argument), error)
-                                           : json_parse_file(source, argument, error);
-    return tree && params_parse(&context, table, false, tree, method);
-}
+#include "core/train/folder.h"
+#include "core/train/outputs.h"
+#include "core/train/saved.h"
 
 typedef struct Calibrating {
     Instance method;
-    PredictionInput input;
-    int64_t *order, fit_count, eval_count;  /* rows: the first are fitted, the last are measured */
+    PredictionInput fitted, rest;           /* what is fitted, what is measured */
+    bool same;                              /* they are the same samples */
     Calibration calibration;
     int64_t changed;                        /* measured rows whose largest logit is another after it */
     const MetricDef *const *metrics;
     const double *before, *after;
 } Calibrating;
-
-static bool split_rows(Calibrating *c, uint64_t seed, Arena *arena, const char *path, Error *error)
-{
-    int64_t n = c->input.count;
-    double holdout = calibrator_holdout(&c->method);
-    Random random = random_start(seed, "holdout", 0);
-    c->order = arena_zero(arena, (size_t)n, sizeof *c->order);
-    random_permutation(&random, n, c->order);
-    c->eval_count = holdout > 0 ? (int64_t)floor(holdout * (double)n + 0.5) : n;
-    c->fit_count = holdout > 0 ? n - c->eval_count : n;
-    if (c->eval_count < 1 || c->fit_count < 1)
-        return fail(error, "%s: %lld samples are too few to hold out a share of %g", path, (long long)n, holdout);
-    return true;
-}
 
 /* The rows listed, copied. */
 static PredictionInput take_rows(Arena *arena, const PredictionInput *all, const int64_t *rows, int64_t count)
@@ -74,10 +51,26 @@ static PredictionInput take_rows(Arena *arena, const PredictionInput *all, const
     return part;
 }
 
+/* A random share of the samples is fitted and the rest measured; holdout 0: both on all. */
+static bool split_rows(Calibrating *c, const PredictionInput *all, uint64_t seed, Arena *arena, const char *path, Error *error)
+{
+    int64_t n = all->count;
+    double holdout = calibrator_holdout(&c->method);
+    Random random = random_start(seed, "holdout", 0);
+    int64_t *order = arena_zero(arena, (size_t)n, sizeof *order);
+    random_permutation(&random, n, order);
+    int64_t measured = holdout > 0 ? (int64_t)floor(holdout * (double)n + 0.5) : n, fitted = holdout > 0 ? n - measured : n;
+    if (measured < 1 || fitted < 1)
+        return fail(error, "%s: %lld samples are too few to hold out a share of %g", path, (long long)n, holdout);
+    c->same = holdout == 0;
+    c->fitted = take_rows(arena, all, order, fitted);
+    c->rest = take_rows(arena, all, order + n - measured, measured);
+    return true;
+}
+
 static bool fit_and_measure(Calibrating *c, Arena *arena, Error *error)
 {
-    PredictionInput fitted = take_rows(arena, &c->input, c->order, c->fit_count);
-    PredictionInput rest = take_rows(arena, &c->input, c->order + c->input.count - c->eval_count, c->eval_count);
+    PredictionInput fitted = c->fitted, rest = c->rest;
     CalibrationData data = {fitted.count, fitted.classes, fitted.logits, fitted.targets, fitted.soft_targets, fitted.weights};
     if (!calibration_fit(&c->method, &data, arena, &c->calibration, error))
         return false;
@@ -107,8 +100,8 @@ static void print_json(const Calibrating *c)
         cJSON_AddItemToObject(before, c->metrics[i]->component.name, json_number9(c->before[i]));
         cJSON_AddItemToObject(after, c->metrics[i]->component.name, json_number9(c->after[i]));
     }
-    cJSON_AddNumberToObject(object, "n_fit", (double)c->fit_count);
-    cJSON_AddNumberToObject(object, "n_eval", (double)c->eval_count);
+    cJSON_AddNumberToObject(object, "n_fit", (double)c->fitted.count);
+    cJSON_AddNumberToObject(object, "n_eval", (double)c->rest.count);
     cJSON_AddNumberToObject(object, "predictions_changed", (double)c->changed);
     print_json_object(object);
 }
@@ -118,9 +111,11 @@ static void print_table(const Calibrating *c)
     cJSON *parameters = calibration_parameters(&c->calibration, false);
     char *text = cJSON_PrintUnformatted(parameters);
     size_t length = strlen(text);
-    printf("%s %.*s%s\n", c->method.component->name, (int)(length < 400 ? length : 400), text, length < 400 ? "" : " ...");
-    printf("fitted on %lld samples, measured on %lld%s; %lld predictions changed\n", (long long)c->fit_count, (long long)c->eval_count,
-           c->fit_count + c->eval_count > c->input.count ? " (the same)" : "", (long long)c->changed);
+    printf("%s %.*s%s\n", c->method.component->name, (int)(length < 400 ? length : 400), text,
+           length < 400 ? "" : " ...");
+    printf("fitted on %lld samples, measured on %lld%s; %lld predictions changed\n", (long long)c->fitted.count,
+           (long long)c->rest.count, c->same ? " (the same)" : "",
+           (long long)c->changed);
     printf("%-18s %10s  %10s\n", "", "before", "after");
     for (int i = 0; c->metrics[i]; i++)
         printf("%-18s %10.6g  %10.6g\n", c->metrics[i]->component.name, c->before[i], c->after[i]);
@@ -151,52 +146,134 @@ static bool write_output(const Calibration *calibration, const char *folder, con
     return good;
 }
 
-static bool calibrate(Calibrating *c, const Arguments *arguments, uint64_t seed, JsonSource *source, Arena *arena, Error *error)
+static void print(const Calibrating *c, const Arguments *arguments)
 {
-    const char *logits_path = argument_option(arguments, "logits"), *folder = argument_option(arguments, "output");
-    const char *config = arguments->words[0], *path = folder ? path_join(arena, folder, "calibration.json") : NULL;
-    if (!read_config(config, source, arena, &c->method, error) ||
-        (folder && !check_output(folder, path, config, argument_option(arguments, "force") != NULL, error)) ||
-        !arrays_read(arguments, "classification", arena, &c->input, error))
-        return false;
-    int64_t bad = logits_first_bad_row(c->input.count, c->input.classes, c->input.logits, false);
-    if (bad >= 0)
-        return fail(error, "%s: row %lld is not finite, and a calibrator needs it to be", logits_path, (long long)bad);
-    if (!split_rows(c, seed, arena, logits_path, error))
-        return false;
-    if (!fit_and_measure(c, arena, error))
-        return fail_at(error, "%s", logits_path);
     if (c->calibration.note && !argument_option(arguments, "quiet"))
         fprintf(stderr, "xent: %s: %s\n", c->method.component->name, c->calibration.note);
-    return !folder || write_output(&c->calibration, folder, path, error);
+    (argument_option(arguments, "json") ? print_json : print_table)(c);
+}
+
+static bool calibrate_arrays(const Arguments *arguments, const Config *config, uint64_t seed, Arena *arena, Error *error)
+{
+    Calibrating c = {.method = config->calibrate};
+    PredictionInput all;
+    const char *logits_path = argument_option(arguments, "logits"), *folder = argument_option(arguments, "output");
+    const char *path = folder ? path_join(arena, folder, "calibration.json") : NULL;
+    if ((folder && !check_output(folder, path, arguments->words[0], argument_option(arguments, "force") != NULL, error)) ||
+        !arrays_read(arguments, "classification", arena, &all, error))
+        return false;
+    int64_t bad = logits_first_bad_row(all.count, all.classes, all.logits, false);
+    if (bad >= 0)
+        return fail(error, "%s: row %lld is not finite, and a calibrator needs it to be", logits_path, (long long)bad);
+    if (!split_rows(&c, &all, seed, arena, logits_path, error))
+        return false;
+    if (!fit_and_measure(&c, arena, error))
+        return fail_at(error, "%s", logits_path);
+    if (folder && !write_output(&c.calibration, folder, path, error))
+        return false;
+    print(&c, arguments);
+    return true;
+}
+
+/* The run's weights with the calibration in their metadata, and both as files of their own. */
+static bool write_run(const Calibrating *c, const SavedModel *saved, const char *path, Error *error)
+{
+    RunFolder folder;
+    bool good = run_folder_open(&folder, path, true, error);
+    char *text = calibration_text(&c->calibration);
+    good = good && run_folder_write_config(&folder, saved->config, error)
+           && saved_copy(saved, "calibration", text, arena_format(folder.arena, "%s/checkpoints/best.safetensors", path), error)
+           && calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error);
+    cJSON_free(text);
+    run_folder_close(&folder);
+    return good;
+}
+
+static bool check_run_folder(const char *path, const char *run, bool force, Error *error)
+{
+    if (file_same(path, run))
+        return fail_usage(error, "-o: %s is the run itself", path);
+    if (folder_has_run(path) && !force)
+        return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);
+    return true;
+}
+
+static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedModel *saved, const DataSplits *splits, Arena *arena, Error *error)
+{
+    const char *folder = argument_option(arguments, "output");
+    int64_t batch_size = saved->config->train.eval_batch_size;
+    if (saved->target_kind != TARGET_CLASS && saved->target_kind != TARGET_SOFT)
+        return fail(error, "%s: only a classifier can be calibrated", saved->path);
+    if (splits->val.count == 0 || splits->test.count == 0)
+        return fail(error, "%s: the data has no %s split; give data.split", saved->path, splits->val.count ? "test" : "val");
+    if (!split_outputs(saved->model, &splits->val, batch_size, arena, &c->fitted, error)
+        || !split_outputs(saved->model, &splits->test, batch_size, arena, &c->rest, error))
+        return false;
+    if (!fit_and_measure(c, arena, error))
+        return fail_at(error, "%s", saved->path);
+    return !folder || write_run(c, saved, folder, error);
+}
+
+static bool calibrate_model(const Arguments *arguments, const Config *config, Arena *arena, Error *error)
+{
+    Calibrating c = {.method = config->calibrate};
+    const char *folder = argument_option(arguments, "output");
+    if (folder && !check_run_folder(folder, arguments->words[0], argument_option(arguments, "force") != NULL, error))
+        return false;
+    Tape *tape = tape_new();
+    tape_use(tape);
+    DataSplits splits = {0};
+    SavedModel *saved = saved_open(arguments->words[0], NULL, NULL, error);
+    bool good = saved && saved_load_data(saved, config->data.component ? config : NULL, &splits, error);
+    if (good) {
+        good = fit_model(arguments, &c, saved, &splits, arena, error);
+        if (good)
+            print(&c, arguments);
+        data_free(&splits);
+    }
+    saved_close(saved);
+    tape_free(tape);
+    return good;
 }
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    int64_t seed = 0;
-    if (!arrays_need(arguments, "calibrate", error) || !argument_integer(arguments, "seed", 0, INT64_MAX, &seed, error))
+    uint64_t seed;
+    const uint64_t *given;
+    bool arrays = arguments->count == 1;
+    if (arrays && !arrays_need(arguments, "calibrate", error))
         return false;
+    if (!arrays && (argument_option(arguments, "logits") || argument_option(arguments, "targets") || argument_option(arguments, "weights")))
+        return fail_usage(error, "calibrate: arrays stand in the place of RUN; usage: xent calibrate --logits FILE --targets FILE CONFIG");
+    if (!argument_seed(arguments, &seed, &given, error))
+        return false;
+    const char **sets = argument_options(arguments, "set");
+    Config *config = config_load(arguments->words[arrays ? 0 : 1], sets, given, error);
+    memory_free(sets);
     Arena *arena = arena_new();
-    JsonSource *source = json_source_new();
-    Calibrating c = {0};
-    bool good = calibrate(&c, arguments, (uint64_t)seed, source, arena, error);
-    if (good)
-        (argument_option(arguments, "json") ? print_json : print_table)(&c);
-    json_source_free(source);
+    bool good = config && config_require(config, "calibrate", error)
+                && (arrays ? calibrate_arrays(arguments, config, (uint64_t)config->seed, arena, error) : calibrate_model(arguments, config, arena, error));
+    config_free(config);
     arena_free(arena);
     return good;
 }
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"output", "DIR", "write DIR/calibration.json, which xent eval DIR applies", 'o', false},
-    {"force", NULL, "replace a calibration that is there", 0, false},
+    {"output", "DIR", "of a model: a run folder whose checkpoint carries the calibration; of arrays: for calibration.json", 'o', false},
+    {"force", NULL, "replace what is there", 0, false},
     {0},
 };
 
 const Command command_calibrate = {
-    .name = "calibrate", .synopsis = "calibrate --logits FILE --targets FILE CONFIG [-o DIR] [--json]", .summary = "fit a calibrator to logits",
-    .description = "Fits the calibrator that CONFIG names, a file or JSON such as '{\"calibrate\": \"temperature\"}',\n"
-                   "on a random 70% of the samples and measures it on the rest.",
-    .least = 1, .most = 1, .options = options, .run = run,
+    .name = "calibrate",
+    .synopsis = "calibrate RUN CONFIG [-o DIR] | calibrate --logits FILE --targets FILE CONFIG [-o DIR]",
+    .summary = "fit a calibrator to a trained model or to arrays",
+    .description = "Fits the calibrator that CONFIG names, a file or JSON such as '{\"calibrate\": \"temperature\"}':\n"
+                   "on the validation split of a run, measured on its test split; or on a random 70% of arrays,\n"
+                   "measured on the rest.",
+    .least = 1,
+    .most = 2,
+    .options = options,
+    .run = run,
 };

@@ -43,12 +43,13 @@ const char **argument_options(const Arguments *arguments, const char *name);
 bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **given, Error *error);
 /* *value keeps what it holds when the option was not given. Decimal digits from least to most; a finite
    number above 0. */
-bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error);
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value,
+                      Error *error);
 bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
-extern const Command command_calibrate, command_eval, command_help, command_list, command_train, command_version;
+extern const Command command_calibrate, command_distill, command_eval, command_help, command_list, command_train, command_version;
 
 #endif

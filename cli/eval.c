@@ -1,74 +1,29 @@
-/* xent eval [DIR] --logits Z.npy --targets Y.npy: the metrics of arrays that apply to them. */
-#include <math.h>
-#include <stdio.h>
+/* xent eval RUN [CONFIG]: the metrics of a trained model on a split of its data, or of other data.
+   xent eval [DIR] --logits Z.npy --targets Y.npy: of arrays, after the calibration in DIR. */
+#include <string.h>
 
 #include "cli/arrays.h"
+#include "cli/evaluation.h"
 #include "core/base/file.h"
 #include "core/calibrate/calibrate.h"
-#include "core/metrics/metric.h"
-
-typedef struct Evaluation {
-    int64_t samples, resamples;
-    const MetricDef *const *metrics;    /* ends with NULL */
-    const double *values;
-    double (*intervals)[2];             /* NULL without resamples */
-} Evaluation;
-
-static void print_json(const Evaluation *e)
-{
-    cJSON *object = cJSON_CreateObject();
-    cJSON_AddNullToObject(object, "split");
-    cJSON_AddNumberToObject(object, "n", (double)e->samples);
-    cJSON *metrics = cJSON_AddObjectToObject(object, "metrics"), *ci = cJSON_AddObjectToObject(object, "ci");
-    for (int i = 0; e->metrics[i]; i++) {
-        cJSON_AddItemToObject(metrics, e->metrics[i]->component.name, json_number9(e->values[i]));
-        if (e->intervals)
-            cJSON_AddItemToObject(ci, e->metrics[i]->component.name, json_numbers9(e->intervals[i], 2));
-    }
-    print_json_object(object);
-}
-
-static void print_table(const Evaluation *e)
-{
-    printf("%lld samples", (long long)e->samples);
-    if (e->intervals)
-        printf("; 95%% bootstrap intervals of %lld resamples", (long long)e->resamples);
-    putchar('\n');
-    for (int i = 0; e->metrics[i]; i++) {
-        printf("%-18s %10.6g", e->metrics[i]->component.name, e->values[i]);
-        if (e->intervals)
-            printf("  [%.6g, %.6g]", e->intervals[i][0], e->intervals[i][1]);
-        putchar('\n');
-    }
-}
-
-static void measure(Arena *arena, const PredictionInput *input, uint64_t seed, int64_t resamples, const Arguments *arguments)
-{
-    Predictions *predictions = predictions_new(arena, input);
-    Evaluation e = {.samples = input->count, .resamples = resamples, .metrics = metrics_that_apply(arena, predictions)};
-    e.values = metric_values(arena, e.metrics, predictions);
-    size_t count = 0;
-    for (; e.metrics[count]; count++)
-        if (!isfinite(e.values[count]) && !argument_option(arguments, "quiet"))
-            fprintf(stderr, "xent: %s: %s for these arrays\n", e.metrics[count]->component.name, isnan(e.values[count]) ? "undefined" : "infinite");
-    if (resamples > 0) {
-        e.intervals = arena_zero(arena, count + 1, sizeof *e.intervals);
-        bootstrap_intervals(e.metrics, predictions, seed, (int)resamples, e.intervals);
-    }
-    (argument_option(arguments, "json") ? print_json : print_table)(&e);
-}
+#include "core/train/folder.h"
+#include "core/train/outputs.h"
+#include "core/train/saved.h"
 
 /* Replaces the logits by calibrated ones. */
-static bool apply_calibration(const char *folder, const Arguments *arguments, Arena *arena, PredictionInput *input, Error *error)
+static bool apply_calibration(const char *folder, const Arguments *arguments, Arena *arena, PredictionInput *input,
+                              Error *error)
 {
     Calibration calibration;
-    const char *path = path_join(arena, folder, "calibration.json"), *logits_path = argument_option(arguments, "logits");
+    const char *path = path_join(arena, folder, "calibration.json");
+    const char *logits_path = argument_option(arguments, "logits");
     if (!calibration_read(path, arena, &calibration, error))
         return false;
     if (input->kind != PREDICTION_CLASSIFICATION)
         return fail(error, "%s: only class logits can be calibrated", logits_path);
     if (input->classes != calibration.classes)
-        return fail(error, "%s: %lld classes, but %s was fitted to %lld", logits_path, (long long)input->classes, path, (long long)calibration.classes);
+        return fail(error, "%s: %lld classes, but %s was fitted to %lld", logits_path, (long long)input->classes, path,
+                    (long long)calibration.classes);
     int64_t bad = logits_first_bad_row(input->count, input->classes, input->logits, false);
     if (bad >= 0)
         return fail(error, "%s: row %lld is not finite, and a calibrator needs it to be", logits_path, (long long)bad);
@@ -80,37 +35,145 @@ static bool apply_calibration(const char *folder, const Arguments *arguments, Ar
     return true;
 }
 
+/* An option that does not apply is an error, not ignored. */
+static bool only_for(const Arguments *arguments, bool arrays, Error *error)
+{
+    static const char *const of_arrays[] = {"weights", "kind", "bytes-per-token", NULL}, *const of_models[] = {"split", "output", "force", "set", NULL};
+    for (const char *const *name = arrays ? of_models : of_arrays; *name; name++)
+        if (argument_option(arguments, *name))
+            return fail_usage(error, "--%s: does not apply to %s", *name, arrays ? "arrays" : "a model");
+    if (arrays && arguments->count > 1)
+        return fail_usage(error, "eval: arrays are measured after one calibration at most; usage: xent eval [DIR] --logits FILE --targets FILE");
+    return true;
+}
+
+static bool write_evaluation(const char *folder, const cJSON *json, bool force, Error *error)
+{
+    Arena *arena = arena_new();
+    const char *path = path_join(arena, folder, "evaluation.json");
+    char *text = cJSON_Print(json);
+    bool good = (force || !file_exists(path) || fail_usage(error, "%s: exists; --force replaces it", path))
+                && folder_make(folder, error) && file_write(path, text, strlen(text), error);
+    cJSON_free(text);
+    arena_free(arena);
+    return good;
+}
+
+static void print(const MeasuredSplit *measured, const Arguments *arguments)
+{
+    if (!argument_option(arguments, "quiet"))
+        measured_warn(measured);
+    if (argument_option(arguments, "json"))
+        print_json_object(measured_json(measured));
+    else
+        measured_print(measured);
+}
+
+typedef struct Settings { uint64_t seed; const uint64_t *seed_given; int64_t resamples; double bytes_per_token; } Settings;
+
+static bool eval_arrays(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)
+{
+    PredictionInput input;
+    if (!arrays_need(arguments, "eval", error) || !arrays_read(arguments, argument_option(arguments, "kind"), arena, &input, error)
+        || (arguments->count && !apply_calibration(arguments->words[0], arguments, arena, &input, error)))
+        return false;
+    input.bytes_per_token = settings->bytes_per_token;
+    MeasuredSplit measured = measure_outputs(arena, NULL, &input, NULL, settings->seed, (int)settings->resamples);
+    print(&measured, arguments);
+    return true;
+}
+
+static bool choose_split(const Arguments *arguments, const DataSplits *splits, const char **name, const DataSplit **split, Error *error)
+{
+    const struct { const char *name; const DataSplit *split; } all[] = {{"train", &splits->train}, {"val", &splits->val}, {"test", &splits->test}};
+    *name = argument_option(arguments, "split");
+    if (!*name)
+        *name = splits->test.count ? "test" : splits->val.count ? "val" : "train";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].name, *name) == 0)
+            *split = all[i].split;
+    if (!*split)
+        return fail_usage(error, "--split: expected train, val or test, got \"%s\"", *name);
+    return (*split)->count || fail(error, "--split: the data has no %s split", *name);
+}
+
+static bool measure_model(const Arguments *arguments, const Settings *settings, const SavedModel *saved, const Config *config,
+                          const DataSplits *splits, Arena *arena, Error *error)
+{
+    const char *name;
+    const DataSplit *split = NULL;
+    PredictionInput outputs;
+    if (!choose_split(arguments, splits, &name, &split, error)
+        || !split_outputs(saved->model, split, saved->config->train.eval_batch_size, arena, &outputs, error)
+        || !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
+        return false;
+    const cJSON *names = config ? config->metrics : saved->config->metrics;
+    uint64_t seed = settings->seed_given ? settings->seed : (uint64_t)saved->config->seed;
+    MeasuredSplit measured = measure_outputs(arena, name, &outputs, names, seed, (int)settings->resamples);
+    if (!saved->calibration)
+        measured.loss = split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
+    const char *folder = argument_option(arguments, "output");
+    cJSON *json = measured_json(&measured);
+    bool good = !folder || write_evaluation(folder, json, argument_option(arguments, "force") != NULL, error);
+    cJSON_Delete(json);
+    if (good)
+        print(&measured, arguments);
+    return good;
+}
+
+static bool eval_model(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)
+{
+    const char **sets = argument_options(arguments, "set");
+    bool other = arguments->count == 2;
+    SavedModel *saved = saved_open(arguments->words[0], other ? NULL : sets, other ? NULL : settings->seed_given, error);
+    Config *config = saved && other ? config_load(arguments->words[1], sets, settings->seed_given, error) : NULL;
+    memory_free(sets);
+    DataSplits splits = {0};
+    bool good = saved && (config || !other) && saved_load_data(saved, config, &splits, error);
+    if (good) {
+        good = measure_model(arguments, settings, saved, config, &splits, arena, error);
+        data_free(&splits);
+    }
+    config_free(config);
+    saved_close(saved);
+    return good;
+}
+
 static bool run(const Arguments *arguments, Error *error)
 {
-    int64_t seed = 0, resamples = 1000;
-    double bytes_per_token = 0;
-    if (!arrays_need(arguments, "eval", error) || !argument_integer(arguments, "seed", 0, INT64_MAX, &seed, error) ||
-        !argument_integer(arguments, "resamples", 0, 1000000, &resamples, error) ||
-        !argument_number(arguments, "bytes-per-token", &bytes_per_token, error))
+    Settings settings = {.resamples = 1000};
+    if (!argument_seed(arguments, &settings.seed, &settings.seed_given, error)
+        || !argument_integer(arguments, "resamples", 0, 1000000, &settings.resamples, error)
+        || !argument_number(arguments, "bytes-per-token", &settings.bytes_per_token, error))
+        return false;
+    bool arrays = argument_option(arguments, "logits") || argument_option(arguments, "targets") || arguments->count == 0;
+    if (!only_for(arguments, arrays, error))
         return false;
     Arena *arena = arena_new();
-    PredictionInput input;
-    bool good = arrays_read(arguments, argument_option(arguments, "kind"), arena, &input, error) &&
-                (arguments->count == 0 || apply_calibration(arguments->words[0], arguments, arena, &input, error));
-    if (good) {
-        input.bytes_per_token = bytes_per_token;
-        measure(arena, &input, (uint64_t)seed, resamples, arguments);
-    }
+    Tape *tape = tape_new();
+    tape_use(tape);
+    bool good = (arrays ? eval_arrays : eval_model)(arguments, &settings, arena, error);
+    tape_free(tape);
     arena_free(arena);
     return good;
 }
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"kind", "KIND", "classification, multi-label, regression or tokens; told from the arrays when not given", 0, false},
-    {"bytes-per-token", "X", "mean length of a token, for bits_per_byte", 0, false},
+    {"kind", "KIND", "of arrays: classification, multi-label, regression or tokens; told from them when not given", 0, false},
+    {"bytes-per-token", "X", "of arrays: mean length of a token, for bits_per_byte", 0, false},
+    {"split", "NAME", "of a model's data: train, val or test (test, where there is one)", 0, false},
+    {"output", "DIR", "write DIR/evaluation.json", 'o', false},
+    {"force", NULL, "replace an evaluation that is there", 0, false},
     {"resamples", "N", "resamples of the bootstrap (1000); 0: no intervals", 0, false},
     {0},
 };
 
 const Command command_eval = {
-    .name = "eval", .synopsis = "eval [DIR] --logits FILE --targets FILE [--weights FILE] [--json]", .summary = "metrics of logits, with intervals",
-    .description = "Prints the metrics that apply to arrays, with 95% bootstrap intervals; with DIR, after\n"
-                   "applying the calibration that xent calibrate wrote there.",
-    .most = 1, .options = options, .run = run,
+    .name = "eval", .synopsis = "eval RUN [CONFIG] [-o DIR] | eval [DIR] --logits FILE --targets FILE",
+    .summary = "metrics of a trained model or of arrays, with intervals",
+    .description = "Prints the metrics that apply, with 95% bootstrap intervals: of a trained model (a run folder or\n"
+                   "a .safetensors file) on a split of its data, or of the data that CONFIG names; or of arrays,\n"
+                   "after the calibration that xent calibrate wrote to DIR.",
+    .most = 2, .options = options, .run = run,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/calibrate/calibrate.h"
 
 static bool asked_for(const cJSON *names, const char *name)
 {
@@ -19,7 +20,7 @@ static bool asked_for(const cJSON *names, const char *name)
 
 MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names, uint64_t seed, int resamples)
 {
-    MeasuredSplit measured = {.split = split, .outputs = *outputs, .loss = NAN};
+    MeasuredSplit measured = {.split = split, .outputs = *outputs, .resamples = resamples, .loss = NAN};
     measured.predictions = predictions_new(arena, outputs);
     const MetricDef *const *all = metrics_that_apply(arena, measured.predictions);
     size_t count = 0, kept = 0;
@@ -60,8 +61,10 @@ cJSON *measured_json(const MeasuredSplit *measured)
 
 void measured_print(const MeasuredSplit *measured)
 {
-    printf("%s%s%lld samples%s\n", measured->split ? measured->split : "", measured->split ? ": " : "", (long long)measured->outputs.count,
-           measured->intervals ? "; 95% bootstrap intervals" : "");
+    printf("%s%s%lld samples", measured->split ? measured->split : "", measured->split ? ": " : "", (long long)measured->outputs.count);
+    if (measured->intervals)
+        printf("; 95%% bootstrap intervals of %d resamples", measured->resamples);
+    putchar('\n');
     if (!isnan(measured->loss))
         printf("  %-18s %10.6g\n", "loss", measured->loss);
     for (int i = 0; measured->metrics[i]; i++) {
@@ -70,4 +73,29 @@ void measured_print(const MeasuredSplit *measured)
             printf("  [%.6g, %.6g]", measured->intervals[i][0], measured->intervals[i][1]);
         putchar('\n');
     }
+}
+
+void measured_warn(const MeasuredSplit *measured)
+{
+    for (int i = 0; measured->metrics[i]; i++)
+        if (!isfinite(measured->values[i]))
+            fprintf(stderr, "xent: %s: %s for these %s\n", measured->metrics[i]->component.name, isnan(measured->values[i]) ? "undefined" : "infinite",
+                    measured->split ? "samples" : "arrays");
+}
+
+bool outputs_calibrate(const char *name, const char *text, Arena *arena, PredictionInput *outputs, Error *error)
+{
+    Calibration calibration;
+    if (!text)
+        return true;
+    if (!calibration_parse(name, text, arena, &calibration, error))
+        return false;
+    if (outputs->kind != PREDICTION_CLASSIFICATION || calibration.classes != outputs->classes)
+        return fail(error, "%s: its calibration of %lld classes does not fit the model", name, (long long)calibration.classes);
+    double *calibrated = arena_alloc(arena, (size_t)(outputs->count * outputs->classes) * sizeof *calibrated);
+    if (!calibration_apply(&calibration, outputs->count, outputs->logits, calibrated, error))
+        return fail_at(error, "%s", name);
+    outputs->logits = calibrated;
+    outputs->probabilities_only = calibration.method->gives_probabilities;
+    return true;
 }

@@ -15,6 +15,7 @@ typedef struct MeasuredSplit {
     const MetricDef *const *metrics;    /* those that apply and were asked for; ends with NULL */
     const double *values;
     double (*intervals)[2];             /* NULL: none were asked for */
+    int resamples;
     double loss;                        /* mean; NAN: unknown */
 } MeasuredSplit;
 
@@ -23,5 +24,9 @@ MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionI
 /* {"split", "n", "metrics", "ci"}; the caller's. */
 cJSON *measured_json(const MeasuredSplit *measured);
 void measured_print(const MeasuredSplit *measured);
+/* A line on standard error for each metric that is undefined or infinite. */
+void measured_warn(const MeasuredSplit *measured);
+/* Applies the calibration that a checkpoint carries; `text` NULL: there is none. `name` is what messages call it. */
+bool outputs_calibrate(const char *name, const char *text, Arena *arena, PredictionInput *outputs, Error *error);
 
 #endif

@@ -47,7 +47,8 @@ static const Option *find_option(const Command *command, const char *name, size_
     const Option *tables[] = {command->options, common_options};
     for (int t = 0; t < 2; t++)
         for (const Option *option = tables[t]; option && option->name; option++)
-            if (name ? strlen(option->name) == length && strncmp(option->name, name, length) == 0 : option->letter == letter)
+            if (name ? strlen(option->name) == length && strncmp(option->name, name, length) == 0
+                     : option->letter == letter)
                 return option;
     return NULL;
 }

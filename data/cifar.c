@@ -15,7 +15,8 @@ bool cifar_check(const char *name, const unsigned char *bytes, size_t size, cons
         for (int k = 0; k < format->label_bytes; k++) {
             size_t at = i * record + (size_t)k;
             if (bytes[at] >= format->limits[k])
-                return fail(error, "%s: label %d at byte %zu, expected below %d", name, bytes[at], at, format->limits[k]);
+                return fail(error, "%s: label %d at byte %zu, expected below %d", name, bytes[at], at,
+                            format->limits[k]);
         }
     *count = (int64_t)whole;
     return true;

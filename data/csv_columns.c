@@ -97,9 +97,12 @@ bool csv_column_type(const CsvFile *file, int64_t index, bool forced, CsvColumn 
     }
     column->categorical = texts > 0;
     if (texts && numbers && texts <= (texts + numbers) / MISTAKES_ARE_BELOW)
-        return csv_fail(file, first_text, index, error, "\"%.40s\" among %lld numbers; skip the line (skip_lines), or name "
-                        "the column in ignore or categorical", csv_cell(file, first_text, index), (long long)numbers);
-    return texts || numbers || fail(error, "%s: column %.60s has no values; name it in ignore", file->path, file->names[index]);
+        return csv_fail(file, first_text, index, error,
+                        "\"%.40s\" among %lld numbers; skip the line (skip_lines), or name "
+                        "the column in ignore or categorical",
+                        csv_cell(file, first_text, index), (long long)numbers);
+    return texts || numbers ||
+           fail(error, "%s: column %.60s has no values; name it in ignore", file->path, file->names[index]);
 }
 
 bool csv_column_fit(const CsvFile *file, CsvColumn *column, Arena *arena, Error *error)
@@ -118,7 +121,8 @@ bool csv_column_fit(const CsvFile *file, CsvColumn *column, Arena *arena, Error 
         }
     }
     column->mean = sum / (double)count;
-    return count > 0 || fail(error, "%s: column %.60s has no values; name it in ignore", file->path, file->names[column->index]);
+    return count > 0 ||
+           fail(error, "%s: column %.60s has no values; name it in ignore", file->path, file->names[column->index]);
 }
 
 int64_t csv_column_width(const CsvColumn *column)

@@ -81,6 +81,9 @@ bool csv_file_read(const char *path, const CsvFileOptions *options, Arena *arena
     CsvOptions reading = {.separator = options->separator, .skip_lines = options->skip_lines, .skip_blank = true};
     if (!csv_read(path, &reading, arena, &table, error))
         return false;
+    if (table.columns > CSV_MOST_COLUMNS)
+        return fail(error, "%s:%lld: %lld columns, at most %d are read", path, (long long)table.lines[0],
+                    (long long)table.columns, CSV_MOST_COLUMNS);
     trim_cells(&table);
     bool header = options->header == CSV_HEADER_YES ||
                   (options->header == CSV_HEADER_DETECT && !options->names && looks_like_header(&table));
@@ -92,10 +95,12 @@ bool csv_file_read(const char *path, const CsvFileOptions *options, Arena *arena
     return name_columns(file, options, header ? table.cells : NULL, arena, error);
 }
 
-bool csv_file_join(CsvFile *file, const CsvFile *other, const int64_t *columns, int64_t count, Arena *arena, Error *error)
+bool csv_file_join(CsvFile *file, const CsvFile *other, const int64_t *columns, int64_t count, Arena *arena,
+                   Error *error)
 {
     if (file->rows != other->rows)
-        return fail(error, "%s: %lld rows, %s has %lld", other->path, (long long)other->rows, file->path, (long long)file->rows);
+        return fail(error, "%s: %lld rows, %s has %lld", other->path, (long long)other->rows, file->path,
+                    (long long)file->rows);
     int64_t total = file->columns + count;
     char **cells = arena_alloc(arena, (size_t)(file->rows * total) * sizeof *cells);
     const char **names = arena_alloc(arena, (size_t)total * sizeof *names);
@@ -144,7 +149,8 @@ void csv_file_keep(CsvFile *file, const unsigned char *keep)
     for (int64_t i = 0; i < file->rows; i++) {
         if (!keep[i])
             continue;
-        memmove(file->cells + kept * file->columns, file->cells + i * file->columns, (size_t)file->columns * sizeof(char *));
+        memmove(file->cells + kept * file->columns, file->cells + i * file->columns,
+                (size_t)file->columns * sizeof(char *));
         file->lines[kept] = file->lines[i];
         if (file->joined_lines)
             file->joined_lines[kept] = file->joined_lines[i];

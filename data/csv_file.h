@@ -5,6 +5,8 @@
 #include "core/base/json.h"
 #include "data/csv_read.h"
 
+enum { CSV_MOST_COLUMNS = 65536 };
+
 typedef enum CsvHeader { CSV_HEADER_DETECT, CSV_HEADER_YES, CSV_HEADER_NO } CsvHeader;
 
 typedef struct CsvFileOptions {
@@ -32,7 +34,8 @@ typedef struct CsvFile {
 /* Empty lines are no rows; spaces and tabs around a cell do not count. */
 bool csv_file_read(const char *path, const CsvFileOptions *options, Arena *arena, CsvFile *file, Error *error);
 /* Appends columns of `other`, which must have as many rows. */
-bool csv_file_join(CsvFile *file, const CsvFile *other, const int64_t *columns, int64_t count, Arena *arena, Error *error);
+bool csv_file_join(CsvFile *file, const CsvFile *other, const int64_t *columns, int64_t count, Arena *arena,
+                   Error *error);
 /* A column by name or by number from 0; `key` starts the message. */
 bool csv_file_column(const CsvFile *file, const char *key, const cJSON *which, int64_t *column, Error *error);
 /* Keeps the rows that `keep` marks. */

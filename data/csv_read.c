@@ -189,6 +189,8 @@ static bool parse_in_place(const char *name, char *text, size_t size, const CsvO
     if (!reader.separator)
         reader.separator = detect_separator(reader.at, reader.end);
     size_t rows, room = most_fields(&reader, &rows);
+    if (room > CSV_MOST_CELLS)
+        return fail(error, "%s: %zu separators and lines, at most %d are read", name, room, CSV_MOST_CELLS);
     char **fields = arena_alloc(arena, room * sizeof *fields);
     int64_t *lines = arena_alloc(arena, rows * sizeof *lines);
     *table = (CsvTable){.separator = reader.separator};

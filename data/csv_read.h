@@ -8,6 +8,8 @@
 #include "core/base/error.h"
 #include "core/base/memory.h"
 
+enum { CSV_MOST_CELLS = 1 << 27 };
+
 typedef struct CsvOptions {
     char separator;      /* ',' '\t' ';'; ' ': any number of spaces, those at both ends of a line left out;
                             0: the most frequent of the first three in the first row, ',' on a tie */
@@ -27,7 +29,8 @@ typedef struct CsvTable {
 
 /* Rows end with LF or CRLF; a UTF-8 byte order mark is skipped. `options` NULL: detect, no header.
    Errors (begin with file:line): rows of different width, a quote out of place or not closed, a CR
-   without LF, a NUL byte. So are an empty file and more than 2 GB (begin with the file). gzip allowed. */
+   without LF, a NUL byte. So are an empty file, more than 2 GB, and more than
+   CSV_MOST_CELLS separators and lines (begin with the file). gzip allowed. */
 bool csv_read(const char *path, const CsvOptions *options, Arena *arena, CsvTable *table, Error *error);
 /* The same from memory, without gzip; `name` is what messages call it. The text is copied. */
 bool csv_parse(const char *name, const unsigned char *bytes, size_t size, const CsvOptions *options, Arena *arena,

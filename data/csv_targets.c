@@ -22,11 +22,13 @@ static bool are_classes(const CsvCategories *found)
 bool csv_targets_fit(const CsvFile *file, CsvTask task, Arena *arena, CsvTargets *targets, Error *error)
 {
     if (task == CSV_CLASSIFICATION && targets->count != 1)
-        return fail(error, "%s: data.task: %lld target columns cannot be classes", file->path, (long long)targets->count);
+        return fail(error, "%s: data.task: %lld target columns cannot be classes", file->path,
+                    (long long)targets->count);
     for (int64_t i = 0; i < file->rows; i++)
         for (int64_t k = 0; k < targets->count; k++)
             if (csv_is_mark(csv_cell(file, i, targets->columns[k])))
-                return csv_fail(file, i, targets->columns[k], error, "no target; \"missing\": \"drop\" leaves such rows out");
+                return csv_fail(file, i, targets->columns[k], error,
+                                "no target; \"missing\": \"drop\" leaves such rows out");
     if (targets->count == 1)
         csv_categories_fit(file, targets->columns[0], arena, &targets->classes);
     targets->classification = task == CSV_CLASSIFICATION ||
@@ -62,7 +64,8 @@ bool csv_targets_encode(const CsvFile *file, const CsvTargets *targets, Dataset 
             const char *cell = csv_cell(file, i, targets->columns[k]);
             double value;
             if (!csv_number(cell, &value) || !isfinite((float)value))
-                return csv_fail(file, i, targets->columns[k], error, "expected a number as target, got \"%.40s\"", cell);
+                return csv_fail(file, i, targets->columns[k], error, "expected a number as target, got \"%.40s\"",
+                                cell);
             dataset->values[i * targets->count + k] = (float)value;
         }
     return true;

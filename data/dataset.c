@@ -128,11 +128,11 @@ static bool check_agreement(const DataSplit *split, const char *name, const Data
     for (int i = 0; i < train->rank && same; i++)
         same = other->shape[i] == train->shape[i];
     if (!same)
-        return fail(error, "data.%s: its samples are of another shape than those of train (%lld and %lld elements)", name,
-                    (long long)dataset_sample_size(other), (long long)dataset_sample_size(train));
+        return fail(error, "data.%s: its samples are of another shape than those of train (%lld and %lld elements)",
+                    name, (long long)dataset_sample_size(other), (long long)dataset_sample_size(train));
     if (other->target_kind != train->target_kind || other->classes != train->classes)
-        return fail(error, "data.%s: its targets are others than those of train (%lld and %lld classes or values)", name,
-                    (long long)other->classes, (long long)train->classes);
+        return fail(error, "data.%s: its targets are others than those of train (%lld and %lld classes or values)",
+                    name, (long long)other->classes, (long long)train->classes);
     if (!same_names(other->class_names, train->class_names, train->classes))
         return fail(error, "data.%s: its classes have other names than those of train", name);
     return same_names(other->feature_names, train->feature_names, train->rank ? train->shape[0] : 0) ||

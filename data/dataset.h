@@ -28,7 +28,7 @@ typedef struct Dataset {
     ArrayType type;
     int rank;
     int64_t shape[4];
-    int64_t sample_stride;              /* elements from a sample to the next; less than its size where windows overlap */
+    int64_t sample_stride;              /* elements from a sample to the next; below its size: windows overlap */
     const void *features;
     const char *const *feature_names;   /* [shape[0]], columns of vectors; NULL: they have no names */
     /* x -> (x - mean[c]) / deviation[c]; c is the channel (first axis) of images and what else has rank 3
@@ -130,7 +130,7 @@ DataSplit data_split_all(Arena *arena, Dataset *dataset);
 
 /* Loads a config's data component and applies the common keys, in this order:
    1. folds: what the data set gave as train is cut into `folds` parts of sizes that differ by at most
-      one; part `fold` is test, the rest train. An error when the data set has a test split.
+      one; part `fold` is test, the rest train. An error when the data set has a test split, and for text.
    2. split: three shares divide train into train, val and test, an error when there is a val or test
       split already (of the data set itself or by 1): what is fixed is not drawn anew. Two shares divide
       train into train and val, an error when there is a val split. Sizes are the shares of the count,

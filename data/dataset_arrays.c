@@ -62,7 +62,7 @@ static bool take_classes(Dataset *dataset, const char *name, const Array *array,
     if (!flat || !array_is_integer(array))
         return fail(error, "%s: classes are integers [N], got %s of %d dimensions", name,
                     array_is_integer(array) ? "integers" : "reals", array->rank);
-    int64_t limit = classes == PARAM_UNSET ? INT32_MAX : classes, largest = 0;
+    int64_t limit = classes == PARAM_UNSET ? DATASET_MOST_CLASSES : classes, largest = 0;
     dataset->labels = arena_alloc(dataset->arena, (size_t)array->count * sizeof *dataset->labels);
     for (int64_t i = 0; i < array->count; i++) {
         int64_t label = array_integer(array, i);
@@ -123,8 +123,8 @@ static bool take_values(Dataset *dataset, const char *name, const Array *array, 
     return reading != READ_SOFT || check_soft(dataset, name, error);
 }
 
-bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array, TargetReading reading, int64_t classes,
-                          Error *error)
+bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array, TargetReading reading,
+                          int64_t classes, Error *error)
 {
     if (array->rank < 1 || array->shape[0] != dataset->count)
         return fail(error, "%s: %lld targets for %lld samples", name, (long long)(array->rank ? array->shape[0] : 1),
@@ -138,7 +138,9 @@ bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array
         else if (find_not_binary(array) < 0)
             reading = READ_LABELS;
         else
-            return fail(error, "%s: integers of several columns that are not 0 or 1; say what they are with \"targets\"", name);
+            return fail(error,
+                        "%s: integers of several columns that are not 0 or 1; say what they are with \"targets\"",
+                        name);
     }
     return reading == READ_CLASS ? take_classes(dataset, name, array, classes, error)
                                  : take_values(dataset, name, array, reading, error);

@@ -1,6 +1,5 @@
-#include <string.h>
-
 #include "core/base/file.h"
+#include "core/base/threads.h"
 #include "data/cifar.h"
 #include "data/dataset_arrays.h"
 
@@ -18,15 +17,20 @@ static const char *const label_choices[] = {"fine", "coarse", NULL};
 
 static const Param params[] = {
     DATASET_COMMON_ROWS(struct cifar, "true"),
-    PARAM_REQUIRED(PATH, struct cifar, path, .help = "folder of data_batch_1.bin, ..., test_batch.bin (CIFAR-100: train.bin, test.bin), plain or .gz, or one file"),
-    PARAM_INT(struct cifar, classes, 10, .min = 10, .max = 100, .help = "10 or 100: which of the two sets the records are of"),
-    PARAM_ENUM(struct cifar, labels, "fine", .choices = label_choices, .help = "CIFAR-100: the 100 classes or the 20 groups"),
+    PARAM_REQUIRED(PATH, struct cifar, path,
+                   .help = "folder of data_batch_1.bin, ..., test_batch.bin (CIFAR-100: train.bin, test.bin), "
+                           "plain or .gz, or one file"),
+    PARAM_INT(struct cifar, classes, 10, .min = 10, .max = 100,
+              .help = "10 or 100: which of the two sets the records are of"),
+    PARAM_ENUM(struct cifar, labels, "fine", .choices = label_choices,
+               .help = "CIFAR-100: the 100 classes or the 20 groups"),
     PARAM_END
 };
 
-static const char *const names10[] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+static const char *const names10[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                      "dog",      "frog",       "horse", "ship", "truck"};
 
-static const size_t cifar_limit = (size_t)2 << 30;
+static const size_t cifar_limit = (size_t)2 << 30; /* of one file and of all together */
 
 static bool validate(const void *values, Error *error)
 {
@@ -58,33 +62,63 @@ static bool describe(const void *values, Dataset *shape)
     return true;
 }
 
-/* One data set of the files' records in turn; 2 GB together, like any one file. */
+/* A file in memory, checked; files are read side by side. */
+typedef struct Batch {
+    const char *path;
+    CifarFormat format;
+    Arena *arena;
+    unsigned char *bytes;
+    size_t size;
+    int64_t count;
+    bool good;
+    Error error;
+} Batch;
+
+static void read_batches(void *context, int64_t begin, int64_t end)
+{
+    for (Batch *batch = (Batch *)context + begin; batch < (Batch *)context + end; batch++) {
+        batch->arena = arena_new();
+        batch->good = file_read(batch->path, cifar_limit, batch->arena, &batch->bytes, &batch->size, &batch->error) &&
+                      cifar_check(batch->path, batch->bytes, batch->size, &batch->format, &batch->count, &batch->error);
+    }
+}
+
+static bool check_batches(const Batch *batches, int files, Error *error)
+{
+    size_t total = 0;
+    for (int i = 0; i < files; i++) {
+        if (!batches[i].good) {
+            *error = batches[i].error;
+            return false;
+        }
+        total += batches[i].size;
+        if (total > cifar_limit)
+            return fail(error, "%s: the batches up to this one have more than %zu bytes", batches[i].path, cifar_limit);
+    }
+    return true;
+}
+
+/* One data set of the files' records in turn. */
 static bool read_files(const struct cifar *cifar, char *const *paths, int files, Dataset *dataset, Error *error)
 {
-    CifarFormat format = format_of(cifar);
-    Arena *scratch = arena_new();
-    unsigned char *bytes[MOST_BATCHES];
-    int64_t counts[MOST_BATCHES];
-    size_t room = cifar_limit;
-    bool good = true;
+    Batch batches[MOST_BATCHES] = {0};
+    for (int i = 0; i < files; i++)
+        batches[i] = (Batch){.path = paths[i], .format = format_of(cifar)};
+    parallel_for(files, 1, read_batches, batches);
+    bool good = check_batches(batches, files, error);
     describe(cifar, dataset);
-    for (int i = 0; i < files && good; i++) {
-        size_t size = 0;
-        good = file_read(paths[i], room, scratch, &bytes[i], &size, error) &&
-               cifar_check(paths[i], bytes[i], size, &format, &counts[i], error);
-        if (good) {
-            dataset->count += counts[i];
-            room -= size;
-        }
-    }
+    for (int i = 0; i < files && good; i++)
+        dataset->count += batches[i].count;
     if (good) {
         dataset->labels = arena_alloc(dataset->arena, (size_t)dataset->count * sizeof *dataset->labels);
         unsigned char *pixels = arena_alloc(dataset->arena, (size_t)dataset->count * CIFAR_PIXELS);
         dataset->features = pixels;
-        for (int64_t i = 0, at = 0; i < files; at += counts[i++])
-            cifar_unpack(bytes[i], counts[i], &format, dataset->labels + at, pixels + at * CIFAR_PIXELS);
+        for (int64_t i = 0, at = 0; i < files; at += batches[i++].count)
+            cifar_unpack(batches[i].bytes, batches[i].count, &batches[i].format, dataset->labels + at,
+                         pixels + at * CIFAR_PIXELS);
     }
-    arena_free(scratch);
+    for (int i = 0; i < files; i++)
+        arena_free(batches[i].arena);
     return good;
 }
 
@@ -120,7 +154,8 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     if (!read_files(cifar, paths, files, train, error))
         return false;
     splits->train = data_split_all(splits->arena, train);
-    char *test_path = folder ? find_file(splits->arena, cifar->path, cifar->classes == 100 ? "test.bin" : "test_batch.bin") : NULL;
+    char *test_path =
+        folder ? find_file(splits->arena, cifar->path, cifar->classes == 100 ? "test.bin" : "test_batch.bin") : NULL;
     if (!test_path)
         return true;
     Dataset *test = data_splits_add(splits);

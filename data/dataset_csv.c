@@ -20,16 +20,27 @@ static const Param params[] = {
     PARAM_REQUIRED(PATH, struct csv, path, .help = "the table, plain or .gz"),
     PARAM_PATH(struct csv, test_path, null, .help = "a table of the same columns, the test split"),
     PARAM_PATH(struct csv, target_path, null, .help = "a table whose rows are the targets of the rows of path"),
-    PARAM_JSON(struct csv, target, "null", .help = "the target's column, a name or a number from 0, or a list of such for several values; the last when absent"),
-    PARAM_ENUM(struct csv, task, "auto", .choices = csv_task_names, .help = "auto: one column with text or at most 50 different whole numbers is classification"),
-    PARAM_JSON(struct csv, header, "null", .help = "true: the first row names the columns; false: it does not; absent: it does when it holds no number and the second does, or when a key names a column"),
+    PARAM_JSON(struct csv, target, "null",
+               .help = "the target's column, a name or a number from 0, or a list of such for several values; the "
+                       "last when absent"),
+    PARAM_ENUM(struct csv, task, "auto", .choices = csv_task_names,
+               .help = "auto: one column with text or at most 50 different whole numbers is classification"),
+    PARAM_JSON(struct csv, header, "null",
+               .help = "true: the first row names the columns; false: it does not; absent: it does when it holds "
+                       "no number and the second does, or when a key names a column"),
     PARAM_JSON(struct csv, columns, "null", .help = "list of the columns' names, for a file without header"),
-    PARAM_JSON(struct csv, categorical, "[]", .help = "list of columns (names or numbers) that are categories though they look like numbers"),
+    PARAM_JSON(struct csv, categorical, "[]",
+               .help = "list of columns (names or numbers) that are categories though they look like numbers"),
     PARAM_JSON(struct csv, ignore, "[]", .help = "list of columns (names or numbers) that are left out"),
-    PARAM_STRING(struct csv, separator, null, .help = "one of , ; tab or space (any number of them); found in the first row when absent"),
-    PARAM_INT(struct csv, skip_lines, 0, .min = 0, .max = 1e9, .help = "lines of every file that are passed over first"),
-    PARAM_ENUM(struct csv, missing, "error", .choices = missing_rules, .help = "cells without value: an error; the training file's mean, of categories one of their own; or leave out the row"),
-    PARAM_STRING(struct csv, label_suffix, "", .help = "taken off the end of every class that has it, as the dot in the test file of adult"),
+    PARAM_STRING(struct csv, separator, null,
+                 .help = "one of , ; tab or space (any number of them); found in the first row when absent"),
+    PARAM_INT(struct csv, skip_lines, 0, .min = 0, .max = 1e9,
+              .help = "lines of every file that are passed over first"),
+    PARAM_ENUM(struct csv, missing, "error", .choices = missing_rules,
+               .help = "cells without value: an error; the training file's mean, of categories one of their own; "
+                       "or leave out the row"),
+    PARAM_STRING(struct csv, label_suffix, "",
+                 .help = "taken off the end of every class that has it, as the dot in the test file of adult"),
     PARAM_END
 };
 
@@ -222,7 +233,9 @@ static const char *const *name_features(const Encoder *encoder, const CsvFile *f
 static bool encode(const Encoder *encoder, const CsvFile *file, Dataset *dataset, Error *error)
 {
     if (encoder->width > ((int64_t)2 << 30) / (int64_t)sizeof(float) / file->rows)
-        return fail(error, "%s: %lld rows of %lld numbers (categories take one each) are more than 2 GB; name columns in ignore",
+        return fail(error,
+                    "%s: %lld rows of %lld numbers (categories take one each) are more than 2 GB; name columns in "
+                    "ignore",
                     file->path, (long long)file->rows, (long long)encoder->width);
     float *features = arena_alloc(dataset->arena, (size_t)(file->rows * encoder->width) * sizeof *features);
     for (int64_t i = 0; i < file->rows; i++) {
@@ -297,11 +310,11 @@ const DatasetDef dataset_csv = {
         .params = params,
         .size = sizeof(struct csv),
         .notes = "A column whose cells are numbers is one feature; one with text becomes a feature for each of its "
-                 "categories (one-hot), sorted, as they occur in the training file; a category that only the test file "
-                 "has gives zeros. Classes are sorted too, as numbers where all are. Cells are trimmed, empty lines are "
-                 "no rows. Without value are empty cells and, among numbers and targets, ?, NA, N/A, NaN, nan and null; text in at most "
-                 "one of 20 cells of a column of numbers is an error. Means and categories are those of the whole "
-                 "training file, before it is split.",
+                 "categories (one-hot), sorted, as they occur in the training file; a category that only the test "
+                 "file has gives zeros. Classes are sorted too, as numbers where all are. Cells are trimmed, empty "
+                 "lines are no rows. Without value are empty cells and, among numbers and targets, ?, NA, N/A, NaN, "
+                 "nan and null; text in at most one of 20 cells of a column of numbers is an error. Means and "
+                 "categories are those of the whole training file, before it is split.",
         .validate = validate,
     },
     .load = load,

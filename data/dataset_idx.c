@@ -1,4 +1,4 @@
-#include "core/base/file.h"
+#include "core/base/threads.h"
 #include "data/dataset_arrays.h"
 #include "data/idx.h"
 
@@ -10,12 +10,14 @@ struct idx {
 
 static const Param params[] = {
     DATASET_COMMON_ROWS(struct idx, "true"),
-    PARAM_PATH(struct idx, path, null, .help = "folder of the official files, train-images-idx3-ubyte and so on, plain or .gz"),
+    PARAM_PATH(struct idx, path, null,
+               .help = "folder of the official files, train-images-idx3-ubyte and so on, plain or .gz"),
     PARAM_PATH(struct idx, train_images, null, .help = "instead of path: the training images"),
     PARAM_PATH(struct idx, train_labels, null, .help = "instead of path: the training labels"),
     PARAM_PATH(struct idx, test_images, null, .help = "instead of path: the test images"),
     PARAM_PATH(struct idx, test_labels, null, .help = "instead of path: the test labels"),
-    PARAM_INT(struct idx, classes, null, .min = 1, .max = INT32_MAX, .help = "number of classes; the largest label + 1 when absent"),
+    PARAM_INT(struct idx, classes, null, .min = 1, .max = DATASET_MOST_CLASSES,
+              .help = "number of classes; the largest label + 1 when absent"),
     PARAM_END
 };
 
@@ -62,23 +64,43 @@ static bool find_files(const struct idx *idx, Arena *arena, const char *paths[4]
     return true;
 }
 
+/* Training and test files are unpacked side by side. */
+typedef struct Pairs {
+    const struct idx *idx;
+    const char *paths[4];
+    Dataset *datasets[2];
+    bool good[2];
+    Error errors[2];
+} Pairs;
+
+static void read_pairs(void *context, int64_t begin, int64_t end)
+{
+    Pairs *pairs = context;
+    for (int64_t i = begin; i < end; i++)
+        pairs->good[i] = read_pair(pairs->idx, pairs->paths[2 * i], pairs->paths[2 * i + 1], pairs->datasets[i],
+                                   &pairs->errors[i]);
+}
+
 static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *error)
 {
     (void)seed;
-    const char *paths[4];
-    if (!find_files(values, splits->arena, paths, error))
+    Pairs pairs = {.idx = values};
+    if (!find_files(values, splits->arena, pairs.paths, error))
         return false;
-    Dataset *train = data_splits_add(splits);
-    if (!read_pair(values, paths[0], paths[1], train, error))
-        return false;
-    splits->train = data_split_all(splits->arena, train);
-    if (!paths[2])
-        return true;
-    Dataset *test = data_splits_add(splits);
-    if (!read_pair(values, paths[2], paths[3], test, error))
-        return false;
-    dataset_share_classes(train, test);
-    splits->test = data_split_all(splits->arena, test);
+    int count = pairs.paths[2] ? 2 : 1;
+    for (int i = 0; i < count; i++)
+        pairs.datasets[i] = data_splits_add(splits);
+    parallel_for(count, 1, read_pairs, &pairs);
+    for (int i = 0; i < count; i++)
+        if (!pairs.good[i]) {
+            *error = pairs.errors[i];
+            return false;
+        }
+    splits->train = data_split_all(splits->arena, pairs.datasets[0]);
+    if (count == 2) {
+        dataset_share_classes(pairs.datasets[0], pairs.datasets[1]);
+        splits->test = data_split_all(splits->arena, pairs.datasets[1]);
+    }
     return true;
 }
 

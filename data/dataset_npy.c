@@ -14,8 +14,10 @@ static const Param params[] = {
     PARAM_REQUIRED(PATH, struct npy, y, .help = "NPY file of targets [N] or [N, K]"),
     PARAM_PATH(struct npy, test_x, null, .help = "features of the test split"),
     PARAM_PATH(struct npy, test_y, null, .help = "targets of the test split"),
-    PARAM_ENUM(struct npy, targets, "auto", .choices = target_reading_names, .help = "auto: integers are classes (0/1 in several columns labels), reals values"),
-    PARAM_INT(struct npy, classes, null, .min = 1, .max = INT32_MAX, .help = "number of classes; the largest target + 1 when absent"),
+    PARAM_ENUM(struct npy, targets, "auto", .choices = target_reading_names,
+               .help = "auto: integers are classes (0/1 in several columns labels), reals values"),
+    PARAM_INT(struct npy, classes, null, .min = 1, .max = DATASET_MOST_CLASSES,
+              .help = "number of classes; the largest target + 1 when absent"),
     PARAM_END
 };
 

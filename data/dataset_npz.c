@@ -11,9 +11,13 @@ struct npz {
 
 static const Param params[] = {
     DATASET_COMMON_ROWS(struct npz, "false"),
-    PARAM_REQUIRED(PATH, struct npz, path, .help = "NPZ file of the arrays x and y, and x_val, y_val, x_test, y_test where there are such splits"),
-    PARAM_ENUM(struct npz, targets, "auto", .choices = target_reading_names, .help = "auto: integers are classes (0/1 in several columns labels), reals values"),
-    PARAM_INT(struct npz, classes, null, .min = 1, .max = INT32_MAX, .help = "number of classes; the largest target + 1 when absent"),
+    PARAM_REQUIRED(PATH, struct npz, path,
+                   .help = "NPZ file of the arrays x and y, and x_val, y_val, x_test, y_test where there are such "
+                           "splits"),
+    PARAM_ENUM(struct npz, targets, "auto", .choices = target_reading_names,
+               .help = "auto: integers are classes (0/1 in several columns labels), reals values"),
+    PARAM_INT(struct npz, classes, null, .min = 1, .max = DATASET_MOST_CLASSES,
+              .help = "number of classes; the largest target + 1 when absent"),
     PARAM_END
 };
 

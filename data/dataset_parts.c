@@ -27,8 +27,13 @@ static bool load_part(const Instance *part, const char *name, uint64_t seed, Dat
     DataSplit *chosen = &own.train;
     if (own.val.count || own.test.count)
         chosen = strcmp(name, "val") == 0 ? &own.val : strcmp(name, "test") == 0 ? &own.test : &own.train;
-    if (chosen->count == 0) {
+    bool good = chosen->count > 0;
+    if (!good)
         fail(error, "data.%s: its data set divides itself and has no %s split", name, name);
+    if (good && chosen->dataset->tokenizer)
+        good = fail(error, "data.%s: each part would train a tokenizer of its own; %s has keys for val and test", name,
+                    part->component->name);
+    if (!good) {
         data_free(&own);
         return false;
     }
@@ -85,7 +90,7 @@ const DatasetDef dataset_parts = {
         .notes = "An object that has train, val or test and no \"type\" is read as parts. Of a data set that "
                  "divides itself a part takes the split of its name, of any other all samples. The train part's keys "
                  "normalize and standardize_targets hold for all parts: mean and deviation are those of the training "
-                 "samples. split and folds cut the train part.",
+                 "samples. split and folds cut the train part. Text, whose splits share a tokenizer, cannot be a part.",
         .validate = validate,
     },
     .load = load,

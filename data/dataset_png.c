@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +18,14 @@ static const Param params[] = {
     DATASET_COMMON_ROWS(struct png, "true"),
     PARAM_REQUIRED(PATH, struct png, path, .help = "folder with a folder of PNG files for each class"),
     PARAM_PATH(struct png, test_path, null, .help = "the same for the test split; its classes are among those of path"),
-    PARAM_INTS(struct png, size, "[]", .min = 1, .max = PNG_LARGEST_SIDE, .help = "height and width that every image must have; empty: those of the first"),
-    PARAM_INT(struct png, channels, null, .min = 1, .max = 3, .help = "1 (grey) or 3 (red, green, blue); those of the first image when absent"),
+    PARAM_INTS(struct png, size, "[]", .min = 1, .max = PNG_LARGEST_SIDE,
+               .help = "height and width that every image must have; empty: those of the first"),
+    PARAM_INT(struct png, channels, null, .min = 1, .max = 3,
+              .help = "1 (grey) or 3 (red, green, blue); those of the first image when absent"),
     PARAM_END
 };
 
 static const size_t pixel_limit = (size_t)2 << 30;
-enum { MOST_NAMES = 1 << 24 };
 
 static bool validate(const void *values, Error *error)
 {
@@ -62,17 +64,18 @@ static bool list_names(const char *folder, bool folders, Arena *arena, Names *na
     if (!stream)
         return fail_errno(error, "%s", folder);
     Arena *scratch = arena_new();
-    for (struct dirent *entry; (entry = readdir(stream)) != NULL && names->count < MOST_NAMES; arena_reset(scratch)) {
+    for (struct dirent *entry; errno = 0, (entry = readdir(stream)) != NULL; arena_reset(scratch)) {
         size_t length = strlen(entry->d_name);
         bool image = length > 4 && strcmp(entry->d_name + length - 4, ".png") == 0;
         if (entry->d_name[0] != '.' && (folders ? file_is_folder(path_join(scratch, folder, entry->d_name)) : image))
             add_name(names, arena, entry->d_name);
     }
+    bool good = errno == 0 || fail_errno(error, "%s: cannot list", folder);
     arena_free(scratch);
     closedir(stream);
-    if (names->count)
+    if (good && names->count)
         qsort(names->items, (size_t)names->count, sizeof *names->items, compare_names);
-    return true;
+    return good;
 }
 
 /* Images are appended to one growing block. */
@@ -111,8 +114,9 @@ static bool add_image(const struct png *self, const char *path, int32_t label, I
         images->width = self->size.count ? self->size.items[1] : image.width;
     }
     if (good && (image.height != images->height || image.width != images->width))
-        good = fail(error, "%s: %lld x %lld pixels (height x width), expected %lld x %lld", path, (long long)image.height,
-                    (long long)image.width, (long long)images->height, (long long)images->width);
+        good = fail(error, "%s: %lld x %lld pixels (height x width), expected %lld x %lld", path,
+                    (long long)image.height, (long long)image.width, (long long)images->height,
+                    (long long)images->width);
     good = good && append(images, &image, label, path, error);
     arena_free(scratch);
     return good;
@@ -139,13 +143,13 @@ static int32_t find_class(const Dataset *classes, const char *name)
 }
 
 /* The folder's own names are the classes, unless they are `known` (a data set's). */
-static bool read_folder(const struct png *self, const char *path, const Dataset *known, Dataset *dataset, Images *images,
-                        Error *error)
+static bool read_folder(const struct png *self, const char *path, const Dataset *known, Dataset *dataset,
+                        Images *images, Error *error)
 {
     Names folders;
-    if (!list_names(path, true, dataset->arena, &folders, error))
-        return false;
-    bool good = folders.count > 0 || fail(error, "%s: no folders in it; there must be one for each class", path);
+    bool good = list_names(path, true, dataset->arena, &folders, error);
+    if (good && folders.count == 0)
+        good = fail(error, "%s: no folders in it; there must be one for each class", path);
     dataset->classes = known ? known->classes : folders.count;
     dataset->class_names = copy_names(dataset->arena, known ? known->class_names : (const char *const *)folders.items,
                                       dataset->classes);

@@ -60,7 +60,11 @@ bool idx_parse(const char *name, const unsigned char *bytes, size_t size, Arena 
 
 bool idx_read(const char *path, Arena *arena, Array *array, Error *error)
 {
+    Arena *scratch = arena_new(); /* the file's bytes go when the elements are read */
     unsigned char *bytes;
     size_t size;
-    return file_read(path, idx_limit, arena, &bytes, &size, error) && idx_parse(path, bytes, size, arena, array, error);
+    bool good = file_read(path, idx_limit, scratch, &bytes, &size, error) &&
+                idx_parse(path, bytes, size, arena, array, error);
+    arena_free(scratch);
+    return good;
 }

@@ -173,9 +173,13 @@ bool npy_parse(const char *name, const unsigned char *bytes, size_t size, Arena 
 
 bool npy_read(const char *path, Arena *arena, Array *array, Error *error)
 {
+    Arena *scratch = arena_new(); /* the file's bytes go when the elements are read */
     unsigned char *bytes;
     size_t size;
-    return file_read(path, npy_limit, arena, &bytes, &size, error) && npy_parse(path, bytes, size, arena, array, error);
+    bool good = file_read(path, npy_limit, scratch, &bytes, &size, error) &&
+                npy_parse(path, bytes, size, arena, array, error);
+    arena_free(scratch);
+    return good;
 }
 
 size_t npy_header(const Array *array, unsigned char header[NPY_HEADER_BYTES])

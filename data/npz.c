@@ -13,7 +13,7 @@ static const uint32_t local_signature = 0x04034b50, central_signature = 0x02014b
 static const size_t npz_limit = (size_t)2 << 30;
 
 /* Deflate packs at most 258 bytes into 2 bits, 1032 to 1. */
-enum { HIGHEST_RATIO = 1032 };
+enum { HIGHEST_RATIO = 1032, MOST_MEMBERS = 4096 };
 
 static size_t word16(const unsigned char *bytes)
 {
@@ -59,7 +59,8 @@ static bool check_local(const Npz *npz, const unsigned char *central, size_t dir
 }
 
 /* One record of the directory; members with other names than *.npy are not kept. */
-static bool read_member(Npz *npz, const unsigned char *central, size_t directory, size_t *total, Arena *arena, Error *error)
+static bool read_member(Npz *npz, const unsigned char *central, size_t directory, size_t *total, Arena *arena,
+                        Error *error)
 {
     size_t name_length = word16(central + 28), at = (size_t)(central - npz->bytes);
     const char *name = (const char *)central + CENTRAL_BYTES;
@@ -76,10 +77,11 @@ static bool read_member(Npz *npz, const unsigned char *central, size_t directory
     if (word16(central + 8) & 1)
         return fail(error, "%s: member \"%s\" is encrypted (byte %zu)", npz->path, text, at);
     if (entry.method != 0 && entry.method != 8)
-        return fail(error, "%s: member \"%s\": ZIP method %d at byte %zu, stored (0) and deflated (8) are read", npz->path,
-                    text, entry.method, at + 10);
+        return fail(error, "%s: member \"%s\": ZIP method %d at byte %zu, stored (0) and deflated (8) are read",
+                    npz->path, text, entry.method, at + 10);
     if (entry.size > npz_limit - *total)
-        return fail(error, "%s: the arrays up to \"%s\" (byte %zu) have more than %zu bytes", npz->path, text, at, npz_limit);
+        return fail(error, "%s: the arrays up to \"%s\" (byte %zu) have more than %zu bytes", npz->path, text, at,
+                    npz_limit);
     if (entry.method == 0 ? entry.packed != entry.size : entry.size / HIGHEST_RATIO > entry.packed)
         return fail(error, "%s: member \"%s\": %zu bytes cannot hold %zu (byte %zu)", npz->path, text, entry.packed,
                     entry.size, at + 20);
@@ -101,9 +103,12 @@ bool npz_parse(const char *name, const unsigned char *bytes, size_t size, Arena 
     if (word16(bytes + end + 4) || word16(bytes + end + 6) || word16(bytes + end + 8) != members)
         return fail(error, "%s: an archive in several parts (byte %zu)", name, end + 4);
     if (start > end || end - start != length)
-        return fail(error, "%s: ZIP64, or damaged: the directory from byte %zu on does not end at byte %zu", name, start, end);
+        return fail(error, "%s: ZIP64, or damaged: the directory from byte %zu on does not end at byte %zu", name,
+                    start, end);
     if (members > length / CENTRAL_BYTES)
         return fail(error, "%s: %zu members in a directory of %zu bytes (byte %zu)", name, members, length, end + 10);
+    if (members > MOST_MEMBERS)
+        return fail(error, "%s: %zu members (byte %zu), at most %d are read", name, members, end + 10, MOST_MEMBERS);
     *npz = (Npz){.path = name, .bytes = bytes, .entries = arena_alloc(arena, members * sizeof(NpzEntry))};
     size_t at = start, total = 0;
     for (size_t i = 0; i < members; i++) {
@@ -174,7 +179,8 @@ bool npz_array(const Npz *npz, const NpzEntry *entry, Arena *arena, Array *array
         bytes = unpacked;
     }
     if (good && crc32_z(0, bytes, entry->size) != entry->crc)
-        good = fail(error, "%s: member \"%s\": wrong CRC of the bytes from %zu on", npz->path, entry->name, entry->offset);
+        good = fail(error, "%s: member \"%s\": wrong CRC of the bytes from %zu on", npz->path, entry->name,
+                    entry->offset);
     if (good) {
         const char *name = arena_format(scratch, "%s: member \"%s\"", npz->path, entry->name);
         good = npy_parse(name, bytes, entry->size, arena, array, error);

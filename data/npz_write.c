@@ -67,7 +67,8 @@ static size_t write_directory_record(FILE *stream, const char *name, const Membe
     put(&record, 0x02014b50, 4);
     put(&record, 20, 2);
     put_common(&record, member, strlen(name));
-    put(&record, 0, 2 + 2 + 2 + 4); /* comment, disk, attributes */
+    put(&record, 0, 2 + 2 + 2); /* comment, disk, attributes of two kinds */
+    put(&record, 0, 4);
     put(&record, member->offset, 4);
     write_name(stream, &record, name);
     return record.length + strlen(name) + 4;
@@ -92,7 +93,8 @@ bool npz_write(const char *path, int64_t count, const char *const *names, const 
     assert(count >= 0 && count < 65535);
     size_t total = 0;
     for (int64_t i = 0; i < count; i++)
-        total += NPY_HEADER_BYTES + 128 + 2 * strlen(names[i]) + (size_t)arrays[i].count * array_type_size(arrays[i].type);
+        total +=
+            NPY_HEADER_BYTES + 128 + 2 * strlen(names[i]) + (size_t)arrays[i].count * array_type_size(arrays[i].type);
     if (total > limit)
         return fail(error, "%s: %zu bytes, an NPZ file is written up to %zu", path, total, limit);
     OutputFile output;

@@ -5,8 +5,7 @@
 #include "core/base/file.h"
 #include "data/png_image.h"
 
-static const size_t file_limit = (size_t)512 << 20, chunk_limit = 8 << 20;
-enum { MOST_CHUNKS = 1000 };
+static const size_t file_limit = (size_t)512 << 20;
 
 /* Everything that must survive libpng's longjmp lies here, not in variables of the function it returns to. */
 typedef struct Reader {
@@ -92,8 +91,7 @@ static void read_rows(Reader *reader)
     png_structp png = reader->png;
     png_set_read_fn(png, reader, give_bytes);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* check_size has the limits, and says them */
-    png_set_chunk_malloc_max(png, chunk_limit);
-    png_set_chunk_cache_max(png, MOST_CHUNKS);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* only what pixels are made of */
     png_read_info(png, reader->info);
     reader->width = png_get_image_width(png, reader->info);
     reader->height = png_get_image_height(png, reader->info);
@@ -114,7 +112,8 @@ static void read_rows(Reader *reader)
 static bool decode(Reader *reader)
 {
     reader->error->message[0] = '\0';
-    reader->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning, NULL, allocate, release);
+    reader->png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning, NULL, allocate, release);
     if (!reader->png)
         return fail(reader->error, "%s: libpng does not start", reader->name);
     bool good;

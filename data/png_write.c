@@ -79,7 +79,8 @@ bool png_image_write(const char *path, const PngImage *image, Error *error)
     Writer writer = {.image = image, .path = path, .error = error};
     if (!output_open(&writer.output, path, error))
         return false;
-    writer.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &writer, on_error, on_warning, NULL, allocate, release);
+    writer.png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &writer, on_error, on_warning, NULL, allocate, release);
     if (!writer.png) {
         output_abandon(&writer.output);
         return fail(error, "%s: libpng does not start", path);

@@ -151,6 +151,8 @@ bool split_divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, 
     if (keys->stratified && !needs_classes(splits, "stratified", error))
         return false;
     if (keys->folds) {
+        if (splits->train.dataset->target_kind == TARGET_TOKENS)
+            return fail(error, "data.folds: windows of text overlap; give split, which cuts them in order");
         if (splits->test.count)
             return fail(error, "data.folds: the data set has a test split of its own; remove the key");
         if (splits->train.count < keys->folds)
@@ -161,7 +163,7 @@ bool split_divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, 
     if (keys->split.count == 0)
         return true;
     bool divided = splits->val.count || splits->test.count;
-    if (divided && splits->train.dataset->target_kind == TARGET_TOKENS && !keys->folds)
+    if (divided && splits->train.dataset->target_kind == TARGET_TOKENS)
         return true;
     if (keys->split.count == 3 && divided)
         return fail(error, "data.split: three shares, but there is a %s split already; "

@@ -1,7 +1,6 @@
 /* Cross-entropy of hard or soft targets, with label smoothing (Szegedy et al. 2016), class weights, and
    an index that is ignored. */
-#include "core/tensor/operations.h"
-#include "losses/loss.h"
+#include "losses/shared.h"
 
 struct ce { double label_smoothing; FloatList class_weights; int64_t ignore_index; };
 
@@ -14,18 +13,12 @@ static const Param params[] = {
 
 static bool check(const void *values, const LossInput *in, Error *error)
 {
-    const struct ce *self = values;
-    int64_t classes = in->logits->shape[in->logits->rank - 1];
-    if (self->class_weights.count && self->class_weights.count != classes)
-        return fail_usage(error, "class_weights: %lld weights for %lld classes", (long long)self->class_weights.count, (long long)classes);
-    if (loss_targets_are_soft(in))
-        return true;
-    for (int64_t i = 0; i < in->targets->count; i++) {
-        int64_t target = tensor_i32(in->targets)[i];
-        if (target != self->ignore_index && (target < 0 || target >= classes))
-            return fail(error, "targets: %lld at row %lld is outside 0..%lld", (long long)target, (long long)i, (long long)classes - 1);
-    }
-    return true;
+    return loss_check_per_class("class_weights", ((const struct ce *)values)->class_weights, true, in, error);
+}
+
+static int64_t ignore_index(const void *values)
+{
+    return ((const struct ce *)values)->ignore_index;
 }
 
 /* Ignored rows become -1, which the operations leave out. */
@@ -56,7 +49,7 @@ static Tensor *weights(const void *values, const LossInput *in)
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct ce *self = values;
-    int64_t classes = in->logits->shape[in->logits->rank - 1];
+    int64_t classes = loss_columns(in);
     double smoothing = self->label_smoothing;
     bool soft = loss_targets_are_soft(in);
     if (!soft && smoothing == 0)
@@ -75,11 +68,17 @@ static Tensor *forward(const void *values, const LossInput *in)
     return t_neg(t_sum(t_mul(targets, log_p), -1, false));
 }
 
+static const char *const examples[] = {
+    "\"ce\"", "{\"type\": \"ce\", \"label_smoothing\": 0.1}",
+    "{\"type\": \"ce\", \"class_weights\": [1, 2, 0.5], \"ignore_index\": 1}", NULL};
+
 const LossDef loss_ce = {
     .component = {.name = "ce", .summary = "cross-entropy", .params = params, .size = sizeof(struct ce),
+                  .source = "Cox 1958; label smoothing: arXiv:1512.00567",
                   .formula = "-sum_k t_k log softmax(z)_k",
                   .notes = "With label smoothing s, t becomes (1-s) t + s/C. For hard targets the class weight of the target "
                            "joins the sample weight in the mean; for soft targets each class's term is multiplied."},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER,
-    .forward = forward, .weights = weights, .check = check,
+    .forward = forward, .weights = weights, .check = check, .ignore_index = ignore_index,
+    .examples = examples,
 };

@@ -25,93 +25,152 @@ Tensor *loss_extra(const LossInput *in, const char *name)
     return NULL;
 }
 
-bool loss_targets_are_soft(const LossInput *in)
+const char *loss_property_name(int property)
 {
-    return in->targets->type != ARRAY_I32;
+    switch (property) {
+    case LOSS_BOUNDED: return "bounded";
+    case LOSS_SYMMETRIC: return "symmetric";
+    case LOSS_TRANSLATION_INVARIANT: return "translation invariant";
+    case LOSS_PROPER: return "proper";
+    default: return NULL;
+    }
 }
 
-Tensor *loss_soft_targets(const LossInput *in)
+bool loss_takes_extra(const LossDef *def, const char *name)
 {
-    if (loss_targets_are_soft(in))
-        return in->targets;
-    return t_one_hot(in->targets, in->logits->shape[in->logits->rank - 1], in->logits->type);
-}
-
-Tensor *loss_constants(const Tensor *like, FloatList values)
-{
-    Tensor *constants = t_new(like->type, SHAPE(values.count));
-    for (int64_t i = 0; i < values.count; i++)
-        tensor_set(constants, i, values.items[i]);
-    return constants;
+    for (const char *const *known = def->extras; known && *known; known++) {
+        size_t length = strcspn(*known, "?");
+        if (strncmp(*known, name, length) == 0 && strlen(name) == length)
+            return true;
+    }
+    return false;
 }
 
 static bool check_extras(const LossDef *def, const LossInput *in, Error *error)
 {
-    for (const char *const *name = def->extras; name && *name; name++) {
-        size_t length = strlen(*name);
-        if ((*name)[length - 1] != '?' && !loss_extra(in, *name))
+    for (const char *const *name = def->extras; name && *name; name++)
+        if (!strchr(*name, '?') && !loss_extra(in, *name))
             return fail_usage(error, "%s needs the extra \"%s\"", def->component.name, *name);
-    }
-    for (int i = 0; i < in->extra_count; i++) {
-        bool known = false;
-        for (const char *const *name = def->extras; name && *name; name++)
-            known |= strncmp(*name, in->extras[i].name, strcspn(*name, "?")) == 0 && strlen(in->extras[i].name) == strcspn(*name, "?");
-        if (!known)
+    for (int i = 0; i < in->extra_count; i++)
+        if (!def->any_extras && !loss_takes_extra(def, in->extras[i].name))
             return fail_usage(error, "%s takes no extra \"%s\"", def->component.name, in->extras[i].name);
+    return true;
+}
+
+static bool check_logits(const LossDef *def, const Tensor *logits, Error *error)
+{
+    int least = def->least_rank ? def->least_rank : 2, most = def->most_rank ? def->most_rank : 2;
+    if (logits->rank < least || logits->rank > most) {
+        if (least == most)
+            return fail(error, "logits: %s needs %d axes, here are %d", def->component.name, least, logits->rank);
+        return fail(error, "logits: %s needs %d to %d axes, here are %d", def->component.name, least, most, logits->rank);
+    }
+    if (logits->count == 0)
+        return fail(error, "logits: there are no elements");
+    int64_t columns = logits->shape[logits->rank - 1];
+    if (columns < def->least_columns)
+        return fail(error, "logits: %s needs at least %lld columns, here are %lld", def->component.name,
+                    (long long)def->least_columns, (long long)columns);
+    return true;
+}
+
+static bool check_classes(const Instance *loss, const LossInput *in, Error *error)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    const Tensor *targets = in->targets, *logits = in->logits;
+    if (targets->rank != logits->rank - 1)
+        return fail(error, "targets: classes have one axis less than the logits");
+    int64_t ignored = def->ignore_index ? def->ignore_index(loss->values) : PARAM_UNSET;
+    int64_t classes = logits->shape[logits->rank - 1] + def->unnamed_classes;
+    for (int64_t i = 0; !def->own_classes && i < targets->count; i++) {
+        int64_t target = tensor_i32(targets)[i];
+        if ((target < 0 || target >= classes) && target != ignored)
+            return fail(error, "targets: %lld at row %lld is outside 0..%lld", (long long)target, (long long)i,
+                        (long long)classes - 1);
     }
     return true;
 }
 
-/* Classes outside 0..C-1 are left to `check` and `weights`: some losses ignore an index. */
-static bool check_targets(const LossDef *def, const LossInput *in, Error *error)
+/* Probabilities are checked to sum to 1 up to the rounding of half precision. */
+static bool check_shares(LossTargets kind, const LossInput *in, Error *error)
 {
-    const Tensor *targets = in->targets, *logits = in->logits;
+    const Tensor *targets = in->targets;
+    int64_t columns = targets->shape[targets->rank - 1];
+    for (int64_t row = 0; row < targets->count / columns; row++) {
+        double sum = 0;
+        for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
+            double t = tensor_value(targets, i);
+            if (!(t >= 0 && t <= 1))
+                return fail(error, "targets: %g at row %lld is not within 0..1", t, (long long)row);
+            sum += t;
+        }
+        if (kind != LOSS_LABELS && fabs(sum - 1) > 1e-3)
+            return fail(error, "targets: the probabilities of row %lld sum to %g", (long long)row, sum);
+    }
+    return true;
+}
+
+static bool check_targets(const Instance *loss, const LossInput *in, Error *error)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    const Tensor *targets = in->targets;
     LossTargets kind = def->targets;
     if (kind == LOSS_NO_TARGETS)
         return true;
     if (!targets)
         return fail_usage(error, "%s needs targets (%s)", def->component.name, target_names[kind]);
     bool integers = targets->type == ARRAY_I32;
-    bool wants_integers = kind == LOSS_CLASSES || kind == LOSS_IDS || kind == LOSS_TOKENS;
-    if (wants_integers && !integers)
-        return fail(error, "%s needs integer targets (%s)", def->component.name, target_names[kind]);
+    if ((kind == LOSS_CLASSES || kind == LOSS_IDS || kind == LOSS_TOKENS) && !integers)
+        return fail(error, "targets: %s needs integers (%s)", def->component.name, target_names[kind]);
     if ((kind == LOSS_SOFT || kind == LOSS_LABELS || kind == LOSS_VALUES) && integers)
-        return fail(error, "%s needs targets of real numbers (%s)", def->component.name, target_names[kind]);
-    if (targets->rank < 1 || targets->shape[0] != logits->shape[0])
-        return fail(error, "targets: %lld rows for %lld rows of logits", (long long)targets->shape[0], (long long)logits->shape[0]);
-    bool soft = kind == LOSS_SOFT || kind == LOSS_LABELS || (kind == LOSS_CLASSES_OR_SOFT && !integers);
-    if (soft && !tensor_same_shape(targets, logits))
-        return fail(error, "targets: %s [N, C] must have the shape of the logits", target_names[kind]);
-    if ((kind == LOSS_CLASSES || (kind == LOSS_CLASSES_OR_SOFT && integers)) && targets->rank != logits->rank - 1)
-        return fail(error, "targets: classes have one axis less than the logits");
-    for (int64_t i = 0; soft && i < targets->count; i++) {
-        double t = tensor_value(targets, i);
-        if (!(t >= 0 && t <= 1))
-            return fail(error, "targets: %g at row %lld is not within 0..1", t, (long long)(i / targets->shape[targets->rank - 1]));
-    }
+        return fail(error, "targets: %s needs real numbers (%s)", def->component.name, target_names[kind]);
+    if (targets->rank < 1 || targets->shape[0] != in->logits->shape[0])
+        return fail(error, "targets: %lld rows for %lld rows of logits", (long long)(targets->rank ? targets->shape[0] : 0),
+                    (long long)in->logits->shape[0]);
+    if (kind == LOSS_CLASSES || (kind == LOSS_CLASSES_OR_SOFT && integers))
+        return check_classes(loss, in, error);
+    if (kind == LOSS_IDS && targets->rank != 1)
+        return fail(error, "targets: ids have one axis, here are %d", targets->rank);
+    for (int64_t i = 0; kind == LOSS_VALUES && i < targets->count; i++)
+        if (!isfinite(tensor_value(targets, i)))
+            return fail(error, "targets: row %lld is not finite", (long long)(i / (targets->count / targets->shape[0])));
+    if (integers || kind == LOSS_VALUES)
+        return true;
+    if (!tensor_same_shape(targets, in->logits))
+        return fail(error, "targets: %s must have the shape of the logits", target_names[kind]);
+    return check_shares(kind, in, error);
+}
+
+static bool check_weights(const LossDef *def, const LossInput *in, Error *error)
+{
+    const Tensor *weights = in->weights;
+    if (!weights)
+        return true;
+    if (def->whole_batch)
+        return fail_usage(error, "%s takes no weights: it is one value of the whole batch", def->component.name);
+    if (weights->rank != 1 || weights->shape[0] != in->logits->shape[0])
+        return fail(error, "weights: expected [%lld], one a row of the logits", (long long)in->logits->shape[0]);
+    for (int64_t i = 0; i < weights->count; i++)
+        if (!(tensor_value(weights, i) >= 0 && isfinite(tensor_value(weights, i))))
+            return fail(error, "weights: %g at row %lld is not a finite number >= 0", tensor_value(weights, i), (long long)i);
     return true;
 }
 
 bool loss_check(const Instance *loss, const LossInput *in, Error *error)
 {
     const LossDef *def = (const LossDef *)loss->component;
-    if (!check_extras(def, in, error) || !check_targets(def, in, error))
-        return false;
-    if (in->weights && (in->weights->rank != 1 || in->weights->shape[0] != in->logits->shape[0]))
-        return fail(error, "weights: expected [%lld], one a row of the logits", (long long)in->logits->shape[0]);
-    for (int64_t i = 0; in->weights && i < in->weights->count; i++)
-        if (!(tensor_value(in->weights, i) >= 0 && isfinite(tensor_value(in->weights, i))))
-            return fail(error, "weights: %g at row %lld is not a finite number >= 0", tensor_value(in->weights, i), (long long)i);
-    return !def->check || def->check(loss->values, in, error);
+    return check_extras(def, in, error) && check_logits(def, in->logits, error) && check_targets(loss, in, error) &&
+           check_weights(def, in, error) && (!def->check || def->check(loss->values, in, error));
 }
 
-static Tensor *weighted_mean(Tensor *per_sample, Tensor *weights)
+/* sum(w l) / sum(w), or only the sum; 0 where every weight is 0. */
+static Tensor *weighted(Tensor *per_sample, Tensor *weights, bool sums)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < weights->count; i++)
-        sum += tensor_value(weights, i);
-    Tensor *total = t_sum(t_mul(per_sample, weights), ALL_AXES, false);
-    return t_scale(total, sum > 0 ? 1 / sum : 0);
+    double total = weights ? 0 : (double)per_sample->count;
+    for (int64_t i = 0; weights && i < weights->count; i++)
+        total += tensor_value(weights, i);
+    Tensor *sum = t_sum(weights ? t_mul(per_sample, weights) : per_sample, ALL_AXES, false);
+    return sums ? sum : t_scale(sum, total > 0 ? 1 / total : 0);
 }
 
 LossResult loss_evaluate(const Instance *loss, const LossInput *in)
@@ -126,10 +185,5 @@ LossResult loss_evaluate(const Instance *loss, const LossInput *in)
         weights = t_mul(weights, in->weights);
     else if (in->weights)
         weights = in->weights;
-    Tensor *mean;
-    if (weights)
-        mean = weighted_mean(value, weights);
-    else
-        mean = value->count ? t_mean(value, ALL_AXES, false) : t_sum(value, ALL_AXES, false);
-    return (LossResult){mean, value};
+    return (LossResult){weighted(value, weights, def->sums && def->sums(loss->values)), value};
 }

@@ -25,12 +25,13 @@ typedef enum LossTargets {
     LOSS_TOKENS                 /* I32 [N, T] */
 } LossTargets;
 
-/* What the definition claims; each claim is tested. */
+/* What the definition claims, with default parameters; each claim is tested. */
 enum {
     LOSS_BOUNDED = 1,                   /* finite supremum over the logits */
     LOSS_SYMMETRIC = 2,                 /* the sum over all targets does not depend on the logits */
     LOSS_TRANSLATION_INVARIANT = 4,     /* adding a constant to a row of logits changes nothing */
-    LOSS_PROPER = 8                     /* the expected loss is least at softmax = the true probabilities */
+    LOSS_PROPER = 8,                    /* the expected loss is least at softmax = the true probabilities */
+    LOSS_DETACHED = 16                  /* no claim: the gradient leaves a path out that the value takes */
 };
 
 typedef struct LossExtra { const char *name; Tensor *value; } LossExtra;
@@ -52,15 +53,27 @@ typedef struct LossDef {
     Component component;
     LossTargets targets;
     const char *const *extras;  /* names of further inputs, NULL-terminated; a name ending in '?' is optional */
+    bool any_extras;            /* `check` looks after them */
     bool whole_batch;           /* forward returns one value of rank 0, not one a sample */
     int properties;
-    int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample; NULL: none */
+    int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
+    int64_t least_columns;      /* size of the logits' last axis */
+    bool own_classes;           /* `check` knows how many classes there are */
+    int64_t unnamed_classes;    /* classes without a column of logits: 1 where the columns are thresholds between them */
+    int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
        (whose forward is 0). NULL, or a result of NULL: nothing. */
     Tensor *(*weights)(const void *self, const LossInput *in);
-    /* What shapes and values of the inputs cannot be; exit 1. NULL: the kinds say it all. */
+    bool (*sums)(const void *self);             /* true: the loss is the weighted sum, not the mean; NULL: never */
+    int64_t (*ignore_index)(const void *self);  /* a target outside the classes that is allowed; NULL, PARAM_UNSET: none */
+    /* What shapes and values of the inputs cannot be. A message about an input begins with its name
+       ("targets: ..."). NULL: the kinds say it all. */
     bool (*check)(const void *self, const LossInput *in, Error *error);
+    /* Specs that the page shows and the tests run, NULL-terminated; NULL: the bare name. */
+    const char *const *examples;
+    /* For the tests: puts inputs of special shapes where loss_sample made the usual ones. NULL: those do. */
+    void (*sample)(const void *self, Random *random, LossInput *in);
 } LossDef;
 
 typedef struct LossResult {
@@ -68,17 +81,20 @@ typedef struct LossResult {
     Tensor *per_sample;         /* [N]; NULL for whole_batch */
 } LossResult;
 
-/* Checks shapes, kinds and ranges of the inputs against the definition (exit 1, no place named). */
+/* Checks shapes, kinds and ranges of the inputs against the definition. Messages begin with the name of the
+   input, or with the loss's; exit 1 for what is in an array, 2 for an input that is missing or too many. */
 bool loss_check(const Instance *loss, const LossInput *in, Error *error);
 /* Inputs are as loss_check wants them. */
 LossResult loss_evaluate(const Instance *loss, const LossInput *in);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
+bool loss_takes_extra(const LossDef *def, const char *name);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */
+/* "bounded", ... of the bit, or NULL where it is no claim. */
+const char *loss_property_name(int property);
 
-/* For losses that take classes or probabilities: [N, C] probabilities of the logits' type. */
-Tensor *loss_soft_targets(const LossInput *in);
-bool loss_targets_are_soft(const LossInput *in);
-/* A constant [count] of the type of `like`. */
-Tensor *loss_constants(const Tensor *like, FloatList values);
+/* Random inputs of the declared kinds, F64, in the tape's arena: 5 samples, 3 columns. For tests. */
+LossInput loss_sample(const Instance *loss, Random *random);
+/* In the tape's arena; replaces an extra of that name. */
+void loss_set_extra(LossInput *in, const char *name, Tensor *value);
 
 #endif

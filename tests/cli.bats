@@ -18,6 +18,11 @@
     done
 }
 
+@test "options have short forms" {
+    [ "$("$XENT" calibrate -h)" = "$("$XENT" help calibrate)" ]
+    [[ "$("$XENT" help calibrate)" == *"--output DIR "*"(also -o)"* ]]
+}
+
 @test "every bad command line gives one line on standard error and exit 2" {
     while IFS= read -r words; do
         run bash -c "\"$XENT\" $words 2>&1 >/dev/null"
@@ -37,6 +42,11 @@ version --threads -1
 version --threads 1x
 version --threads 99999999999999999999
 version -x
+version -hh
+version -o x
+calibrate -o
+calibrate -o a --output b
+calibrate -oa
 help nothing
 help a b
 list nothing

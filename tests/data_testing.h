@@ -115,7 +115,8 @@ static inline void assert_sample(const DataSplit *split, int64_t at, const float
     dataset_sample(split->dataset, split->order[at], sample);
     for (int64_t i = 0; i < size; i++)
         if (sample[i] != expected[i])
-            fail_msg("sample %lld, element %lld: %g, expected %g", (long long)at, (long long)i, (double)sample[i], (double)expected[i]);
+            fail_msg("sample %lld, element %lld: %g, expected %g", (long long)at, (long long)i, (double)sample[i],
+                     (double)expected[i]);
 }
 
 #endif

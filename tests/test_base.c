@@ -188,6 +188,38 @@ static void test_base_file__gzip_is_recognised_and_damage_is_named(void **state)
     arena_free(arena);
 }
 
+/* Two members, and a last size that is announced wrongly, small and large. */
+static void test_base_file__gzip_members_and_false_sizes(void **state)
+{
+    (void)state;
+    Error error;
+    Arena *arena = arena_new();
+    unsigned char *data, packed[256];
+    size_t size;
+    Temporary temporary;
+    temporary_make(&temporary, "b");
+    for (int member = 0; member < 2; member++) {
+        gzFile stream = gzopen(temporary.file, "ab");
+        gzwrite(stream, member ? "second" : "first ", 6);
+        gzclose(stream);
+    }
+    assert_true(file_read(temporary.file, 1 << 20, arena, &data, &size, &error));
+    assert_int_equal(size, 12);
+    assert_memory_equal(data, "first second", 13);
+    FILE *raw = fopen(temporary.file, "rb");
+    size_t packed_size = fread(packed, 1, sizeof packed, raw);
+    fclose(raw);
+    for (int value = 0; value < 256; value += 5) {
+        packed[packed_size - 4] = packed[packed_size / 2 - 4] = (unsigned char)value;
+        assert_true(file_write(temporary.file, packed, packed_size, &error));
+        assert_false(file_read(temporary.file, 1 << 20, arena, &data, &size, &error));
+        assert_true(file_write(temporary.file, packed, packed_size / 2, &error));
+        assert_false(file_read(temporary.file, 1 << 20, arena, &data, &size, &error));
+    }
+    temporary_drop(&temporary);
+    arena_free(arena);
+}
+
 static void test_base_file__only_regular_files_are_read(void **state)
 {
     (void)state;
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_base_threads__same_bits_for_any_number),
         cmocka_unit_test(test_base_file__write_is_atomic_and_reads_back),
         cmocka_unit_test(test_base_file__gzip_is_recognised_and_damage_is_named),
+        cmocka_unit_test(test_base_file__gzip_members_and_false_sizes),
         cmocka_unit_test(test_base_file__only_regular_files_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

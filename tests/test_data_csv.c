@@ -95,8 +95,8 @@ static void test_data_csv__spaces_and_skipped_lines_leave_the_cells(void **state
     Arena *arena = arena_new();
     CsvTable table;
     Error error;
-    assert_true(parse("skip \"this\n  a bc \"d  e\"  \n\nf g  h", &(CsvOptions){.separator = ' ', .skip_blank = true, .skip_lines = 1},
-                      arena, &table, &error));
+    assert_true(parse("skip \"this\n  a bc \"d  e\"  \n\nf g  h",
+                      &(CsvOptions){.separator = ' ', .skip_blank = true, .skip_lines = 1}, arena, &table, &error));
     static const char *const cells[] = {"a", "bc", "d  e", "f", "g", "h"};
     assert_int_equal(table.rows, 2);
     for (int i = 0; i < 6; i++)

@@ -8,6 +8,7 @@
 #include "core/base/random.h"
 #include "core/base/threads.h"
 #include "data/dataset.h"
+#include "data/parts.h"
 
 struct made {
     DatasetCommon common;
@@ -47,7 +48,8 @@ static void make_features(const struct made *made, Dataset *dataset, int64_t shi
     Random random = random_start(5, "test", (uint32_t)shift);
     for (int64_t i = 0; i < dataset->count * size; i++) {
         int64_t k = dataset->rank < 3 ? i % EXTENT : i % size / (size / EXTENT);
-        reals[i] = (float)((k == EXTENT - 1 ? 0 : (double)(k + 1) * random_normal(&random)) + 10 * (double)k + (double)shift);
+        reals[i] = (float)((k == EXTENT - 1 ? 0 : (double)(k + 1) * random_normal(&random)) + 10 * (double)k +
+                           (double)shift);
         bytes[i] = (uint8_t)(k == EXTENT - 1 ? 9 : random_below(&random, 50 + 100 * k) + shift);
     }
     dataset->features = made->bytes ? (const void *)bytes : reals;
@@ -60,6 +62,7 @@ static DataSplit make_split(const struct made *made, DataSplits *splits, int64_t
     make_features(made, dataset, shift);
     dataset->target_kind = made->tokens ? TARGET_TOKENS : made->regression ? TARGET_VALUES : TARGET_CLASS;
     dataset->classes = made->regression ? 2 : CLASSES;
+    dataset->tokenizer = made->tokens ? (const struct Tokenizer *)(const void *)made : NULL;
     dataset->labels = arena_alloc(dataset->arena, (size_t)count * sizeof *dataset->labels);
     dataset->values = arena_alloc(dataset->arena, (size_t)count * 2 * sizeof *dataset->values);
     for (int64_t i = 0; i < count; i++) {
@@ -83,7 +86,8 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     return true;
 }
 
-static const DatasetDef made_definition = {.component = {.name = "made", .params = params, .size = sizeof(struct made)}, .load = load};
+static const DatasetDef made_definition = {
+    .component = {.name = "made", .params = params, .size = sizeof(struct made)}, .load = load};
 
 static Error error;
 
@@ -167,7 +171,8 @@ static void test_data_dataset__splits_partition_with_exact_sizes(void **state)
 static void test_data_dataset__draws_are_functions_of_the_seed(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"{\"split\": [0.5, 0.5]}", "{\"subset\": 50}", "{\"folds\": 2}", "{\"balance\": true}"};
+    static const char *const keys[] = {"{\"split\": [0.5, 0.5]}", "{\"subset\": 50}", "{\"folds\": 2}",
+                                       "{\"balance\": true}"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         DataSplits a = load_keys(keys[i], 1), b = load_keys(keys[i], 1), c = load_keys(keys[i], 2);
         assert_true(same_order(&a.train, &b.train));
@@ -176,7 +181,8 @@ static void test_data_dataset__draws_are_functions_of_the_seed(void **state)
         data_free(&b);
         data_free(&c);
     }
-    DataSplits a = load_keys("{\"split\": [0.5, 0.5], \"data_seed\": 9}", 1), b = load_keys("{\"split\": [0.5, 0.5]}", 9);
+    DataSplits a = load_keys("{\"split\": [0.5, 0.5], \"data_seed\": 9}", 1),
+               b = load_keys("{\"split\": [0.5, 0.5]}", 9);
     assert_true(same_order(&a.train, &b.train));
     data_free(&a);
     data_free(&b);
@@ -241,8 +247,12 @@ static void test_data_dataset__what_is_divided_is_not_divided_again(void **state
          "data.split: three shares, but there is a test split already; give two shares (train, val) or none", 1},
         {"{\"own_val\": 9, \"split\": [0.8, 0.1, 0.1]}",
          "data.split: three shares, but there is a val split already; give two shares (train, val) or none", 1},
-        {"{\"own_val\": 9, \"split\": [0.8, 0.2]}", "data.split: the data set has a val split of its own; remove the key", 1},
-        {"{\"own_test\": 9, \"folds\": 3}", "data.folds: the data set has a test split of its own; remove the key", 1},
+        {"{\"own_val\": 9, \"split\": [0.8, 0.2]}",
+         "data.split: the data set has a val split of its own; remove the key", 1},
+        {"{\"own_test\": 9, \"folds\": 3}",
+         "data.folds: the data set has a test split of its own; remove the key", 1},
+        {"{\"tokens\": true, \"folds\": 3}",
+         "data.folds: windows of text overlap; give split, which cuts them in order", 1},
         {"{\"folds\": 200}", "data.folds: 200 parts of 100 samples", 1},
         {"{\"subset\": 101}", "data.subset: 101 asked for, the training split has 100 samples", 1},
         {"{\"count\": 2, \"split\": [0.1, 0.9]}", "data.split: no training samples are left of 2", 1},
@@ -302,6 +312,23 @@ static void test_data_dataset__text_is_cut_in_order(void **state)
     data_free(&splits);
     splits = load_keys("{\"tokens\": true, \"own_test\": 5, \"split\": [0.8, 0.1, 0.1]}", 1);
     assert_int_equal(splits.train.count, 100); /* such a set has applied its shares itself */
+    data_free(&splits);
+}
+
+/* The tokenizer of text belongs to the splits that a part leaves behind. */
+static void test_data_dataset__text_is_no_part(void **state)
+{
+    (void)state;
+    static const DatasetCommon unset = {.subset = PARAM_UNSET, .data_seed = PARAM_UNSET};
+    struct made made = {.common = unset, .count = 10, .rank = 1, .tokens = true};
+    Parts parts = {.common = unset, .train = {&made_definition.component, &made}};
+    DataSplits splits;
+    assert_false(data_load(&(Instance){&dataset_parts.component, &parts}, 1, &splits, &error));
+    assert_string_equal(error.message,
+                        "data.train: each part would train a tokenizer of its own; made has keys for val and test");
+    made.tokens = false;
+    assert_true(data_load(&(Instance){&dataset_parts.component, &parts}, 1, &splits, &error));
+    assert_int_equal(splits.train.count, 10);
     data_free(&splits);
 }
 
@@ -366,8 +393,10 @@ static void test_data_dataset__normalised_with_the_training_split(void **state)
     for (int rank = 1; rank <= 4; rank++)
         for (int bytes = 0; bytes < 2; bytes++) {
             char keys[160];
-            snprintf(keys, sizeof keys, "{\"count\": 700, \"own_test\": 50, \"split\": [0.9, 0.1], \"rank\": %d, \"bytes\": %s, "
-                     "\"normalize\": true}", rank, bytes ? "true" : "false");
+            snprintf(keys, sizeof keys,
+                     "{\"count\": 700, \"own_test\": 50, \"split\": [0.9, 0.1], \"rank\": %d, \"bytes\": %s, "
+                     "\"normalize\": true}",
+                     rank, bytes ? "true" : "false");
             DataSplits splits = load_keys(keys, 2);
             assert_int_equal(splits.train.dataset->normalized, EXTENT);
             for (int64_t c = 0; c < EXTENT; c++) {
@@ -392,7 +421,8 @@ static void test_data_dataset__statistics_do_not_depend_on_threads(void **state)
     (void)state;
     for (int bytes = 0; bytes < 2; bytes++) {
         char keys[96];
-        snprintf(keys, sizeof keys, "{\"count\": 3000, \"rank\": 3, \"bytes\": %s, \"normalize\": true}", bytes ? "true" : "false");
+        snprintf(keys, sizeof keys, "{\"count\": 3000, \"rank\": 3, \"bytes\": %s, \"normalize\": true}",
+                 bytes ? "true" : "false");
         threads_set(1);
         DataSplits one = load_keys(keys, 1);
         threads_set(3);
@@ -421,7 +451,8 @@ static void test_data_dataset__bytes_are_scaled_without_normalisation(void **sta
 static void test_data_dataset__targets_are_standardised_per_output(void **state)
 {
     (void)state;
-    DataSplits splits = load_keys("{\"count\": 70, \"own_test\": 7, \"regression\": true, \"standardize_targets\": true}", 1);
+    DataSplits splits =
+        load_keys("{\"count\": 70, \"own_test\": 7, \"regression\": true, \"standardize_targets\": true}", 1);
     const Dataset *train = splits.train.dataset, *test = splits.test.dataset;
     assert_true(fabs(train->target_mean[0] - 3) < 1e-12);
     assert_true(fabs(train->target_deviation[0] - 2) < 1e-12);
@@ -444,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_data_dataset__what_is_divided_is_not_divided_again),
         cmocka_unit_test(test_data_dataset__balance_and_subset),
         cmocka_unit_test(test_data_dataset__text_is_cut_in_order),
+        cmocka_unit_test(test_data_dataset__text_is_no_part),
         cmocka_unit_test(test_data_dataset__label_noise_is_exact_and_on_train_only),
         cmocka_unit_test(test_data_dataset__normalised_with_the_training_split),
         cmocka_unit_test(test_data_dataset__statistics_do_not_depend_on_threads),

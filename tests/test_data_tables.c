@@ -137,7 +137,8 @@ static void test_data_tables__test_file_uses_what_the_training_file_taught(void 
                           "\"label_suffix\": \".\", \"missing\": \"mean\"}");
     assert_true(splits.test.dataset->mean[0] == 2); /* normalised by default, with train's mean */
     data_free(&splits);
-    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/a.csv\", \"test_path\": \"@/b.csv\", \"missing\": \"mean\"}",
+    assert_refused(&files,
+                   "{\"type\": \"csv\", \"path\": \"@/a.csv\", \"test_path\": \"@/b.csv\", \"missing\": \"mean\"}",
                    "b.csv:1: column 2: \"yes.\" is no class of the training file");
     files_text(&files, "b.csv", "x,red,no\n");
     assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/a.csv\", \"test_path\": \"@/b.csv\"}",
@@ -152,7 +153,8 @@ static void test_data_tables__targets_in_a_file_of_their_own(void **state)
     files_make(&files);
     files_text(&files, "x.csv", "1 2\n3 4\n5 ?\n");
     files_text(&files, "y.csv", "p q\n10 0.5\n20 1.5\n30 2.5\n");
-#define PAIR "{\"type\": \"csv\", \"path\": \"@/x.csv\", \"target_path\": \"@/y.csv\", \"separator\": \" \", \"missing\": \"drop\""
+#define PAIR "{\"type\": \"csv\", \"path\": \"@/x.csv\", \"target_path\": \"@/y.csv\", " \
+             "\"separator\": \" \", \"missing\": \"drop\""
     DataSplits splits = load_or_fail(&files, PAIR ", \"target\": [\"q\", \"p\"], \"normalize\": false}");
     assert_int_equal(splits.train.count, 2);
     assert_sample(&splits.train, 1, (float[]){3, 4});
@@ -182,17 +184,21 @@ static void test_data_tables__errors_name_file_line_and_column(void **state)
         {"1,2\n", ", \"ignore\": [0]", "a.csv: no column is left beside the target"},
         {"?,2\nNA,3\n", ", \"missing\": \"mean\"", "a.csv: column 0 has no values; name it in ignore"},
         {"1,?\n2,NA\n", ", \"missing\": \"drop\"", "a.csv: every row lacks a value"},
-        {"1,2\n2,?\n", ", \"missing\": \"mean\"", "a.csv:2: column 1: no target; \"missing\": \"drop\" leaves such rows out"},
+        {"1,2\n2,?\n", ", \"missing\": \"mean\"",
+         "a.csv:2: column 1: no target; \"missing\": \"drop\" leaves such rows out"},
         {"1,2\n,3\n", ", \"target\": 0", "a.csv:2: column 0: no target; \"missing\": \"drop\" leaves such rows out"},
         {"1,2\n1,x\n", ", \"task\": \"regression\"", "a.csv:2: column 1: expected a number as target, got \"x\""},
         {"1,2\n1e39,3\n", "", "a.csv:2: column 0: 1e39 is beyond f32"},
         {"1,2,3\n1,2,3\n", ", \"target\": [0, 1], \"task\": \"classification\"",
          "a.csv: data.task: 2 target columns cannot be classes"},
         {"1,2\n1,3\n", ", \"header\": 1", "inline:1: data: header: expected true, false or null"},
-        {"1,2\n1,3\n", ", \"target\": -1", "inline:1: data: target: expected a column's name, its number from 0, or a list of such"},
-        {"1,2\n1,3\n", ", \"separator\": \"|\"", "inline:1: data: separator: expected \",\", \";\", \"\\t\" or \" \""},
+        {"1,2\n1,3\n", ", \"target\": -1",
+         "inline:1: data: target: expected a column's name, its number from 0, or a list of such"},
+        {"1,2\n1,3\n", ", \"separator\": \"|\"",
+         "inline:1: data: separator: expected \",\", \";\", \"\\t\" or \" \""},
         {"1,2\n1,3\n", ", \"split\": [2]", "inline:1: data.split[0]: expected a number between 0 and 1, got 2"},
-        {"1,2\n1,3\n", ", \"split\": [0.5, 0.1]", "inline:1: data: split: expected shares that sum to 1, got a sum of 0.6"},
+        {"1,2\n1,3\n", ", \"split\": [0.5, 0.1]",
+         "inline:1: data: split: expected shares that sum to 1, got a sum of 0.6"},
     };
     Files files;
     files_make(&files);
@@ -216,7 +222,8 @@ static void test_data_tables__text_among_numbers(void **state)
     Files files;
     files_make(&files);
     files_text(&files, "a.csv", text);
-    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/a.csv\"}", "a.csv:1: column 1: \"setosa\" among 40 numbers; "
+    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/a.csv\"}",
+                   "a.csv:1: column 1: \"setosa\" among 40 numbers; "
                    "skip the line (skip_lines), or name the column in ignore or categorical");
     DataSplits splits = load_or_fail(&files, "{\"type\": \"csv\", \"path\": \"@/a.csv\", \"categorical\": [1]}");
     assert_int_equal(splits.train.dataset->shape[0], 4);

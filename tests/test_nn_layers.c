@@ -184,7 +184,7 @@ static void test_nn_layers__errors_of_sizes(void **state)
     check_error("{\"type\": \"convolution_transposed\", \"channels\": 4, \"kernel\": [1], \"padding\": [9]}", FEATURES(3, 8), "model.layers.2: padding leaves nothing of the input [3, 8]");
     check_error("{\"type\": \"max_pool\", \"kernel\": [2, 2]}", FEATURES(1, 8), "model.layers.2: kernel has 2 numbers for 1 spatial axes");
     check_error("{\"type\": \"average_pool\", \"stride\": [2, 2]}", FEATURES(1, 8), "model.layers.2: stride has 2 numbers for 1 spatial axes");
-    check_error("{\"type\": \"max_pool\", \"padding\": [2]}", FEATURES(1, 8), "model.layers.2: padding 2 must be less than the kernel 2");
+    check_error("{\"type\": \"max_pool\", \"padding\": [2]}", FEATURES(1, 8), "model.layers.2: padding 2 is more than half of the kernel 2");
     check_error("{\"type\": \"max_pool\", \"kernel\": [9]}", FEATURES(1, 8), "model.layers.2: a kernel of 9 does not fit the input [1, 8]");
     check_error("{\"type\": \"adaptive_max_pool\", \"size\": [1, 2]}", FEATURES(1, 8), "model.layers.2: size has 2 numbers for 1 spatial axes");
     check_error("{\"type\": \"activation\", \"activation\": \"geglu\"}", FEATURES(3), "model.layers.2: geglu needs an even last axis, got [3]");

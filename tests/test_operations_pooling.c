@@ -25,7 +25,8 @@ static int64_t between(Random *random, int64_t low, int64_t high)
 /* Every fourth case is 2 x 2 with stride 2, which has a path of its own. */
 static Case random_case(Random *random, int number)
 {
-    Case c = {.axes = number % 4 == 0 ? 2 : (int)between(random, 1, 3), .planes = between(random, 1, 4), .adaptive = number % 4 == 1};
+    Case c = {.axes = number % 4 == 0 ? 2 : (int)between(random, 1, 3), .planes = between(random, 1, 4)};
+    c.adaptive = number % 4 == 1;
     c.options.count_padding = random_below(random, 2) == 1;
     for (int a = 0; a < 3; a++) {
         bool used = a < c.axes;
@@ -67,6 +68,11 @@ static Tensor *random_tensor(Random *random, ArrayType type, int axes, int64_t p
     return tensor;
 }
 
+static double *zeros(int64_t count)
+{
+    return tensor_f64(t_zeros(ARRAY_F64, SHAPE(count)));
+}
+
 static void check(const char *what, int number, const Tensor *got, const double *expected)
 {
     for (int64_t i = 0; i < got->count; i++)
@@ -77,15 +83,16 @@ static void check(const char *what, int number, const Tensor *got, const double 
 
 static void check_case(const Case *c, int number, ArrayType type, Random *random)
 {
-    Tensor *x = random_tensor(random, type, c->axes, c->planes, c->in), *seed = random_tensor(random, type, c->axes, c->planes, c->out);
-    Tensor *largest = c->adaptive ? t_adaptive_max_pool(x, c->out) : t_max_pool(x, &c->options), *by_largest, *by_average;
+    Tensor *x = random_tensor(random, type, c->axes, c->planes, c->in), *by_largest, *by_average;
+    Tensor *seed = random_tensor(random, type, c->axes, c->planes, c->out);
+    Tensor *largest = c->adaptive ? t_adaptive_max_pool(x, c->out) : t_max_pool(x, &c->options);
     Tensor *average = c->adaptive ? t_adaptive_average_pool(x, c->out) : t_average_pool(x, &c->options);
     assert_true(tensor_same_shape(largest, seed) && tensor_same_shape(average, seed));
     t_gradients(largest, seed, 1, &x, &by_largest, false);
     t_gradients(average, seed, 1, &x, &by_average, false);
-    double *max = tensor_f64(t_zeros(ARRAY_F64, 1, &seed->count)), *mean = tensor_f64(t_zeros(ARRAY_F64, 1, &seed->count));
-    double *to_max = tensor_f64(t_zeros(ARRAY_F64, 1, &x->count)), *to_mean = tensor_f64(t_zeros(ARRAY_F64, 1, &x->count));
-    int64_t in = x->count / c->planes, out = seed->count / c->planes, whole = c->options.kernel[0] * c->options.kernel[1] * c->options.kernel[2];
+    double *max = zeros(seed->count), *mean = zeros(seed->count), *to_max = zeros(x->count), *to_mean = zeros(x->count);
+    int64_t in = x->count / c->planes, out = seed->count / c->planes;
+    int64_t whole = c->options.kernel[0] * c->options.kernel[1] * c->options.kernel[2];
     for (int64_t j = 0; j < seed->count; j++) {
         int64_t first = j / out * in, count = 0, best = -1;
         double divisor, sum = 0, g = tensor_value(seed, j);
@@ -138,8 +145,9 @@ static void test_operations_pooling__not_a_number_is_largest(void **state)
         for (int64_t at = 0; at < 4; at++) {
             Tensor *x = t_full(ARRAY_F32, SHAPE(1, 1, 4, 4), 1);
             tensor_set(x, at / 2 * 4 + at % 2, NAN);
-            Tensor *y = t_max_pool(x, &(PoolingOptions){.kernel = {kernel, kernel}, .stride = {2, 2}, .padding = {kernel - 2, kernel - 2}});
-            assert_true(isnan(tensor_value(y, 0)));
+            PoolingOptions options = {.kernel = {kernel, kernel}, .stride = {2, 2}};
+            options.padding[0] = options.padding[1] = kernel - 2;
+            assert_true(isnan(tensor_value(t_max_pool(x, &options), 0)));
         }
     tape_free(tape);
 }
@@ -169,9 +177,9 @@ static void test_operations_pooling__resize_agrees_with_definition(void **state)
         Tensor *x = random_tensor(&random, number % 2 ? ARRAY_F32 : ARRAY_F64, 2, 2, in);
         bool align = number & 2;
         Tensor *y = t_resize_bilinear(x, height, width, align);
-        double *expected = tensor_f64(t_zeros(ARRAY_F64, 1, &y->count));
+        double *expected = zeros(y->count), out[2] = {(double)height, (double)width};
         for (int64_t i = 0; i < y->count; i++) {
-            double at[2] = {(double)(i / width % height), (double)(i % width)}, out[2] = {(double)height, (double)width};
+            double at[2] = {(double)(i / width % height), (double)(i % width)};
             for (int a = 0; a < 2; a++)
                 if (align)
                     at[a] = out[a] > 1 ? at[a] * (double)(in[a] - 1) / (out[a] - 1) : 0;

@@ -10,14 +10,15 @@
 
 CalibrationArray calibration_array(Arena *arena, int64_t count, const double *values)
 {
-    int64_t *length = arena_zero(arena, 1, sizeof *length);
+    int64_t *starts = arena_zero(arena, 2, sizeof *starts);
     double *copy = arena_zero(arena, (size_t)count, sizeof *copy);
     memcpy(copy, values, (size_t)count * sizeof *copy);
-    *length = count;
-    return (CalibrationArray){1, count, length, copy};
+    starts[1] = count;
+    return (CalibrationArray){1, count, starts, copy};
 }
 
-bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error)
+bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration,
+                     Error *error)
 {
     const CalibratorDef *method = (const CalibratorDef *)instance->component;
     *calibration = (Calibration){.method = method, .values = instance->values, .classes = data->classes};
@@ -76,9 +77,8 @@ static cJSON *array_to_json(const CalibrationArray *array, int rank, bool exact)
     if (rank == 1)
         return row_to_json(array->values, array->count, exact);
     cJSON *list = cJSON_CreateArray();
-    const double *values = array->values;
-    for (int64_t r = 0; r < array->rows; values += array->lengths[r++])
-        cJSON_AddItemToArray(list, row_to_json(values, array->lengths[r], exact));
+    for (int64_t r = 0; r < array->rows; r++)
+        cJSON_AddItemToArray(list, row_to_json(calibration_row(array, r), calibration_row_length(array, r), exact));
     return list;
 }
 
@@ -87,11 +87,12 @@ cJSON *calibration_parameters(const Calibration *calibration, bool exact)
     const CalibratorDef *method = calibration->method;
     cJSON *object = cJSON_CreateObject();
     for (int a = 0; method->arrays[a].name; a++)
-        cJSON_AddItemToObject(object, method->arrays[a].name, array_to_json(&calibration->arrays[a], method->arrays[a].rank, exact));
+        cJSON_AddItemToObject(object, method->arrays[a].name,
+                              array_to_json(&calibration->arrays[a], method->arrays[a].rank, exact));
     return object;
 }
 
-bool calibration_write(const Calibration *calibration, const char *path, Error *error)
+char *calibration_text(const Calibration *calibration)
 {
     cJSON *object = cJSON_CreateObject();
     Instance instance = {&calibration->method->component, (void *)(uintptr_t)calibration->values};
@@ -99,11 +100,18 @@ bool calibration_write(const Calibration *calibration, const char *path, Error *
     cJSON_AddItemToObject(object, "classes", json_number_exact((double)calibration->classes));
     cJSON_AddItemToObject(object, "parameters", calibration_parameters(calibration, true));
     char *text = cJSON_Print(object);
+    cJSON_Delete(object);
+    return text;
+}
+
+bool calibration_write(const Calibration *calibration, const char *path, Error *error)
+{
+    char *text = calibration_text(calibration);
     size_t size = strlen(text);
     bool good = size <= JSON_MAX_BYTES ? file_write(path, text, size, error)
-                                       : fail(error, "%s: %zu bytes of parameters, more than can be read back (%d)", path, size, (int)JSON_MAX_BYTES);
+                                       : fail(error, "%s: %zu bytes of parameters, more than can be read back (%d)",
+                                              path, size, (int)JSON_MAX_BYTES);
     cJSON_free(text);
-    cJSON_Delete(object);
     return good;
 }
 
@@ -116,35 +124,49 @@ static const Param file_params[] = {
     PARAM_END,
 };
 
-/* Appends the numbers of a list, or the one number. */
-static bool read_numbers(ParamContext *context, const cJSON *value, double *values, int64_t *count)
+static bool read_number(ParamContext *context, const cJSON *value, double *number)
 {
-    const cJSON *first = cJSON_IsArray(value) ? value->child : value;
-    for (const cJSON *item = first; item; item = cJSON_IsArray(value) ? item->next : NULL) {
-        if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
-            return param_fail(context, item, "expected a number");
-        values[(*count)++] = item->valuedouble;
-    }
+    if (!cJSON_IsNumber(value) || !isfinite(value->valuedouble))
+        return param_fail(context, value, "expected a number");
+    *number = value->valuedouble;
     return true;
 }
 
+/* values has room for the list. */
+static bool read_list(ParamContext *context, const cJSON *list, double *values)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+        if (!read_number(context, item, values++))
+            return false;
+    return true;
+}
+
+/* A number, a list of them, or a list of lists. */
 static bool read_array(ParamContext *context, const cJSON *value, int rank, CalibrationArray *array)
 {
-    if (rank > 0 && !cJSON_IsArray(value))
+    double number = 0;
+    if (rank == 0) {
+        if (!read_number(context, value, &number))
+            return false;
+        *array = calibration_array(context->arena, 1, &number);
+        return true;
+    }
+    if (!cJSON_IsArray(value))
         return param_fail(context, value, "expected a list");
-    int64_t rows = rank == 2 ? cJSON_GetArraySize(value) : 1, total = 0;
-    int64_t *lengths = arena_zero(context->arena, (size_t)rows, sizeof *lengths);
+    int64_t rows = rank == 2 ? cJSON_GetArraySize(value) : 1;
+    int64_t *starts = arena_zero(context->arena, (size_t)rows + 1, sizeof *starts);
     const cJSON *row = rank == 2 ? value->child : value;
     for (int64_t r = 0; r < rows; r++, row = row->next) {
-        if (rank == 2 && !cJSON_IsArray(row))
+        if (!cJSON_IsArray(row))
             return param_fail(context, row, "expected a list");
-        total += lengths[r] = rank == 0 ? 1 : cJSON_GetArraySize(row);
+        starts[r + 1] = starts[r] + cJSON_GetArraySize(row);
     }
-    *array = (CalibrationArray){rows, total, lengths, arena_zero(context->arena, (size_t)total, sizeof(double))};
-    int64_t count = 0;
+    *array = (CalibrationArray){rows, starts[rows], starts,
+                                arena_zero(context->arena, (size_t)starts[rows], sizeof(double))};
     row = rank == 2 ? value->child : value;
     for (int64_t r = 0; r < rows; r++, row = row->next)
-        if (!read_numbers(context, row, array->values, &count))
+        if (!read_list(context, row, array->values + starts[r]))
             return false;
     return true;
 }
@@ -169,20 +191,35 @@ static bool read_arrays(ParamContext *context, const cJSON *object, Calibration 
     return true;
 }
 
-bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error)
+static bool read_tree(JsonSource *source, const char *name, const cJSON *tree, Arena *arena, Calibration *calibration, Error *error)
 {
-    JsonSource *source = json_source_new();
     struct file file = {0};
     ParamContext context = {.source = source, .arena = arena, .error = error};
-    const cJSON *tree = json_parse_file(source, path, error);
     bool good = tree && params_parse(&context, file_params, false, tree, &file);
     if (good) {
-        *calibration = (Calibration){.method = (const CalibratorDef *)file.calibrate.component, .values = file.calibrate.values, .classes = file.classes};
+        *calibration = (Calibration){.method = (const CalibratorDef *)file.calibrate.component,
+                                     .values = file.calibrate.values,
+                                     .classes = file.classes};
         good = read_arrays(&context, file.parameters, calibration) &&
-               (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", path));
+               (calibration->method->check(calibration, error) || fail_at(error, "%s: parameters", name));
     }
     if (!good)
         error->status = STATUS_FAILED; /* a damaged file, not a wrong command */
+    return good;
+}
+
+bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error)
+{
+    JsonSource *source = json_source_new();
+    bool good = read_tree(source, path, json_parse_file(source, path, error), arena, calibration, error);
+    json_source_free(source);
+    return good;
+}
+
+bool calibration_parse(const char *name, const char *text, Arena *arena, Calibration *calibration, Error *error)
+{
+    JsonSource *source = json_source_new();
+    bool good = read_tree(source, name, json_parse(source, name, text, strlen(text), error), arena, calibration, error);
     json_source_free(source);
     return good;
 }

@@ -30,9 +30,19 @@ static inline double calibration_weight(const CalibrationData *data, int64_t i)
 /* A fitted number (rank 0), list (1) or list of lists of any lengths (2). */
 typedef struct CalibrationArray {
     int64_t rows, count;            /* count: of all values */
-    const int64_t *lengths;         /* [rows] */
+    const int64_t *starts;          /* [rows + 1], where each row begins; the last is count */
     double *values;                 /* [count], row after row */
 } CalibrationArray;
+
+static inline const double *calibration_row(const CalibrationArray *array, int64_t row)
+{
+    return array->values + array->starts[row];
+}
+
+static inline int64_t calibration_row_length(const CalibrationArray *array, int64_t row)
+{
+    return array->starts[row + 1] - array->starts[row];
+}
 
 enum { CALIBRATION_MAX_ARRAYS = 3 };
 
@@ -49,7 +59,10 @@ typedef struct Calibration {
 
 struct CalibratorDef {
     Component component;
-    struct { const char *name; int rank; } arrays[CALIBRATION_MAX_ARRAYS + 1]; /* keys of "parameters"; ends with NULL */
+    struct {
+        const char *name;
+        int rank;
+    } arrays[CALIBRATION_MAX_ARRAYS + 1]; /* keys of "parameters"; ends with NULL */
     bool gives_probabilities;       /* `apply` gives logarithms of probabilities, which may be 0 */
     /* Fills calibration->arrays; method, values and classes are there. Converged, or an error. */
     bool (*fit)(const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error);
@@ -69,7 +82,8 @@ static inline double calibrator_holdout(const Instance *instance)
     return *(const double *)instance->values;
 }
 
-bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration, Error *error);
+bool calibration_fit(const Instance *instance, const CalibrationData *data, Arena *arena, Calibration *calibration,
+                     Error *error);
 
 /* logits, out [count, classes], which may be the same; out may hold -infinity, probability 0. Fails where a
    row overflows. */
@@ -82,6 +96,9 @@ cJSON *calibration_parameters(const Calibration *calibration, bool exact);
    nothing and names the file. */
 bool calibration_write(const Calibration *calibration, const char *path, Error *error);
 bool calibration_read(const char *path, Arena *arena, Calibration *calibration, Error *error);
+/* The same as text, which checkpoints carry in their metadata; cJSON_free it. */
+char *calibration_text(const Calibration *calibration);
+bool calibration_parse(const char *name, const char *text, Arena *arena, Calibration *calibration, Error *error);
 
 /* For `fit`: an array of one row. */
 CalibrationArray calibration_array(Arena *arena, int64_t count, const double *values);

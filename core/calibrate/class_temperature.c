@@ -11,11 +11,11 @@ static int64_t parameter_count(int64_t classes)
     return classes;
 }
 
-static void identity(int64_t classes, double *x, bool *multiplies)
+static void identity(int64_t classes, double *x, int64_t *multiplied)
 {
     for (int64_t k = 0; k < classes; k++) {
         x[k] = 1;
-        multiplies[k] = true;
+        multiplied[k] = k;
     }
 }
 
@@ -39,7 +39,10 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
         return false;
     for (int64_t k = 0; k < data->classes; k++) {
         if (!(x[k] > 0))
-            return fail(error, "the likelihood wants 1/T = %.3g for class %lld: its logit does not grow with its probability; try \"vector\"", x[k], (long long)k);
+            return fail(error,
+                        "the likelihood wants 1/T = %.3g for class %lld: its logit does not grow with its probability; "
+                        "try \"vector\"",
+                        x[k], (long long)k);
         x[k] = 1 / x[k];
     }
     calibration->arrays[0] = calibration_array(arena, data->classes, x);

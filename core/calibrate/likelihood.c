@@ -21,18 +21,20 @@ static double add_row(const Likelihood *l, int64_t i, double *u, double *gradien
 {
     const CalibrationData *data = l->data;
     const double *z = data->logits + i * data->classes;
-    double weight = calibration_weight(data, i), largest = -INFINITY, sum = 0, value = 0;
+    double weight = calibration_weight(data, i), largest = -INFINITY, sum = 0, value = 0, target = 0;
     l->map->forward(data->classes, l->x, z, u);
     for (int64_t k = 0; k < data->classes; k++)
         largest = fmax(largest, u[k]);
-    for (int64_t k = 0; k < data->classes; k++)
-        sum += exp(u[k] - largest);
-    double log_sum = log(sum);
     for (int64_t k = 0; k < data->classes; k++) {
         double t = calibration_target(data, i, k);
-        value += t == 0 ? 0 : t * (log_sum - (u[k] - largest));
-        u[k] = weight * (exp(u[k] - largest) / sum - t);
+        value += t == 0 ? 0 : t * (largest - u[k]); /* the log of the sum below, times sum_k t_k, is still missing */
+        target += t;
+        u[k] = exp(u[k] - largest);
+        sum += u[k];
     }
+    value += target * log(sum);
+    for (int64_t k = 0; k < data->classes; k++)
+        u[k] = weight * (target * u[k] / sum - calibration_target(data, i, k));
     l->map->backward(data->classes, z, u, gradient);
     return weight * value;
 }
@@ -71,19 +73,26 @@ static double objective(void *context, const double *y, double *gradient)
     return value / l->total_weight + l->penalty * squares;
 }
 
-/* What multiplies logits is measured in units of 1 / their root mean square, so that all parameters move
-   the outputs alike. */
-static void set_scale(const CalibrationData *data, int64_t parameters, const bool *multiplies, double *scale)
+/* Units in which every parameter bends the function alike: its second derivative is about the mean square
+   of what it multiplies, times a p (1 - p), here 0.1, plus that of the penalty. */
+static void set_scale(const CalibrationData *data, const int64_t *multiplied, double penalty, int64_t parameters,
+                      double *scale)
 {
-    double squares = 0, cells = (double)data->count * (double)data->classes;
-    for (int64_t at = 0; at < data->count * data->classes; at++)
-        squares += data->logits[at] * data->logits[at] / cells;
-    double unit = squares > 0 && isfinite(squares) ? 1 / sqrt(squares) : 1;
-    for (int64_t j = 0; j < parameters; j++)
-        scale[j] = multiplies[j] ? unit : 1;
+    double *squares = memory_array((size_t)data->classes, sizeof *squares);
+    for (int64_t i = 0; i < data->count; i++)
+        for (int64_t k = 0; k < data->classes; k++) {
+            double z = data->logits[i * data->classes + k];
+            squares[k] += z * z / (double)data->count;
+        }
+    for (int64_t j = 0; j < parameters; j++) {
+        double bend = 0.1 * (multiplied[j] < 0 ? 1 : squares[multiplied[j]]) + 2 * penalty;
+        scale[j] = bend > 0 && isfinite(bend) ? 1 / sqrt(bend) : 1;
+    }
+    memory_free(squares);
 }
 
-bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double penalty, Arena *arena, double **x, Error *error)
+bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double penalty, Arena *arena, double **x,
+                    Error *error)
 {
     int64_t parameters = map->parameter_count(data->classes), chunk = (data->count + MAX_CHUNKS - 1) / MAX_CHUNKS;
     Likelihood l = {.map = map, .data = data, .parameters = parameters, .penalty = penalty};
@@ -93,9 +102,9 @@ bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double pen
     size_t count = (size_t)parameters;
     double *identity = arena_zero(arena, count, sizeof *identity), *scale = arena_zero(arena, count, sizeof *scale);
     double *y = arena_zero(arena, count, sizeof *y);
-    bool *multiplies = arena_zero(arena, count, sizeof *multiplies);
-    map->identity(data->classes, identity, multiplies);
-    set_scale(data, parameters, multiplies, scale);
+    int64_t *multiplied = arena_zero(arena, count, sizeof *multiplied);
+    map->identity(data->classes, identity, multiplied);
+    set_scale(data, multiplied, penalty, parameters, scale);
     l.identity = identity;
     l.scale = scale;
     *x = l.x = arena_zero(arena, count, sizeof *l.x);
@@ -106,6 +115,7 @@ bool likelihood_fit(const LogitMap *map, const CalibrationData *data, double pen
     for (int64_t j = 0; j < parameters; j++)
         l.x[j] = identity[j] + scale[j] * y[j];
     if (!good)
-        return fail(error, "the fit did not converge: gradient %.3g after %d iterations; the classes may be separable", minimum.gradient, minimum.iterations);
+        return fail(error, "the fit did not converge: gradient %.3g after %d iterations%s", minimum.gradient,
+                    minimum.iterations, penalty > 0 ? "" : "; the classes may be separable");
     return true;
 }

@@ -1,6 +1,4 @@
 /* Matrix scaling: softmax(W z + b). Guo, Pleiss, Sun and Weinberger 2017. */
-#include <string.h>
-
 #include "core/calibrate/likelihood.h"
 
 struct matrix { double holdout; };
@@ -13,11 +11,14 @@ static int64_t parameter_count(int64_t classes)
     return classes * classes + classes;
 }
 
-static void identity(int64_t classes, double *x, bool *multiplies)
+static void identity(int64_t classes, double *x, int64_t *multiplied)
 {
-    for (int64_t k = 0; k < classes; k++)
+    for (int64_t k = 0; k < classes; k++) {
         x[k * classes + k] = 1;
-    memset(multiplies, true, (size_t)(classes * classes) * sizeof *multiplies);
+        multiplied[classes * classes + k] = -1;
+        for (int64_t j = 0; j < classes; j++)
+            multiplied[k * classes + j] = j;
+    }
 }
 
 static void forward(int64_t classes, const double *x, const double *z, double *u)
@@ -47,10 +48,10 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
         return false;
     calibration->arrays[0] = calibration_array(arena, classes * classes, x);
     calibration->arrays[0].rows = classes;
-    int64_t *lengths = arena_zero(arena, (size_t)classes, sizeof *lengths);
-    for (int64_t k = 0; k < classes; k++)
-        lengths[k] = classes;
-    calibration->arrays[0].lengths = lengths;
+    int64_t *starts = arena_zero(arena, (size_t)classes + 1, sizeof *starts);
+    for (int64_t k = 0; k <= classes; k++)
+        starts[k] = k * classes;
+    calibration->arrays[0].starts = starts;
     calibration->arrays[1] = calibration_array(arena, classes, x + classes * classes);
     return true;
 }
@@ -60,8 +61,9 @@ static bool check(const Calibration *calibration, Error *error)
     int64_t classes = calibration->classes;
     bool good = calibration->arrays[0].rows == classes && calibration->arrays[1].count == classes;
     for (int64_t k = 0; good && k < classes; k++)
-        good = calibration->arrays[0].lengths[k] == classes;
-    return good || fail(error, "W, b: expected %lld rows of %lld numbers and %lld numbers", (long long)classes, (long long)classes, (long long)classes);
+        good = calibration_row_length(&calibration->arrays[0], k) == classes;
+    return good || fail(error, "W, b: expected %lld rows of %lld numbers and %lld numbers", (long long)classes,
+                        (long long)classes, (long long)classes);
 }
 
 static void apply(const Calibration *calibration, const double *logits, double *out)
@@ -75,9 +77,15 @@ static void apply(const Calibration *calibration, const double *logits, double *
 }
 
 const CalibratorDef calibrator_matrix = {
-    .component = {.name = "matrix", .summary = "a linear map of the logits", .params = params, .size = sizeof(struct matrix),
-                  .source = "arXiv:1706.04599", .formula = "softmax(W z + b); W, b minimise NLL + 1e-4 (|W - I|^2 + |b|^2)",
+    .component = {.name = "matrix",
+                  .summary = "a linear map of the logits",
+                  .params = params,
+                  .size = sizeof(struct matrix),
+                  .source = "arXiv:1706.04599",
+                  .formula = "softmax(W z + b); W, b minimise NLL + 1e-4 (|W - I|^2 + |b|^2)",
                   .notes = "May change which class is largest."},
     .arrays = {{"W", 2}, {"b", 1}},
-    .fit = fit, .check = check, .apply = apply,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

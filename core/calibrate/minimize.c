@@ -5,7 +5,7 @@
 
 #include "core/base/memory.h"
 
-enum { PAIRS = 10, LINE_STEPS = 60 };
+enum { PAIRS = 30, LINE_STEPS = 60 };
 
 /* Sufficient decrease and curvature of the Wolfe conditions. */
 static const double decrease = 1e-4, curvature = 0.9;
@@ -77,7 +77,7 @@ static double try_step(Lbfgs *s, double step, double *slope)
 /* Leaves the accepted point in trial and its value in *value. */
 static bool search_line(Lbfgs *s, double step, double *value)
 {
-    double start = dot(s->n, s->gradient, s->direction), noise = 1e-14 * (1 + fabs(s->value));
+    double start = dot(s->n, s->gradient, s->direction), noise = 1e-10 * (1 + fabs(s->value));
     double low = 0, low_slope = start, high = INFINITY, high_slope = NAN;
     for (int i = 0; i < LINE_STEPS; i++) {
         double slope;
@@ -123,7 +123,8 @@ static void accept(Lbfgs *s, double value)
     s->value = value;
 }
 
-bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double *x, double tolerance, int max_iterations, Minimum *minimum)
+bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double *x, double tolerance,
+                    int max_iterations, Minimum *minimum)
 {
     Arena *arena = arena_new();
     size_t count = (size_t)n;
@@ -155,7 +156,8 @@ bool minimize_lbfgs(MinimizeFunction function, void *context, int64_t n, double 
     return isfinite(minimum->value) && minimum->gradient <= tolerance;
 }
 
-bool minimize_newton(MinimizeDerivatives derivatives, void *context, double *x, double tolerance, int max_iterations, Minimum *minimum)
+bool minimize_newton(MinimizeDerivatives derivatives, void *context, double *x, double tolerance, int max_iterations,
+                     Minimum *minimum)
 {
     double low = 0, high = INFINITY;
     *minimum = (Minimum){NAN, INFINITY, 0};

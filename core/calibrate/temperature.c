@@ -83,16 +83,19 @@ static bool fit(const CalibrationData *data, Arena *arena, Calibration *calibrat
     if (second == 0)
         return fail(error, "the logits of every sample are equal: no T changes the likelihood");
     if (!(first < 0))
-        return fail(error, "the logits favour other classes than the targets: the likelihood rises for ever as T grows");
+        return fail(error,
+                    "the logits favour other classes than the targets: the likelihood rises for ever as T grows");
     if (is_separable(data))
-        calibration->note = "every target has the largest logit: the likelihood rises for ever as T falls; T is at its bound, 0.0001";
+        calibration->note =
+            "every target has the largest logit: the likelihood rises for ever as T falls; T is at its bound, 0.0001";
     else {
         Minimum minimum;
         double scale = 0;
         for (int64_t i = 0; i < data->count; i++)
             scale += calibration_weight(data, i);
         if (!minimize_newton(derivatives, &sums, &beta, 1e-13 * scale, MAX_ITERATIONS, &minimum))
-            return fail(error, "the fit did not converge: gradient %.3g after %d iterations", minimum.gradient, minimum.iterations);
+            return fail(error, "the fit did not converge: gradient %.3g after %d iterations", minimum.gradient,
+                        minimum.iterations);
         T = 1 / beta;
     }
     calibration->arrays[0] = calibration_array(arena, 1, &T);
@@ -112,11 +115,17 @@ static void apply(const Calibration *calibration, const double *logits, double *
 }
 
 const CalibratorDef calibrator_temperature = {
-    .component = {.name = "temperature", .summary = "one temperature that divides all logits", .params = params, .size = sizeof(struct temperature),
-                  .source = "arXiv:1706.04599", .formula = "softmax(z / T), T minimises the NLL",
-                  .notes = "Convex in 1/T: safeguarded Newton. Where every target has the largest logit the likelihood has no maximum "
-                           "and T is set to 0.0001, with a note; where the logits favour other classes than the targets, T would be "
-                           "infinite and the fit fails."},
+    .component = {.name = "temperature",
+                  .summary = "one temperature that divides all logits",
+                  .params = params,
+                  .size = sizeof(struct temperature),
+                  .source = "arXiv:1706.04599",
+                  .formula = "softmax(z / T), T minimises the NLL",
+                  .notes = "Convex in 1/T: safeguarded Newton. Where every target has the largest logit the likelihood "
+                           "has no maximum and T is set to 0.0001, with a note; where the logits favour other classes "
+                           "than the targets, T would be infinite and the fit fails."},
     .arrays = {{"T", 0}},
-    .fit = fit, .check = check, .apply = apply,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

@@ -11,11 +11,12 @@ static int64_t parameter_count(int64_t classes)
     return 2 * classes;
 }
 
-static void identity(int64_t classes, double *x, bool *multiplies)
+static void identity(int64_t classes, double *x, int64_t *multiplied)
 {
     for (int64_t k = 0; k < classes; k++) {
         x[k] = 1;
-        multiplies[k] = true;
+        multiplied[k] = k;
+        multiplied[classes + k] = -1;
     }
 }
 
@@ -48,8 +49,8 @@ static bool check(const Calibration *calibration, Error *error)
 {
     for (int a = 0; a < 2; a++)
         if (calibration->arrays[a].count != calibration->classes)
-            return fail(error, "%s: expected %lld numbers, got %lld", calibration->method->arrays[a].name, (long long)calibration->classes,
-                        (long long)calibration->arrays[a].count);
+            return fail(error, "%s: expected %lld numbers, got %lld", calibration->method->arrays[a].name,
+                        (long long)calibration->classes, (long long)calibration->arrays[a].count);
     return true;
 }
 
@@ -61,9 +62,15 @@ static void apply(const Calibration *calibration, const double *logits, double *
 }
 
 const CalibratorDef calibrator_vector = {
-    .component = {.name = "vector", .summary = "a scale and an offset for the logit of each class", .params = params, .size = sizeof(struct vector),
-                  .source = "arXiv:1706.04599", .formula = "softmax(w * z + b); w, b minimise NLL + 1e-4 (|w - 1|^2 + |b|^2)",
+    .component = {.name = "vector",
+                  .summary = "a scale and an offset for the logit of each class",
+                  .params = params,
+                  .size = sizeof(struct vector),
+                  .source = "arXiv:1706.04599",
+                  .formula = "softmax(w * z + b); w, b minimise NLL + 1e-4 (|w - 1|^2 + |b|^2)",
                   .notes = "May change which class is largest."},
     .arrays = {{"w", 1}, {"b", 1}},
-    .fit = fit, .check = check, .apply = apply,
+    .fit = fit,
+    .check = check,
+    .apply = apply,
 };

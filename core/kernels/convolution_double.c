@@ -45,7 +45,8 @@ static void visit_all(const ConvolutionShape *s, Visit visit, const Arrays *arra
         for (int64_t o = 0; o < s->out_channels; o++)
             for (int64_t c = 0; c < in; c++)
                 for (int64_t k = 0; k < taps; k++) {
-                    int64_t tap[3] = {k / (s->kernel[1] * s->kernel[2]), k / s->kernel[2] % s->kernel[1], k % s->kernel[2]};
+                    int64_t tap[3] = {k / (s->kernel[1] * s->kernel[2]), k / s->kernel[2] % s->kernel[1],
+                                      k % s->kernel[2]};
                     int64_t channel = o / out * in + c;
                     visit_tap(s, tap, (n * s->in_channels + channel) * in_size, (o * in + c) * taps + k,
                               (n * s->out_channels + o) * out_size, visit, arrays);

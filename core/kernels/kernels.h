@@ -44,10 +44,14 @@ typedef struct Kernels {
     /* result = factor softmax(x), given the parts. */
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
 
-    /* n results from two rows of x, which are `width` floats apart. places[i]: `first` plus where in x the
-       largest lies; the first of equals. */
-    void (*max_pool_2x2_row)(int64_t n, const float *x, int64_t width, int32_t first, float *y, int32_t *places);
+    /* y[i] = the largest x[i stride + tap[k]], the first of equals; NaN is largest. places[i]: which one,
+       counted in x, plus `first`. taps >= 1, in ascending order; `room` floats of x can be read. */
+    void (*max_pool_row)(int64_t n, int64_t stride, const float *x, int64_t room, int64_t taps, const int32_t *tap,
+                         int32_t first, float *y, int32_t *places);
+    /* n averages of 2 x 2 places from two rows of x, which are `width` floats apart. */
     void (*average_pool_2x2_row)(int64_t n, const float *x, int64_t width, float *y);
+    /* Its transpose: sets 2n elements of both rows of x. */
+    void (*average_spread_2x2_row)(int64_t n, const float *y, int64_t width, float *x);
 
     RowKernels rows;
     ElementwiseKernels elementwise;

@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-/* Columns from..from+count-1 of a tile go to `to`, counted from the row's begin. */
+/* Columns from..from+count-1 of a tile go to `to`, counted from the row's begin; they come from `source`. */
 typedef struct ConvolutionRun {
-    int64_t from, count, to;
+    int64_t from, count, to, source;
 } ConvolutionRun;
 
 /* tile[row][column] = start[row] + sum over p of a[p][row] b[offsets[p] + column]: a matrix product whose
@@ -43,6 +43,9 @@ typedef struct ConvolutionKernels {
         int64_t height;
         void (*run)(const ConvolutionTile *tile);
     } tiles[CONVOLUTION_HEIGHTS];
+    /* packed[p][run.from + i] = b[offsets[p] + run.source + i], with rows of `width` floats. */
+    void (*pack)(int64_t k, const float *b, const int64_t *offsets, const ConvolutionRun *runs, int64_t run_count,
+                 int64_t width, float *packed);
     int64_t weight_rows, weight_taps;
     void (*weight_tile)(ConvolutionWeightTile *tile);
 } ConvolutionKernels;

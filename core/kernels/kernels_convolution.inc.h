@@ -67,6 +67,14 @@ DEFINE_CONVOLUTION_TILE(high_convolution_tile, MR, EACH_ROW)
 DEFINE_CONVOLUTION_TILE(low_convolution_tile, LOW, EACH_LOW_ROW)
 DEFINE_CONVOLUTION_TILE(single_convolution_tile, 1, EACH_SINGLE_ROW)
 
+static void convolution_pack(int64_t k, const float *b, const int64_t *offsets, const ConvolutionRun *runs,
+                             int64_t run_count, int64_t width, float *packed)
+{
+    for (int64_t p = 0; p < k; p++, packed += width)
+        for (const ConvolutionRun *run = runs; run < runs + run_count; run++)
+            copy_run(run->count, b + offsets[p] + run->source, packed + run->from);
+}
+
 /* ---- Weight gradient ---- */
 
 #if KERNEL_VECTOR_BYTES == 64 || defined(__aarch64__)

@@ -20,8 +20,10 @@ static void log_softmax_backward_row(int64_t n, const float *y, const float *gra
         sum += gradient[i];
     for (i = 0; i + LANES <= n; i += LANES)
         store(result + i, load(gradient + i) - exp_vec(load(y + i)) * sum);
-    if (i < n)
-        store_part(result + i, n - i, load_part(gradient + i, n - i, 0.0F) - exp_vec(load_part(y + i, n - i, 0.0F)) * sum);
+    if (i < n) {
+        const Vec p = exp_vec(load_part(y + i, n - i, 0.0F));
+        store_part(result + i, n - i, load_part(gradient + i, n - i, 0.0F) - p * sum);
+    }
 }
 
 static void log_sum_exp_parts(int64_t n, const float *x, float *parts)

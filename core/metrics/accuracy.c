@@ -8,9 +8,11 @@ static double accuracy(const Predictions *p, const double *row_weights, Arena *s
 }
 
 const MetricDef metric_accuracy = {
-    .component = {.name = "accuracy", .summary = "share of samples whose largest logit is the target's", .formula = "mean [argmax z = y]",
-                  .notes = "The first of equal logits counts as the largest; of soft targets y is the first of the largest. "
-                           "Multi-label: the share of labels on the right side of z = 0."},
+    .component = {.name = "accuracy",
+                  .summary = "share of samples whose largest logit is the target's",
+                  .formula = "mean [argmax z = y]",
+                  .notes = "The first of equal logits counts as the largest; of soft targets y is the first of the "
+                           "largest. Multi-label: the share of labels on the right side of z = 0."},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL | PREDICTION_TOKENS,
     .measure = accuracy,
 };

@@ -29,11 +29,15 @@ const MetricDef *const *metrics_that_apply(Arena *arena, const Predictions *pred
 double weighted_mean(int64_t count, const double *values, const double *row_weights)
 {
     double sum = 0, weight = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (row_weights[i] > 0) {
-            sum += row_weights[i] * values[i];
-            weight += row_weights[i];
-        }
+    for (int64_t i = 0; i < count; i++) {
+        sum += row_weights[i] * values[i];
+        weight += row_weights[i];
+    }
+    if (!isfinite(sum)) { /* an infinite value counts only where it has a weight */
+        sum = 0;
+        for (int64_t i = 0; i < count; i++)
+            sum += row_weights[i] > 0 ? row_weights[i] * values[i] : 0;
+    }
     return weight > 0 ? sum / weight : NAN;
 }
 
@@ -115,7 +119,8 @@ static void percentile_interval(double *values, int64_t resamples, double interv
     interval[1] = defined ? quantile(values, defined, 0.975) : NAN;
 }
 
-void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples, double (*intervals)[2])
+void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
+                         double (*intervals)[2])
 {
     size_t count = 0;
     for (; metrics[count]; count++)

@@ -7,7 +7,10 @@ static double brier(const Predictions *p, const double *row_weights, Arena *scra
 }
 
 const MetricDef metric_brier = {
-    .component = {.name = "brier", .summary = "Brier score, a sum over classes", .source = "Brier 1950", .formula = "mean sum_k (p_k - t_k)^2",
+    .component = {.name = "brier",
+                  .summary = "Brier score, a sum over classes",
+                  .source = "Brier 1950",
+                  .formula = "mean sum_k (p_k - t_k)^2",
                   .notes = "t is the one-hot or soft target. Multi-label: the mean over labels."},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = brier,
@@ -22,7 +25,9 @@ static double brier_top1(const Predictions *p, const double *row_weights, Arena 
 }
 
 const MetricDef metric_brier_top1 = {
-    .component = {.name = "brier_top1", .summary = "Brier score of the event that the top label is right", .formula = "mean (c - a)^2"},
+    .component = {.name = "brier_top1",
+                  .summary = "Brier score of the event that the top label is right",
+                  .formula = "mean (c - a)^2"},
     .kinds = PREDICTION_CLASSIFICATION,
     .measure = brier_top1,
 };

@@ -31,8 +31,11 @@ static double ece(const Predictions *p, const double *row_weights, Arena *scratc
 }
 
 const MetricDef metric_ece = {
-    .component = {.name = "ece", .summary = "expected calibration error of the top label, 15 bins of equal width on (0, 1], right-closed",
-                  .source = "arXiv:1706.04599", .formula = "sum_b n_b/n |mean confidence_b - accuracy_b|"},
+    .component = {.name = "ece",
+                  .summary = "expected calibration error of the top label, 15 bins of equal width on (0, 1], "
+                             "right-closed",
+                  .source = "arXiv:1706.04599",
+                  .formula = "sum_b n_b/n |mean confidence_b - accuracy_b|"},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_TOKENS,
     .measure = ece,
 };
@@ -50,7 +53,9 @@ static double mce(const Predictions *p, const double *row_weights, Arena *scratc
 }
 
 const MetricDef metric_mce = {
-    .component = {.name = "mce", .summary = "largest calibration gap of a non-empty bin of ece", .source = "arXiv:1706.04599"},
+    .component = {.name = "mce",
+                  .summary = "largest calibration gap of a non-empty bin of ece",
+                  .source = "arXiv:1706.04599"},
     .kinds = PREDICTION_CLASSIFICATION,
     .measure = mce,
 };
@@ -82,19 +87,23 @@ static double ece_mass(const Predictions *p, const double *row_weights, Arena *s
 }
 
 const MetricDef metric_ece_mass = {
-    .component = {.name = "ece_mass", .summary = "expected calibration error of the top label, 15 bins of equal count",
-                  .formula = "sum_b n_b/n |mean confidence_b - accuracy_b|; the first n mod 15 bins hold one sample more",
-                  .notes = "Whole weights count as copies of a sample; with others the bins hold equal weight, and a sample on a "
-                           "border is divided."},
+    .component = {.name = "ece_mass",
+                  .summary = "expected calibration error of the top label, 15 bins of equal count",
+                  .formula = "sum_b n_b/n |mean confidence_b - accuracy_b|; the first n mod 15 bins hold one sample "
+                             "more",
+                  .notes = "Whole weights count as copies of a sample; with others the bins hold equal weight, and a "
+                           "sample on a border is divided."},
     .kinds = PREDICTION_CLASSIFICATION,
-    .prepare = predictions_sort_by_confidence, .measure = ece_mass,
+    .prepare = predictions_sort_by_confidence,
+    .measure = ece_mass,
 };
 
 /* The bins of all classes at once: a class that is p_k likely adds p_k, a target takes 1. */
 static double classwise_ece(const Predictions *p, const double *row_weights, Arena *scratch)
 {
     int64_t n = p->input.count, classes = p->input.classes;
-    double *gaps = arena_zero(scratch, (size_t)(classes * BINS), sizeof *gaps), weight = sum_of(row_weights, n), sum = 0;
+    double *gaps = arena_zero(scratch, (size_t)(classes * BINS), sizeof *gaps);
+    double weight = sum_of(row_weights, n), sum = 0;
     for (int64_t i = 0; i < n; i++) {
         if (row_weights[i] == 0)
             continue;
@@ -109,10 +118,13 @@ static double classwise_ece(const Predictions *p, const double *row_weights, Are
 }
 
 const MetricDef metric_classwise_ece = {
-    .component = {.name = "classwise_ece", .summary = "calibration error of each class's probability, 15 bins of equal width, mean over classes",
-                  .source = "arXiv:1904.01685", .formula = "mean_k sum_b n_bk/n |mean p_k - frequency of k|"},
+    .component = {.name = "classwise_ece",
+                  .summary = "calibration error of each class's probability, 15 bins of equal width, mean over classes",
+                  .source = "arXiv:1904.01685",
+                  .formula = "mean_k sum_b n_bk/n |mean p_k - frequency of k|"},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
-    .prepare = predictions_bin_classes, .measure = classwise_ece,
+    .prepare = predictions_bin_classes,
+    .measure = classwise_ece,
 };
 
 static double ks(const Predictions *p, const double *row_weights, Arena *scratch)
@@ -130,8 +142,11 @@ static double ks(const Predictions *p, const double *row_weights, Arena *scratch
 }
 
 const MetricDef metric_ks = {
-    .component = {.name = "ks", .summary = "Kolmogorov-Smirnov calibration error of the top label, without bins", .source = "arXiv:2006.12800",
+    .component = {.name = "ks",
+                  .summary = "Kolmogorov-Smirnov calibration error of the top label, without bins",
+                  .source = "arXiv:2006.12800",
                   .formula = "max_j |1/n sum_{i<=j} (c_i - a_i)|, sorted by c, j at the end of each group of equal c"},
     .kinds = PREDICTION_CLASSIFICATION,
-    .prepare = predictions_sort_by_confidence, .measure = ks,
+    .prepare = predictions_sort_by_confidence,
+    .measure = ks,
 };

@@ -22,7 +22,8 @@ static MacroMeans macro_means(const Predictions *p, const double *row_weights, A
     }
     if (occurring == 0)
         return (MacroMeans){NAN, NAN, NAN, NAN};
-    return (MacroMeans){sum.precision / occurring, sum.recall / occurring, sum.f1 / occurring, 2 * sum.right / (sum.targets + sum.predicted)};
+    return (MacroMeans){sum.precision / occurring, sum.recall / occurring, sum.f1 / occurring,
+                        2 * sum.right / (sum.targets + sum.predicted)};
 }
 
 static double precision_macro(const Predictions *p, const double *row_weights, Arena *scratch)
@@ -31,7 +32,8 @@ static double precision_macro(const Predictions *p, const double *row_weights, A
 }
 
 const MetricDef metric_precision_macro = {
-    .component = {.name = "precision_macro", .summary = "mean precision over the classes in targets or predictions; 0 for one never predicted",
+    .component = {.name = "precision_macro",
+                  .summary = "mean precision over the classes in targets or predictions; 0 for one never predicted",
                   .formula = "mean_k TP_k / (TP_k + FP_k)"},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = precision_macro,
@@ -43,7 +45,8 @@ static double recall_macro(const Predictions *p, const double *row_weights, Aren
 }
 
 const MetricDef metric_recall_macro = {
-    .component = {.name = "recall_macro", .summary = "mean recall over the classes in targets or predictions; 0 for one that is no target",
+    .component = {.name = "recall_macro",
+                  .summary = "mean recall over the classes in targets or predictions; 0 for one that is no target",
                   .formula = "mean_k TP_k / (TP_k + FN_k)"},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = recall_macro,

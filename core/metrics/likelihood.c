@@ -8,10 +8,12 @@ static double nll(const Predictions *p, const double *row_weights, Arena *scratc
 }
 
 const MetricDef metric_nll = {
-    .component = {.name = "nll", .summary = "negative log-likelihood of the targets, nats, not clipped", .formula = "mean -log p_y",
-                  .notes = "Of soft targets the expectation -sum_k t_k log p_k; of multi-label targets the mean over labels. "
-                           "Infinite when an impossible class (logit -infinity) is a target. A calibrator that returns "
-                           "probabilities is measured with probabilities of at least 1e-12."},
+    .component = {.name = "nll",
+                  .summary = "negative log-likelihood of the targets, nats, not clipped",
+                  .formula = "mean -log p_y",
+                  .notes = "Of soft targets the expectation -sum_k t_k log p_k; of multi-label targets the mean over "
+                           "labels. Infinite when an impossible class (logit -infinity) is a target. A calibrator that "
+                           "returns probabilities is measured with probabilities of at least 1e-12."},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL | PREDICTION_TOKENS,
     .measure = nll,
 };
@@ -22,7 +24,9 @@ static double perplexity(const Predictions *p, const double *row_weights, Arena 
 }
 
 const MetricDef metric_perplexity = {
-    .component = {.name = "perplexity", .summary = "exponential of the mean nll of a token", .formula = "exp(mean -log p_y)"},
+    .component = {.name = "perplexity",
+                  .summary = "exponential of the mean nll of a token",
+                  .formula = "exp(mean -log p_y)"},
     .kinds = PREDICTION_TOKENS,
     .measure = perplexity,
 };

@@ -31,7 +31,8 @@ double *metric_values(Arena *arena, const MetricDef *const *metrics, Predictions
 
 /* Percentile bootstrap, 95%: low and high of each of the metrics (ending with NULL), NAN where no resample
    is defined. Resample r draws `count` rows from (seed, "bootstrap", r), the same for all metrics. */
-void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples, double (*intervals)[2]);
+void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
+                         double (*intervals)[2]);
 
 /* sum_i w_i values_i / sum_i w_i; NAN when no row has a weight. Values of rows without weight do not matter. */
 double weighted_mean(int64_t count, const double *values, const double *row_weights);

@@ -50,7 +50,8 @@ typedef struct Sorting {
 } Sorting;
 
 /* Appends the rows of equal probability [begin, end): the negatives, then the positives. */
-static int32_t *append_group(const Sorting *s, int64_t k, const Ranked *begin, const Ranked *end, int32_t *rows, ClassGroup *groups, int64_t *count)
+static int32_t *append_group(const Sorting *s, int64_t k, const Ranked *begin, const Ranked *end, int32_t *rows,
+                             ClassGroup *groups, int64_t *count)
 {
     const Predictions *p = s->predictions;
     ClassGroup added = {0, 0};
@@ -107,7 +108,8 @@ void predictions_sort_by_class(Predictions *p)
         int64_t positives = 0;
         for (int64_t i = 0; i < n; i++)
             positives += prediction_is_target(p, i, k);
-        groups[k] = arena_zero(p->arena, (size_t)positives * 2 + 1, sizeof **groups); /* negatives before, between and after */
+        /* Negatives before, between and after. */
+        groups[k] = arena_zero(p->arena, (size_t)positives * 2 + 1, sizeof **groups);
     }
     Sorting s = {p, arena_zero(p->arena, (size_t)classes, sizeof(ClassOrder)),
                  arena_zero(p->arena, (size_t)(classes * n), sizeof(int32_t)), groups};

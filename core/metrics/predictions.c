@@ -21,14 +21,25 @@ int64_t logits_first_bad_row(int64_t count, int64_t classes, const double *logit
     return -1;
 }
 
+/* sum_k exp(z_k - largest) with Neumaier's compensation: nearly always correctly rounded, so that rows with
+   the same logits in another order of classes have the same confidence, and tie. */
+static double sum_of_exponentials(int64_t classes, const double *z, double largest)
+{
+    double sum = 0, lost = 0;
+    for (int64_t k = 0; k < classes; k++) {
+        double term = exp(z[k] - largest), next = sum + term;
+        lost += sum >= term ? sum - next + term : term - next + sum;
+        sum = next;
+    }
+    return sum + lost;
+}
+
 void log_softmax_row(int64_t classes, const double *logits, double *out)
 {
-    double largest = logits[0], sum = 0;
+    double largest = logits[0];
     for (int64_t k = 1; k < classes; k++)
         largest = fmax(largest, logits[k]);
-    for (int64_t k = 0; k < classes; k++)
-        sum += exp(logits[k] - largest);
-    double log_sum = log(sum);
+    double log_sum = log(sum_of_exponentials(classes, logits, largest));
     for (int64_t k = 0; k < classes; k++)
         out[k] = logits[k] - largest - log_sum;
 }
@@ -78,19 +89,6 @@ static int64_t rank_of(int64_t classes, const double *z, int64_t target)
     for (int64_t k = 0; k < classes; k++)
         before += z[k] > z[target] || (z[k] == z[target] && k < target);
     return before;
-}
-
-/* sum_k exp(z_k - largest) with Neumaier's compensation: nearly always correctly rounded, so that rows with
-   the same logits in another order of classes have the same confidence, and tie. */
-static double sum_of_exponentials(int64_t classes, const double *z, double largest)
-{
-    double sum = 0, lost = 0;
-    for (int64_t k = 0; k < classes; k++) {
-        double term = exp(z[k] - largest), next = sum + term;
-        lost += sum >= term ? sum - next + term : term - next + sum;
-        sum = next;
-    }
-    return sum + lost;
 }
 
 static void fill_class_row(const Filling *f, int64_t i)

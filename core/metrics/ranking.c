@@ -49,7 +49,8 @@ static double class_mean(const Predictions *p, const double *row_weights, bool p
     double sum = 0, defined = 0;
     for (int64_t k = 0; k < p->input.classes; k++) {
         const ClassOrder *order = &p->by_class[k];
-        double value = precision ? class_average_precision(order, row_weights, p->input.count) : class_auroc(order, row_weights);
+        double value = precision ? class_average_precision(order, row_weights, p->input.count)
+                                 : class_auroc(order, row_weights);
         if (!isnan(value)) {
             sum += value;
             defined++;
@@ -79,8 +80,10 @@ static double aupr(const Predictions *p, const double *row_weights, Arena *scrat
 }
 
 const MetricDef metric_aupr = {
-    .component = {.name = "aupr", .summary = "average precision, one class against the rest, mean over the classes that occur",
+    .component = {.name = "aupr",
+                  .summary = "average precision, one class against the rest, mean over the classes that occur",
                   .formula = "mean_k sum_j (R_j - R_{j-1}) P_j, a threshold at each distinct probability"},
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
-    .prepare = predictions_sort_by_class, .measure = aupr,
+    .prepare = predictions_sort_by_class,
+    .measure = aupr,
 };

@@ -7,7 +7,9 @@ static double rmse(const Predictions *p, const double *row_weights, Arena *scrat
 }
 
 const MetricDef metric_rmse = {
-    .component = {.name = "rmse", .summary = "root of the mean squared error, over samples and outputs", .formula = "sqrt(mean (z - y)^2)"},
+    .component = {.name = "rmse",
+                  .summary = "root of the mean squared error, over samples and outputs",
+                  .formula = "sqrt(mean (z - y)^2)"},
     .kinds = PREDICTION_REGRESSION,
     .measure = rmse,
 };
@@ -56,8 +58,10 @@ static double r2(const Predictions *p, const double *row_weights, Arena *scratch
 }
 
 const MetricDef metric_r2 = {
-    .component = {.name = "r2", .summary = "coefficient of determination, mean over outputs",
-                  .formula = "1 - sum (z - y)^2 / sum (y - mean y)^2", .notes = "Undefined when the targets of an output are all equal."},
+    .component = {.name = "r2",
+                  .summary = "coefficient of determination, mean over outputs",
+                  .formula = "1 - sum (z - y)^2 / sum (y - mean y)^2",
+                  .notes = "Undefined when the targets of an output are all equal."},
     .kinds = PREDICTION_REGRESSION,
     .measure = r2,
 };

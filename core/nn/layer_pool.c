@@ -37,8 +37,8 @@ static bool build(Builder *builder, Layer *layer)
         options->kernel[i] = entry(self->kernel, i);
         options->stride[i] = self->stride.count ? entry(self->stride, i) : options->kernel[i];
         options->padding[i] = entry(self->padding, i);
-        if (options->padding[i] >= options->kernel[i])
-            return builder_fail(builder, "padding %lld must be less than the kernel %lld", (long long)options->padding[i], (long long)options->kernel[i]);
+        if (2 * options->padding[i] > options->kernel[i])
+            return builder_fail(builder, "padding %lld is more than half of the kernel %lld", (long long)options->padding[i], (long long)options->kernel[i]);
         int64_t size = convolution_size(layer->input.sizes[i + 1], options->kernel[i], options->stride[i], options->padding[i], 1);
         if (size < 1)
             return builder_fail(builder, "a kernel of %lld does not fit the input %s", (long long)options->kernel[i],

@@ -119,7 +119,7 @@ Tensor *t_convolution(Tensor *x, Tensor *weight, Tensor *bias, const Convolution
 /* weight [C, out/groups, kernel...]: the transpose of the above. */
 Tensor *t_convolution_transposed(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options);
 
-/* Pooling (operations_pooling.c): x [N, C, spatial...]. */
+/* Pooling (operations_max_pool.c, operations_average_pool.c): x [N, C, spatial...]. */
 typedef struct PoolingOptions {
     int64_t kernel[3], stride[3], padding[3];
     bool count_padding;     /* average: padded zeros count */
@@ -128,9 +128,10 @@ Tensor *t_max_pool(Tensor *x, const PoolingOptions *options); /* ties: first */
 Tensor *t_average_pool(Tensor *x, const PoolingOptions *options);
 Tensor *t_adaptive_average_pool(Tensor *x, const int64_t *sizes); /* bin i covers floor(i n/s) .. ceil((i+1) n/s) */
 Tensor *t_adaptive_max_pool(Tensor *x, const int64_t *sizes);
+/* operations_resize.c: results at (i + 0.5) H/height - 0.5, or with align_corners at i (H - 1)/(height - 1). */
 Tensor *t_resize_bilinear(Tensor *x, int64_t height, int64_t width, bool align_corners); /* x [N, C, H, W] */
 
-/* Softmax family (operations_softmax.c), over the last axis. */
+/* Softmax family (operations_softmax.c, operations_sparsemax.c), over the last axis. */
 Tensor *t_softmax(Tensor *x);
 Tensor *t_log_softmax(Tensor *x);
 Tensor *t_sparsemax(Tensor *x);                         /* Martins and Astudillo 2016 */

@@ -66,7 +66,8 @@ static const Case cases[] = {
     {2, 2, 2, 3, {4, 5}, {3, 2}, {.stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1}},
     {1, 2, 3, 2, {7}, {3}, {.stride = {2}, .padding = {0}, .dilation = {2}, .output_padding = {1}, .groups = 1}},
     {3, 1, 2, 2, {3, 4, 3}, {2, 3, 1}, {.stride = {1, 2, 1}, .padding = {0, 1, 1}, .dilation = {1, 1, 1}, .groups = 1}},
-    {2, 1, 4, 6, {5, 4}, {2, 3}, {.stride = {3, 2}, .padding = {2, 1}, .dilation = {1, 2}, .output_padding = {1, 1}, .groups = 2}},
+    {2, 1, 4, 6, {5, 4}, {2, 3},
+     {.stride = {3, 2}, .padding = {2, 1}, .dilation = {1, 2}, .output_padding = {1, 1}, .groups = 2}},
     {2, 2, 3, 3, {4, 4}, {3, 3}, {.stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 3}},
     {2, 2, 3, 5, {2, 3}, {1, 1}, {.stride = {1, 1}, .padding = {0, 0}, .dilation = {1, 1}, .groups = 1}},
     {2, 2, 4, 4, {2, 2}, {1, 1}, {.stride = {1, 1}, .padding = {0, 0}, .dilation = {1, 1}, .groups = 2}},
@@ -143,7 +144,8 @@ static void case_out(const Case *sample, int64_t *out)
 
 static Tensor *case_weight(Random *random, const Case *sample)
 {
-    return case_leaf(random, sample, sample->out_channels, sample->in_channels / sample->options.groups, sample->kernel);
+    int64_t in = sample->in_channels / sample->options.groups;
+    return case_leaf(random, sample, sample->out_channels, in, sample->kernel);
 }
 
 /* Variants from CASES on: without bias. */
@@ -232,7 +234,8 @@ static int sample_transposed(Random *random, int variant, Tensor **inputs)
 
 static Tensor *apply_transposed(Tensor **inputs, int variant)
 {
-    return t_convolution_transposed(inputs[0], inputs[1], variant < CASES ? inputs[2] : NULL, &case_of(variant)->options);
+    Tensor *bias = variant < CASES ? inputs[2] : NULL;
+    return t_convolution_transposed(inputs[0], inputs[1], bias, &case_of(variant)->options);
 }
 
 const OperationDef operation_convolution_transposed = {
@@ -251,7 +254,8 @@ static Tensor *transposed(const Form *form, Tensor *y, Tensor *weight, Tensor *b
         start_with_bias(result, bias);
         double_convolution_data(s, tensor_f64(y), tensor_f64(weight), tensor_f64(result));
     }
-    op_record(&operation_convolution_transposed, result, bias ? 3 : 2, (Tensor *[]){y, weight, bias}, form, sizeof *form);
+    op_record(&operation_convolution_transposed, result, bias ? 3 : 2, (Tensor *[]){y, weight, bias}, form,
+              sizeof *form);
     return result;
 }
 

@@ -87,8 +87,9 @@ static int sample_matmul(Random *random, int variant, Tensor **inputs)
         inputs[1] = sample_leaf(random, -1, 1, 2, b ? (int64_t[]){4, 3} : (int64_t[]){3, 4});
     } else if (kind < 4) {
         int skip_a = kind == 3 ? 2 : 0, skip_b = kind == 2 ? 2 : 0;
-        inputs[0] = sample_leaf(random, -1, 1, 4 - skip_a, (a ? (int64_t[]){2, 1, 3, 2} : (int64_t[]){2, 1, 2, 3}) + skip_a);
-        inputs[1] = sample_leaf(random, -1, 1, 4 - skip_b, (b ? (int64_t[]){2, 1, 4, 3} : (int64_t[]){2, 1, 3, 4}) + skip_b);
+        int64_t shape_a[4] = {2, 1, a ? 3 : 2, a ? 2 : 3}, shape_b[4] = {2, 1, b ? 4 : 3, b ? 3 : 4};
+        inputs[0] = sample_leaf(random, -1, 1, 4 - skip_a, shape_a + skip_a);
+        inputs[1] = sample_leaf(random, -1, 1, 4 - skip_b, shape_b + skip_b);
     } else {
         int64_t rows = variant == 16 ? 0 : 2, inner = variant == 17 ? 0 : variant == 18 ? 70 : 3;
         inputs[0] = sample_leaf(random, -1, 1, SHAPE(rows, inner));
@@ -154,7 +155,8 @@ static void linear(const Tensor *x, const Tensor *weight, const Tensor *bias, in
     if (x->type == ARRAY_F32) {
         if (bias)
             parallel_for(rows, row_grain(out), fill_rows, &(Rows){out, tensor_f32(bias), tensor_f32(result)});
-        sgemm(false, true, rows, out, in, tensor_f32(x), in, tensor_f32(weight), in, (float)beta, tensor_f32(result), out);
+        sgemm(false, true, rows, out, in, tensor_f32(x), in, tensor_f32(weight), in, (float)beta, tensor_f32(result),
+              out);
         return;
     }
     for (int64_t i = 0; bias && i < rows; i++)

@@ -93,7 +93,8 @@ static void over_planes(const Resize *t, ParallelBody body, const void *from, vo
     Between *columns = arena_alloc(tape_arena(), bytes);
     for (int64_t j = 0; j < t->out[1]; j++)
         columns[j] = between(j, t->in[1], t->out[1], t->align_corners);
-    parallel_for(t->batch * t->channels, CHUNK / (t->out[0] * t->out[1] + 1) + 1, body, &(Planes){t, columns, from, to});
+    Planes planes = {t, columns, from, to};
+    parallel_for(t->batch * t->channels, CHUNK / (t->out[0] * t->out[1] + 1) + 1, body, &planes);
     arena_recycle(tape_arena(), columns, bytes);
 }
 
@@ -114,7 +115,8 @@ static int sample_resize(Random *random, int variant, Tensor **inputs)
 static Resize sample_plan(const Tensor *x, int variant)
 {
     static const int64_t out[6][2] = {{5, 7}, {5, 7}, {3, 2}, {1, 1}, {2, 5}, {4, 4}};
-    return (Resize){x->shape[0], x->shape[1], {x->shape[2], x->shape[3]}, {out[variant][0], out[variant][1]}, variant & 1};
+    return (Resize){x->shape[0], x->shape[1], {x->shape[2], x->shape[3]}, {out[variant][0], out[variant][1]},
+                    variant & 1};
 }
 
 static Tensor *apply_resize(Tensor **inputs, int variant)

@@ -74,8 +74,9 @@ static Tensor *softmax_or_log(const Tensor *x, bool logarithm)
 static Tensor *fused_backward(const Tensor *y, const Tensor *gradient, bool logarithm)
 {
     Tensor *result = t_like(y);
-    over_rows(y, backward_rows, &(Rows){.backward = logarithm ? kernels()->log_softmax_backward_row : kernels()->softmax_backward_row,
-                                        .y = tensor_f32(y), .gradient = tensor_f32(gradient), .result = tensor_f32(result)});
+    Rows rows = {.y = tensor_f32(y), .gradient = tensor_f32(gradient), .result = tensor_f32(result)};
+    rows.backward = logarithm ? kernels()->log_softmax_backward_row : kernels()->softmax_backward_row;
+    over_rows(y, backward_rows, &rows);
     return result;
 }
 

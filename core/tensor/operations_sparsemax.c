@@ -144,7 +144,8 @@ static Tensor *apply_sparsemax(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_sparsemax = {
-    .component = {.name = "sparsemax", .summary = "the nearest point of the probability simplex", .source = "arXiv:1602.02068"},
+    .component = {.name = "sparsemax", .summary = "the nearest point of the probability simplex",
+                  .source = "arXiv:1602.02068"},
     .backward = backward_sparsemax, .variants = 5, .inputs = sample_rows, .apply = apply_sparsemax,
 };
 
@@ -170,7 +171,8 @@ static Tensor *apply_entmax15(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_entmax15_root = {
-    .component = {.name = "entmax15_root", .summary = "the square root of entmax with alpha 1.5", .source = "arXiv:1905.05702"},
+    .component = {.name = "entmax15_root", .summary = "the square root of entmax with alpha 1.5",
+                  .source = "arXiv:1905.05702"},
     .backward = backward_entmax15_root, .variants = 5, .inputs = sample_rows, .apply = apply_entmax15,
 };
 

@@ -12,8 +12,8 @@
 /* The sections as they are parsed; `data` and `train` have parsers of their own. */
 struct sections {
     int64_t seed;
-    const cJSON *data, *train, *distill, *metrics, *analyze;
-    Instance model, loss, optimizer, schedule, objective, calibrate, quantize;
+    const cJSON *data, *train, *metrics, *analyze;
+    Instance model, loss, optimizer, schedule, objective, calibrate, distill, quantize;
     const char *extends;
 };
 
@@ -31,7 +31,7 @@ const Param config_params[] = {
     PARAM_JSON(struct sections, train, "{}", .help = "batches, lengths, limits"),
     PARAM_JSON(struct sections, metrics, "null", .help = "list of names; null: all that apply"),
     PARAM_COMPONENT(struct sections, calibrate, "null", "calibrator", .help = "for xent calibrate; see xent-calibrators(7)"),
-    PARAM_JSON(struct sections, distill, "null", .help = "for xent distill: {\"teacher\": RUN, ...}"),
+    PARAM_COMPONENT(struct sections, distill, "null", "distiller", .help = "for xent distill; see xent-distillers(7)"),
     PARAM_COMPONENT(struct sections, quantize, "null", "quantizer", .help = "for xent quantize; see xent-quantizers(7)"),
     PARAM_JSON(struct sections, analyze, "null", .help = "for xent analyze"),
     PARAM_STRING(struct sections, extends, null, .help = "a config file that this one changes"),
@@ -137,7 +137,8 @@ static void name_default_types(cJSON *json)
 {
     for (const Param *row = config_params; row->type != PARAM_TYPE_END; row++) {
         cJSON *section = cJSON_GetObjectItemCaseSensitive(json, row->name);
-        if (row->type != PARAM_TYPE_COMPONENT || row->fallback[0] != '"' || !cJSON_IsObject(section) || cJSON_HasObjectItem(section, "type"))
+        if (row->type != PARAM_TYPE_COMPONENT || row->fallback[0] != '"' || !cJSON_IsObject(section)
+            || cJSON_GetObjectItemCaseSensitive(section, "type"))
             continue;
         cJSON *name = cJSON_Parse(row->fallback);
         cJSON_AddItemToObject(section, "type", name);
@@ -160,7 +161,7 @@ static bool parse_sections(Config *config, Error *error)
     config->objective = sections.objective;
     config->calibrate = sections.calibrate;
     config->quantize = sections.quantize;
-    config->distill = cJSON_IsNull(sections.distill) ? NULL : sections.distill;
+    config->distill = sections.distill;
     config->analyze = cJSON_IsNull(sections.analyze) ? NULL : sections.analyze;
     config->metrics = cJSON_IsNull(sections.metrics) ? NULL : sections.metrics;
     snprintf(context.path, sizeof context.path, "data");
@@ -233,7 +234,7 @@ bool config_require(const Config *config, const char *keys, Error *error)
 {
     const struct { const char *key; bool there; } sections[] = {
         {"data", config->data.component}, {"model", config->model.component}, {"calibrate", config->calibrate.component},
-        {"quantize", config->quantize.component}, {"distill", config->distill},
+        {"quantize", config->quantize.component}, {"distill", config->distill.component},
     };
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         if (strstr(keys, sections[i].key) && !sections[i].there)
@@ -271,7 +272,7 @@ cJSON *config_resolved(const Config *config)
     cJSON_AddItemToObject(object, "train", params_to_json(config_train_params, &config->train));
     add_copy(object, "metrics", config->metrics);
     add_instance(object, "calibrate", &config->calibrate);
-    add_copy(object, "distill", config->distill);
+    add_instance(object, "distill", &config->distill);
     add_instance(object, "quantize", &config->quantize);
     add_copy(object, "analyze", config->analyze);
     return object;

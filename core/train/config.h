@@ -27,9 +27,9 @@ typedef struct Config {
     JsonSource *source;
     cJSON *json;                    /* merged, as written; belongs to the source */
     int64_t seed;
-    Instance data, model, loss, optimizer, schedule, objective, calibrate, quantize;
+    Instance data, model, loss, optimizer, schedule, objective, calibrate, distill, quantize;
     TrainConfig train;
-    const cJSON *distill, *metrics, *analyze;
+    const cJSON *metrics, *analyze;
     const char *name;               /* what messages call the config */
 } Config;
 

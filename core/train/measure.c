@@ -21,15 +21,14 @@ static int64_t count_correct(const Tensor *logits, const Tensor *targets)
     return correct;
 }
 
-static void add_batch(Run *run, const Batch *batch, const Dataset *dataset, Sums *sums)
+static void add_batch(const ObjectiveContext *context, const Batch *batch, const Dataset *dataset, Sums *sums)
 {
-    Forward forward = {.seed = (uint64_t)run->config->seed};
-    BatchTensors tensors = batch_tensors(run->model, dataset, batch);
-    Tensor *logits = model_forward(run->model, &forward, tensors.x);
-    LossInput input = objective_loss_input(&run->context, &forward, &tensors, logits);
-    input.state = NULL; /* samples of other splits have none */
-    input.ids = NULL;
-    Tensor *loss = loss_evaluate(&run->config->loss, &input).loss;
+    Forward forward = {.seed = context->seed};
+    BatchTensors tensors = batch_tensors(context->model, dataset, batch);
+    Tensor *logits = model_forward(context->model, &forward, tensors.x);
+    LossInput input = objective_loss_input(context, &forward, &tensors, logits);
+    input.ids = NULL; /* samples of other splits have no state */
+    Tensor *loss = loss_evaluate(&context->loss, &input).loss;
     double weight = input.weights ? 0 : (double)input.logits->shape[0];
     for (int64_t i = 0; input.weights && i < input.weights->count; i++)
         weight += tensor_value(input.weights, i);
@@ -39,16 +38,16 @@ static void add_batch(Run *run, const Batch *batch, const Dataset *dataset, Sums
     sums->count += input.logits->shape[0];
 }
 
-Measure run_measure(Run *run, const DataSplit *split)
+Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed)
 {
     if (split->count == 0)
         return (Measure){0, NAN, NAN};
+    const ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed};
     bool was = tape_record(false);
-    LoaderOptions options = {.batch_size = run->config->train.eval_batch_size, .prefetch = false};
-    Loader *loader = loader_new(split, options);
+    Loader *loader = loader_new(split, (LoaderOptions){.batch_size = batch_size});
     Sums sums = {0};
     for (int64_t i = 0; i < loader_batches(loader); i++) {
-        add_batch(run, loader_batch(loader, 0, i), split->dataset, &sums);
+        add_batch(&context, loader_batch(loader, 0, i), split->dataset, &sums);
         tape_reset();
     }
     loader_free(loader);
@@ -56,4 +55,10 @@ Measure run_measure(Run *run, const DataSplit *split)
     TargetKind kind = split->dataset->target_kind;
     bool counted = kind == TARGET_CLASS || kind == TARGET_TOKENS;
     return (Measure){sums.count, sums.loss / sums.weight, counted ? sums.correct / (double)sums.count : NAN};
+}
+
+Measure run_measure(Run *run, const DataSplit *split)
+{
+    const Config *config = run->config;
+    return split_measure(run->model, &config->loss, split, config->train.eval_batch_size, (uint64_t)config->seed);
 }

@@ -77,7 +77,7 @@ static bool load_data(Run *run, Error *error)
     return true;
 }
 
-static bool prepare_objective(Run *run, Error *error)
+static bool prepare_objective(Run *run, const Instance *objective, Error *error)
 {
     Config *config = run->config;
     const LossDef *loss = (const LossDef *)config->loss.component;
@@ -85,11 +85,11 @@ static bool prepare_objective(Run *run, Error *error)
     run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, dataset->classes) : 0;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
-        .values = config->objective.values, .seed = (uint64_t)config->seed,
+        .values = objective->values, .seed = (uint64_t)config->seed,
     };
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(dataset->count * run->loss_state_width), sizeof(float));
-    const ObjectiveDef *def = (const ObjectiveDef *)config->objective.component;
+    const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
     if (def->prepare && !def->prepare(&run->context, error))
         return fail_at(error, "%s", config->name);
     run->objective = def;
@@ -128,7 +128,7 @@ static bool check_schedule(const Run *run, Error *error)
     return true;
 }
 
-Run *run_new(Config *config, Error *error)
+Run *run_new(Config *config, const Instance *objective, Error *error)
 {
     Run *run = memory_new(sizeof *run);
     run->config = config;
@@ -137,7 +137,7 @@ Run *run_new(Config *config, Error *error)
     tape_use(run->tape);
     bool good = config_require(config, "data model", error) && load_data(run, error) && make_loader(run, error) && check_schedule(run, error)
                 && (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error))
-                && prepare_objective(run, error);
+                && prepare_objective(run, objective ? objective : &config->objective, error);
     if (good) {
         run->optimizer = optimizer_new(&config->optimizer, run->model->parameters, error);
         good = run->optimizer || fail_at(error, "%s", config->name);

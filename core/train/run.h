@@ -42,8 +42,9 @@ const char *default_loss(TargetKind kind);
 /* Whether this loss can be had with these targets: exit 2 and the reason. */
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 
-/* Takes the config over. NULL after an error; nothing has been written. */
-Run *run_new(Config *config, Error *error);
+/* Takes the config over. `objective` is an instance of an objective, or of what begins with one, and is the
+   config's own when NULL. NULL after an error; nothing has been written. */
+Run *run_new(Config *config, const Instance *objective, Error *error);
 void run_free(Run *run);
 
 int64_t run_steps_per_epoch(const Run *run);
@@ -57,6 +58,8 @@ void run_swap_average(Run *run);
 /* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. */
 typedef struct Measure { int64_t count; double loss, accuracy; } Measure;
 Measure run_measure(Run *run, const DataSplit *split);
+/* The same of any model; a tape must be in use, and is reset. */
+Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed);
 
 /* What the loop tells while it runs; called from the thread that runs it. */
 typedef struct TrainReport {

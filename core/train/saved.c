@@ -201,3 +201,27 @@ bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *
     }
     return true;
 }
+
+bool saved_copy(const SavedModel *saved, const char *key, const char *value, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    bool good = safetensors_read(saved->path, arena, &file, error);
+    if (good) {
+        const char **keys = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *keys), **values = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *values);
+        int64_t count = 0;
+        for (int64_t i = 0; i < file.metadata_count; i++)
+            if (strcmp(file.keys[i], key) != 0) {
+                keys[count] = file.keys[i];
+                values[count++] = file.values[i];
+            }
+        keys[count] = key;
+        values[count++] = value;
+        file.keys = keys;
+        file.values = values;
+        file.metadata_count = count;
+        good = safetensors_write(path, &file, error);
+    }
+    arena_free(arena);
+    return good;
+}

@@ -27,6 +27,9 @@ typedef struct SavedModel {
 SavedModel *saved_open(const char *path, const char *const *sets, const uint64_t *seed, Error *error);
 void saved_close(SavedModel *saved);
 
+/* The file with one more string in its metadata, or one replaced, to another path; atomic. */
+bool saved_copy(const SavedModel *saved, const char *key, const char *value, const char *path, Error *error);
+
 /* The data of its config (or of `config`, when not NULL), normalised as the model's was; checked against the model. */
 bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error);
 

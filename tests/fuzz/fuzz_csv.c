@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (!size)
         return 0;
-    CsvOptions options = {.separator = "\0,\t; "[bytes[0] % 5], .header = bytes[0] & 8, .skip_blank = bytes[0] & 16,
-                          .skip_lines = bytes[0] >> 6};
+    CsvOptions options = {.separator = bytes[0] & 16 ? ' ' : "\0,\t;"[bytes[0] & 3], .header = bytes[0] & 4,
+                          .skip_blank = bytes[0] & 8, .skip_lines = bytes[0] >> 6};
     Arena *arena = arena_new();
     CsvTable table;
     Error error;

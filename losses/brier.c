@@ -1,0 +1,26 @@
+/* Squared errors over classes: of the probabilities (Brier 1950), of the outputs themselves. */
+#include "losses/shared.h"
+
+static Tensor *brier(const void *self, const LossInput *in)
+{
+    (void)self;
+    return t_sum(t_square(t_sub(t_softmax(in->logits), loss_soft_targets(in))), -1, false);
+}
+
+static Tensor *mse_onehot(const void *self, const LossInput *in)
+{
+    (void)self;
+    return t_sum(t_square(t_sub(in->logits, loss_soft_targets(in))), -1, false);
+}
+
+const LossDef loss_brier = {
+    .component = {.name = "brier", .summary = "squared error of the probabilities, summed over classes",
+                  .source = "Brier 1950", .formula = "sum_k (softmax(z)_k - t_k)^2"},
+    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED | LOSS_PROPER, .forward = brier,
+};
+
+const LossDef loss_mse_onehot = {
+    .component = {.name = "mse_onehot", .summary = "squared error of the outputs to the one-hot target, summed over classes",
+                  .source = "arXiv:1604.08859", .formula = "sum_k (z_k - t_k)^2"},
+    .targets = LOSS_CLASSES_OR_SOFT, .forward = mse_onehot,
+};

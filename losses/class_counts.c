@@ -1,0 +1,147 @@
+/* Losses for classes of unequal size: class-balanced weights (Cui et al. 2019), label-distribution-aware margins
+   (Cao et al. 2019), logit adjustment (Menon et al. 2021). */
+#include <math.h>
+
+#include "losses/shared.h"
+
+struct class_balanced { double beta; FloatList class_counts; Instance base; };
+struct ldam { FloatList class_counts; double max_margin, scale; };
+struct logit_adjustment { FloatList class_counts; double tau; };
+
+#define CLASS_COUNTS(structure, least) \
+    PARAM_FLOATS(structure, class_counts, NULL, .min = least, .min_count = 1, .help = "number of training samples of each class")
+
+static const Param balanced_params[] = {
+    PARAM_FLOAT(struct class_balanced, beta, 0.999, .min = 0, .max = 1 - 1e-12, .help = "0: equal weights; towards 1: 1/count"),
+    CLASS_COUNTS(struct class_balanced, 1),
+    PARAM_COMPONENT(struct class_balanced, base, "\"ce\"", "loss", .help = "the loss that is weighted"),
+    PARAM_END
+};
+static const Param ldam_params[] = {
+    CLASS_COUNTS(struct ldam, 1),
+    PARAM_FLOAT(struct ldam, max_margin, 0.5, .min = 0, .help = "margin of the smallest class"),
+    PARAM_FLOAT(struct ldam, scale, 30, .min = 1e-6, .help = "factor of the logits after the margin"),
+    PARAM_END
+};
+static const Param adjustment_params[] = {
+    CLASS_COUNTS(struct logit_adjustment, 1e-12),
+    PARAM_FLOAT(struct logit_adjustment, tau, 1, .help = "factor of the log prior"),
+    PARAM_END
+};
+
+/* ---- Class-balanced ---- */
+
+static const LossDef *base_of(const struct class_balanced *self)
+{
+    return (const LossDef *)self->base.component;
+}
+
+static bool validate_balanced(const void *values, Error *error)
+{
+    const LossDef *base = base_of(values);
+    if ((base->targets == LOSS_CLASSES || base->targets == LOSS_CLASSES_OR_SOFT) && !base->whole_batch && !base->unnamed_classes)
+        return true;
+    return fail_usage(error, "base: %s is not a loss of classes with a value for each sample", base->component.name);
+}
+
+static bool check_balanced(const void *values, const LossInput *in, Error *error)
+{
+    const struct class_balanced *self = values;
+    if (in->targets->type != ARRAY_I32)
+        return fail(error, "targets: class_balanced needs integers (classes)");
+    return loss_check_per_class("class_counts", self->class_counts, false, in, error) && loss_check(&self->base, in, error);
+}
+
+static Tensor *balanced_weights(const void *values, const LossInput *in)
+{
+    const struct class_balanced *self = values;
+    int64_t classes = self->class_counts.count;
+    double *weights = arena_zero(tape_arena(), (size_t)classes, sizeof *weights), sum = 0;
+    for (int64_t c = 0; c < classes; c++)
+        sum += weights[c] = (1 - self->beta) / -expm1(self->class_counts.items[c] * log(self->beta));
+    for (int64_t c = 0; c < classes; c++)
+        weights[c] *= (double)classes / sum;
+    Tensor *result = loss_by_class(in, weights);
+    const LossDef *base = base_of(self);
+    Tensor *own = base->weights ? base->weights(self->base.values, in) : NULL;
+    return own ? t_mul(result, own) : result;
+}
+
+static Tensor *balanced(const void *values, const LossInput *in)
+{
+    const struct class_balanced *self = values;
+    return base_of(self)->forward(self->base.values, in);
+}
+
+static const char *const balanced_examples[] = {
+    "{\"type\": \"class_balanced\", \"class_counts\": [900, 90, 10]}",
+    "{\"type\": \"class_balanced\", \"class_counts\": [900, 90, 10], \"beta\": 0, \"base\": \"focal\"}", NULL};
+
+const LossDef loss_class_balanced = {
+    .component = {.name = "class_balanced", .summary = "any loss of classes, weighted by the effective number of samples",
+                  .params = balanced_params, .size = sizeof(struct class_balanced), .source = "arXiv:1901.05555",
+                  .formula = "weights proportional to (1-beta) / (1-beta^n_c), their sum the number of classes",
+                  .notes = "The weight of the target joins the sample weight in the mean.", .validate = validate_balanced},
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = balanced, .weights = balanced_weights,
+    .check = check_balanced, .examples = balanced_examples,
+};
+
+/* ---- Label-distribution-aware margin ---- */
+
+static bool check_ldam(const void *values, const LossInput *in, Error *error)
+{
+    return loss_check_per_class("class_counts", ((const struct ldam *)values)->class_counts, false, in, error);
+}
+
+static Tensor *ldam(const void *values, const LossInput *in)
+{
+    const struct ldam *self = values;
+    FloatList counts = self->class_counts;
+    double smallest = counts.items[0];
+    for (int64_t c = 1; c < counts.count; c++)
+        smallest = fmin(smallest, counts.items[c]);
+    double *margins = arena_zero(tape_arena(), (size_t)counts.count, sizeof *margins);
+    for (int64_t c = 0; c < counts.count; c++)
+        margins[c] = self->max_margin * pow(smallest / counts.items[c], 0.25);
+    Tensor *margin = t_mul(loss_one_hot(in), loss_constants(in->logits, (FloatList){counts.count, margins}));
+    return t_softmax_cross_entropy(t_scale(t_sub(in->logits, margin), self->scale), in->targets);
+}
+
+static const char *const ldam_examples[] = {"{\"type\": \"ldam\", \"class_counts\": [900, 90, 10], \"scale\": 5}", NULL};
+
+const LossDef loss_ldam = {
+    .component = {.name = "ldam", .summary = "cross-entropy with a larger margin for smaller classes", .params = ldam_params,
+                  .size = sizeof(struct ldam), .source = "arXiv:1906.07413",
+                  .formula = "-log softmax(scale (z - m_y e_y))_y, m_c = max_margin (min n / n_c)^(1/4)"},
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldam, .check = check_ldam,
+    .examples = ldam_examples,
+};
+
+/* ---- Logit adjustment ---- */
+
+static bool check_adjustment(const void *values, const LossInput *in, Error *error)
+{
+    return loss_check_per_class("class_counts", ((const struct logit_adjustment *)values)->class_counts, false, in, error);
+}
+
+static Tensor *logit_adjustment(const void *values, const LossInput *in)
+{
+    const struct logit_adjustment *self = values;
+    FloatList counts = self->class_counts;
+    double *log_prior = arena_zero(tape_arena(), (size_t)counts.count, sizeof *log_prior), sum = 0;
+    for (int64_t c = 0; c < counts.count; c++)
+        sum += counts.items[c];
+    for (int64_t c = 0; c < counts.count; c++)
+        log_prior[c] = self->tau * log(counts.items[c] / sum);
+    return loss_cross_entropy_of(in, t_add(in->logits, loss_constants(in->logits, (FloatList){counts.count, log_prior})));
+}
+
+static const char *const adjustment_examples[] = {"{\"type\": \"logit_adjustment\", \"class_counts\": [900, 90, 10]}", NULL};
+
+const LossDef loss_logit_adjustment = {
+    .component = {.name = "logit_adjustment", .summary = "cross-entropy of logits shifted by the log prior",
+                  .params = adjustment_params, .size = sizeof(struct logit_adjustment), .source = "arXiv:2007.07314",
+                  .formula = "-log softmax(z + tau log prior)_y, prior = class_counts / their sum"},
+    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT, .forward = logit_adjustment,
+    .check = check_adjustment, .examples = adjustment_examples,
+};

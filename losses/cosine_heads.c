@@ -1,0 +1,137 @@
+/* Softmax of cosines between embeddings and class directions, with margins for the target: none (Wang et al. 2017),
+   on the cosine (Wang et al. 2018), on the angle (Deng et al. 2019), a multiple of the angle (Liu et al. 2017). */
+#include <math.h>
+
+#include "losses/shared.h"
+
+struct head { double scale, margin; };
+struct sphereface { double scale; int64_t margin; };
+
+#define SCALE(structure, default_) PARAM_FLOAT(structure, scale, default_, .min = 1e-6, .help = "factor of the cosines")
+
+static const Param normalized_params[] = {
+    SCALE(struct head, 10), PARAM_FLOAT(struct head, margin, 0, .min = 0, .help = "subtracted from the target's cosine"), PARAM_END
+};
+static const Param cosface_params[] = {
+    SCALE(struct head, 30), PARAM_FLOAT(struct head, margin, 0.35, .min = 0, .help = "subtracted from the target's cosine"), PARAM_END
+};
+static const Param arcface_params[] = {
+    SCALE(struct head, 30),
+    PARAM_FLOAT(struct head, margin, 0.5, .min = 0, .max = 1.5, .help = "added to the target's angle, radians"), PARAM_END
+};
+static const Param sphereface_params[] = {
+    SCALE(struct sphereface, 30),
+    PARAM_INT(struct sphereface, margin, 4, .min = 1, .max = 16, .help = "factor of the target's angle"), PARAM_END
+};
+
+static bool check(const void *self, const LossInput *in, Error *error)
+{
+    (void)self;
+    const Tensor *weight = loss_extra(in, "weight"), *targets = in->targets;
+    if (weight && (weight->rank != 2 || weight->shape[1] != in->logits->shape[1]))
+        return fail(error, "weight: expected [classes, %lld], a direction a class", (long long)in->logits->shape[1]);
+    int64_t classes = weight ? weight->shape[0] : in->logits->shape[1];
+    for (int64_t i = 0; i < targets->count; i++)
+        if (tensor_i32(targets)[i] < 0 || tensor_i32(targets)[i] >= classes)
+            return fail(error, "targets: %d at row %lld is outside 0..%lld", tensor_i32(targets)[i], (long long)i, (long long)classes - 1);
+    for (int64_t i = 0; !weight && i < in->logits->count; i++)
+        if (fabs(tensor_value(in->logits, i)) > 1 + 1e-3)
+            return fail(error, "logits: %g at row %lld is not a cosine; for embeddings give the extra \"weight\"",
+                        tensor_value(in->logits, i), (long long)(i / in->logits->shape[1]));
+    return true;
+}
+
+static Tensor *cosines(const LossInput *in)
+{
+    Tensor *weight = loss_extra(in, "weight");
+    return weight ? t_matmul(loss_normalized(in->logits), loss_normalized(weight), false, true) : in->logits;
+}
+
+/* Cross-entropy of the scaled cosines with the target's replaced by `target` [N]. */
+static Tensor *scaled_loss(const LossInput *in, Tensor *cosine, Tensor *target, double scale)
+{
+    Tensor *one_hot = t_one_hot(in->targets, cosine->shape[1], cosine->type);
+    Tensor *change = t_reshape(t_sub(target, t_pick(cosine, in->targets)), SHAPE(cosine->shape[0], 1));
+    return t_softmax_cross_entropy(t_scale(t_add(cosine, t_mul(one_hot, change)), scale), in->targets);
+}
+
+static Tensor *cosine_margin(const void *values, const LossInput *in)
+{
+    const struct head *self = values;
+    Tensor *cosine = cosines(in);
+    return scaled_loss(in, cosine, t_add_scalar(t_pick(cosine, in->targets), -self->margin), self->scale);
+}
+
+/* cos(a + m) = cos a cos m - sin a sin m up to a = pi - m, then cos a - m sin m. At the angles 0 and pi, where the
+   sine has no derivative, it is taken as 0. */
+static Tensor *arcface(const void *values, const LossInput *in)
+{
+    const struct head *self = values;
+    double m = self->margin;
+    Tensor *cosine = cosines(in), *own = t_pick(cosine, in->targets), *zero = t_scalar(own->type, 0), *one = t_scalar(own->type, 1);
+    Tensor *squared = t_mul(t_sub(one, own), t_add(one, own)), *inside = t_less(zero, squared);
+    Tensor *sine = t_where(inside, t_sqrt(t_where(inside, squared, one)), zero);
+    Tensor *moved = t_sub(t_scale(own, cos(m)), t_scale(sine, sin(m)));
+    Tensor *within = t_less_equal(t_scalar(own->type, -cos(m)), own);
+    return scaled_loss(in, cosine, t_where(within, moved, t_add_scalar(own, -m * sin(m))), self->scale);
+}
+
+/* (-1)^k cos(m a) - 2k with k = floor(m a / pi); cos(m a) is Chebyshev's polynomial of cos a. */
+static Tensor *sphereface(const void *values, const LossInput *in)
+{
+    const struct sphereface *self = values;
+    Tensor *cosine = cosines(in), *own = t_pick(cosine, in->targets);
+    Tensor *before = t_full(own->type, own->rank, own->shape, 1), *multiple = own, *sign = t_like(own), *shift = t_like(own);
+    for (int64_t n = 1; n < self->margin; n++) {
+        Tensor *next = t_sub(t_scale(t_mul(own, multiple), 2), before);
+        before = multiple;
+        multiple = next;
+    }
+    for (int64_t i = 0; i < own->count; i++) {
+        double angle = acos(fmin(fmax(tensor_value(own, i), -1), 1));
+        double k = fmin(floor((double)self->margin * angle / M_PI), (double)self->margin - 1);
+        tensor_set(sign, i, fmod(k, 2) == 0 ? 1 : -1);
+        tensor_set(shift, i, 2 * k);
+    }
+    return scaled_loss(in, cosine, t_sub(t_mul(sign, multiple), shift), self->scale);
+}
+
+static void sample(const void *self, Random *random, LossInput *in)
+{
+    (void)self;
+    loss_set_extra(in, "weight", t_random_normal(ARRAY_F64, SHAPE(4, in->logits->shape[1]), *random));
+}
+
+static const char *const extras[] = {"weight?", NULL};
+#define NOTES "With the extra weight [C, D] the logits are embeddings [N, D]; both are normalised inside. Without it they are cosines [N, C]."
+#define HEAD .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .sample = sample
+
+const LossDef loss_normalized_softmax = {
+    .component = {.name = "normalized_softmax", .summary = "cross-entropy of scaled cosines", .params = normalized_params,
+                  .size = sizeof(struct head), .source = "arXiv:1704.06369",
+                  .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
+    HEAD, .forward = cosine_margin,
+};
+
+const LossDef loss_cosface = {
+    .component = {.name = "cosface", .summary = "cross-entropy of scaled cosines with a margin on the cosine",
+                  .params = cosface_params, .size = sizeof(struct head), .source = "arXiv:1801.09414",
+                  .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
+    HEAD, .forward = cosine_margin,
+};
+
+const LossDef loss_arcface = {
+    .component = {.name = "arcface", .summary = "cross-entropy of scaled cosines with a margin on the angle",
+                  .params = arcface_params, .size = sizeof(struct head), .source = "arXiv:1801.07698",
+                  .formula = "-log softmax(scale cos')_y, cos'_y = cos(a + margin); beyond a = pi - margin: cos a - margin sin margin",
+                  .notes = NOTES " At the angles 0 and pi the derivative of the sine is taken as 0."},
+    HEAD, .forward = arcface,
+};
+
+const LossDef loss_sphereface = {
+    .component = {.name = "sphereface", .summary = "cross-entropy of scaled cosines with a multiple of the angle",
+                  .params = sphereface_params, .size = sizeof(struct sphereface), .source = "arXiv:1704.08063",
+                  .formula = "-log softmax(scale cos')_y, cos'_y = (-1)^k cos(margin a) - 2k, k = floor(margin a / pi)",
+                  .notes = NOTES},
+    HEAD, .forward = sphereface,
+};

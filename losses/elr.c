@@ -1,0 +1,50 @@
+/* Early-learning regularisation: predictions are held to their own running mean. Liu et al. 2020. */
+#include "losses/shared.h"
+
+struct elr { double beta, lambda; };
+
+static const Param params[] = {
+    PARAM_FLOAT(struct elr, beta, 0.7, .min = 0, .max = 1, .help = "share of the running mean that is kept"),
+    PARAM_FLOAT(struct elr, lambda, 3, .min = 0, .help = "factor of the regulariser"),
+    PARAM_END
+};
+
+static int64_t state_width(const void *self, int64_t classes)
+{
+    (void)self;
+    return classes;
+}
+
+/* q <- beta q + (1-beta) p for the samples of the batch; returns 1 - q, [N, C], constant. */
+static Tensor *update(const struct elr *self, const LossInput *in, const Tensor *p)
+{
+    int64_t classes = loss_columns(in);
+    Tensor *rest = t_like(p);
+    for (int64_t i = 0; i < p->count; i++) {
+        float *q = in->state ? &in->state[(in->ids ? in->ids[i / classes] : i / classes) * classes + i % classes] : NULL;
+        double mean = self->beta * (q ? (double)*q : 0) + (1 - self->beta) * tensor_value(p, i);
+        if (q)
+            *q = (float)mean;
+        tensor_set(rest, i, 1 - mean);
+    }
+    return rest;
+}
+
+/* 1 - <q, p> as sum_k p_k (1 - q_k). */
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct elr *self = values;
+    Tensor *p = t_softmax(in->logits);
+    Tensor *rest = t_sum(t_mul(p, update(self, in, p)), -1, false);
+    return t_add(loss_negative_log_likelihood(in), t_scale(t_log(rest), self->lambda));
+}
+
+const LossDef loss_elr = {
+    .component = {.name = "elr", .summary = "early-learning regularisation against memorised label noise", .params = params,
+                  .size = sizeof(struct elr), .source = "arXiv:2007.00151",
+                  .formula = "-log p_y + lambda log(1 - <q, p>), q <- beta q + (1-beta) p",
+                  .notes = "q is kept for each sample of the data set, starts at 0, is updated before it is used, and has "
+                           "no gradient."},
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_DETACHED, .state_width = state_width,
+    .forward = forward,
+};

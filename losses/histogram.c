@@ -1,0 +1,197 @@
+/* Values as histograms on a fixed grid, compared by cross-entropy: HL-Gauss and two-hot targets (Farebrother et al.
+   2024) and the projected next-state distribution of C51 (Bellemare et al. 2017). Targets have no gradient. */
+#include <math.h>
+
+#include "losses/shared.h"
+
+#define GRID(structure)                                                                  \
+    PARAM_FLOAT(structure, vmin, -10, .help = "lower end of the grid"),                  \
+    PARAM_FLOAT(structure, vmax, 10, .help = "upper end of the grid"),                   \
+    PARAM_INT(structure, bins, 51, .min = 2, .help = "columns of the logits")
+
+struct grid { double vmin, vmax; int64_t bins; };
+struct hl_gauss { double vmin, vmax; int64_t bins; double sigma_ratio; };
+struct c51 { double vmin, vmax; int64_t bins; double gamma; };
+_Static_assert(offsetof(struct hl_gauss, bins) == offsetof(struct grid, bins), "begins as a grid");
+_Static_assert(offsetof(struct c51, bins) == offsetof(struct grid, bins), "begins as a grid");
+
+static const Param hl_gauss_params[] = {
+    GRID(struct hl_gauss),
+    PARAM_FLOAT(struct hl_gauss, sigma_ratio, 0.75, .min = 1e-6, .help = "standard deviation in bin widths"),
+    PARAM_END
+};
+static const Param two_hot_params[] = {GRID(struct grid), PARAM_END};
+static const Param c51_params[] = {
+    GRID(struct c51),
+    PARAM_FLOAT(struct c51, gamma, 0.9, .min = 0, .max = 1, .help = "discount"),
+    PARAM_END
+};
+
+static bool validate(const void *values, Error *error)
+{
+    const struct grid *grid = values;
+    return grid->vmin < grid->vmax || fail_usage(error, "vmin: %g is not below vmax, %g", grid->vmin, grid->vmax);
+}
+
+static bool check_bins(const void *values, const LossInput *in, Error *error)
+{
+    const struct grid *grid = values;
+    if (loss_columns(in) != grid->bins)
+        return fail_usage(error, "bins: %lld for %lld columns of logits", (long long)grid->bins, (long long)loss_columns(in));
+    return true;
+}
+
+static bool check_value(const void *values, const LossInput *in, Error *error)
+{
+    if (in->targets->count != in->logits->shape[0])
+        return fail(error, "targets: expected one value a row");
+    return check_bins(values, in, error);
+}
+
+static Tensor *cross_entropy(const LossInput *in, Tensor *t)
+{
+    return t_neg(t_sum(t_mul(t, t_log_softmax(in->logits)), -1, false));
+}
+
+/* Phi((b - y) / sigma) - Phi((a - y) / sigma), a <= b, through the tail on the side where both lie. */
+static double normal_mass(double y, double sigma, double a, double b)
+{
+    double low = (a - y) / (sigma * M_SQRT2), high = (b - y) / (sigma * M_SQRT2);
+    if (low > 0)
+        return 0.5 * (erfc(low) - erfc(high));
+    return high < 0 ? 0.5 * (erfc(-high) - erfc(-low)) : 0.5 * (erf(high) - erf(low));
+}
+
+/* m bins between m + 1 edges; a normal around the value, renormalised on the grid. Values are held to the grid. */
+static Tensor *hl_gauss(const void *values, const LossInput *in)
+{
+    const struct hl_gauss *self = values;
+    double width = (self->vmax - self->vmin) / (double)self->bins, sigma = self->sigma_ratio * width;
+    Tensor *t = t_like(in->logits);
+    for (int64_t i = 0; i < t->shape[0]; i++) {
+        double y = fmin(fmax(tensor_value(in->targets, i), self->vmin), self->vmax);
+        double total = normal_mass(y, sigma, self->vmin, self->vmax);
+        for (int64_t k = 0; k < self->bins; k++) {
+            double edge = self->vmin + width * (double)k;
+            tensor_set(t, i * self->bins + k, normal_mass(y, sigma, edge, edge + width) / total);
+        }
+    }
+    return cross_entropy(in, t);
+}
+
+/* Adds `mass` at value y to the m locations from vmin to vmax, shared by the two neighbours; y is held to the grid. */
+static void place(const struct grid *grid, double y, double mass, double *row)
+{
+    double at = (fmin(fmax(y, grid->vmin), grid->vmax) - grid->vmin) / (grid->vmax - grid->vmin) * (double)(grid->bins - 1);
+    int64_t low = (int64_t)floor(at);
+    row[low] += mass * (1 - (at - (double)low));
+    if (low + 1 < grid->bins)
+        row[low + 1] += mass * (at - (double)low);
+}
+
+static void set_row(Tensor *t, int64_t i, double *row)
+{
+    for (int64_t k = 0; k < t->shape[1]; k++) {
+        tensor_set(t, i * t->shape[1] + k, row[k]);
+        row[k] = 0;
+    }
+}
+
+static Tensor *two_hot(const void *values, const LossInput *in)
+{
+    const struct grid *grid = values;
+    Tensor *t = t_like(in->logits);
+    double *row = arena_zero(tape_arena(), (size_t)grid->bins, sizeof *row);
+    for (int64_t i = 0; i < t->shape[0]; i++) {
+        place(grid, tensor_value(in->targets, i), 1, row);
+        set_row(t, i, row);
+    }
+    return cross_entropy(in, t);
+}
+
+static bool check_c51(const void *values, const LossInput *in, Error *error)
+{
+    static const char *const names[] = {"reward", "done"};
+    for (int n = 0; n < 2; n++) {
+        const Tensor *extra = loss_extra(in, names[n]);
+        if (extra->count != in->logits->shape[0])
+            return fail(error, "%s: expected one value a row", names[n]);
+        for (int64_t i = 0; i < extra->count; i++)
+            if (!isfinite(tensor_value(extra, i)))
+                return fail(error, "%s: row %lld is not finite", names[n], (long long)i);
+    }
+    return check_bins(values, in, error);
+}
+
+/* Atom k of the next state's distribution moves to r + gamma (1 - done) z_k. */
+static Tensor *c51(const void *values, const LossInput *in)
+{
+    const struct c51 *self = values;
+    const Tensor *reward = loss_extra(in, "reward"), *done = loss_extra(in, "done");
+    Tensor *t = t_like(in->logits);
+    double *row = arena_zero(tape_arena(), (size_t)self->bins, sizeof *row);
+    double step = (self->vmax - self->vmin) / (double)(self->bins - 1);
+    for (int64_t i = 0; i < t->shape[0]; i++) {
+        for (int64_t k = 0; k < self->bins; k++) {
+            double atom = self->vmin + step * (double)k;
+            double moved = tensor_value(reward, i) + self->gamma * (1 - tensor_value(done, i)) * atom;
+            place(values, moved, tensor_value(in->targets, i * self->bins + k), row);
+        }
+        set_row(t, i, row);
+    }
+    return cross_entropy(in, t);
+}
+
+static void sample_value(const void *self, Random *random, LossInput *in)
+{
+    (void)self, (void)random;
+    in->targets = t_reshape(t_slice(in->targets, 1, 0, 1), SHAPE(in->targets->shape[0]));
+}
+
+static void sample_c51(const void *self, Random *random, LossInput *in)
+{
+    (void)self;
+    Tensor *done = t_new(ARRAY_F64, SHAPE(in->logits->shape[0]));
+    for (int64_t i = 0; i < done->count; i++)
+        tensor_set(done, i, (double)random_below(random, 2));
+    loss_set_extra(in, "done", done);
+    loss_set_extra(in, "reward", t_random_normal(ARRAY_F64, SHAPE(in->logits->shape[0]), *random));
+}
+
+static const char *const c51_extras[] = {"reward", "done", NULL};
+static const char *const hl_gauss_examples[] = {"{\"type\": \"hl_gauss\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}", NULL};
+static const char *const two_hot_examples[] = {"{\"type\": \"two_hot\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}", NULL};
+static const char *const c51_examples[] = {"{\"type\": \"c51\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}", NULL};
+
+const LossDef loss_hl_gauss = {
+    .component = {.name = "hl_gauss", .summary = "regression as classification, a normal around the value",
+                  .params = hl_gauss_params, .size = sizeof(struct hl_gauss), .source = "arXiv:2403.03950",
+                  .formula = "-sum_k t_k log softmax(z)_k, t the mass of N(y, sigma) in bin k over that on the grid",
+                  .notes = "bins equal bins lie between vmin and vmax, sigma = sigma_ratio times their width. Values outside "
+                           "are moved to the nearest end. The prediction is the mean of the bins' centres.",
+                  .validate = validate},
+    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_value,
+    .examples = hl_gauss_examples, .sample = sample_value,
+};
+
+const LossDef loss_two_hot = {
+    .component = {.name = "two_hot", .summary = "regression as classification, the value shared by two neighbours",
+                  .params = two_hot_params, .size = sizeof(struct grid), .source = "arXiv:2403.03950",
+                  .formula = "-sum_k t_k log softmax(z)_k, t on the two locations next to y with mean y",
+                  .notes = "The locations run from vmin to vmax, both included. Values outside are moved to the nearest end.",
+                  .validate = validate},
+    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_value,
+    .examples = two_hot_examples, .sample = sample_value,
+};
+
+const LossDef loss_c51 = {
+    .component = {.name = "c51", .summary = "cross-entropy to the projected distribution of the next state",
+                  .params = c51_params, .size = sizeof(struct c51), .source = "arXiv:1707.06887",
+                  .formula = "-sum_k t_k log softmax(z)_k, t the target's atoms moved to r + gamma (1 - done) z_k and shared "
+                             "by their neighbours",
+                  .notes = "Targets are the next state's distribution [N, bins]; extras reward [N] and done [N]. The "
+                           "locations run from vmin to vmax, both included.",
+                  .validate = validate},
+    .targets = LOSS_SOFT, .extras = c51_extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = c51,
+    .check = check_c51, .examples = c51_examples, .sample = sample_c51,
+};

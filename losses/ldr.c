@@ -1,0 +1,191 @@
+/* Label-distributionally robust losses (Zhu, Ying and Yang 2023): with margins d_k = f_k - f_y + c [k != y],
+
+       max over distributions p of sum_k p_k d_k - lambda KL(p, uniform).
+
+   ldr_kl: any p, so lambda log mean exp(d / lambda). aldr_kl: lambda of a sample follows its uncertainty.
+   ldr_topk: p_k <= 1/k. */
+#include <math.h>
+
+#include "losses/shared.h"
+
+enum { NORM_NONE, NORM_L1, NORM_SOFTPLUS_L1 };
+static const char *const norms[] = {"none", "l1", "softplus_l1", NULL};
+
+struct ldr_kl { double lambda, margin; int norm; };
+struct aldr_kl { double lambda0, alpha, margin; int norm; };
+struct ldr_topk { int64_t k; double lambda, margin; int norm; };
+
+#define LAMBDA(structure, key) \
+    PARAM_FLOAT(structure, key, 1, .min = 1e-6, .help = "towards 0: the worst class; large: the mean of all")
+#define MARGIN(structure) PARAM_FLOAT(structure, margin, 0.1, .min = 0, .help = "c, added to the scores of the other classes")
+#define NORM(structure, default_) \
+    PARAM_ENUM(structure, norm, default_, .choices = norms, .help = "scores divided by their mean absolute value, of softplus")
+
+static const Param ldr_params[] = {
+    LAMBDA(struct ldr_kl, lambda), MARGIN(struct ldr_kl), NORM(struct ldr_kl, "l1"), PARAM_END
+};
+static const Param aldr_params[] = {
+    LAMBDA(struct aldr_kl, lambda0),
+    PARAM_FLOAT(struct aldr_kl, alpha, 2, .min = 1 + 1e-9, .help = "how closely lambda keeps to lambda0"),
+    MARGIN(struct aldr_kl), NORM(struct aldr_kl, "l1"), PARAM_END
+};
+static const Param topk_params[] = {
+    PARAM_INT(struct ldr_topk, k, 5, .min = 1, .help = "classes among which the target is to be"),
+    LAMBDA(struct ldr_topk, lambda), MARGIN(struct ldr_topk), NORM(struct ldr_topk, "none"), PARAM_END
+};
+
+static Tensor *normalize(Tensor *f, int norm)
+{
+    if (norm == NORM_NONE)
+        return f;
+    Tensor *scores = norm == NORM_SOFTPLUS_L1 ? t_softplus(f) : f;
+    double classes = (double)f->shape[f->rank - 1];
+    return t_scale(t_div(scores, t_add_scalar(t_sum(t_abs(scores), -1, true), 1e-8)), classes);
+}
+
+/* d, [N, K]; 0 at the target. */
+static Tensor *margins(const LossInput *in, Tensor *f, double margin)
+{
+    Tensor *own = t_reshape(t_pick(f, in->targets), SHAPE(f->shape[0], 1));
+    return loss_without_target(t_add_scalar(t_sub(f, own), margin), in->targets, 0);
+}
+
+/* lambda log mean exp(d / lambda), lambda a constant [N, 1] or rank 0. */
+static Tensor *soft_maximum(Tensor *d, Tensor *lambda)
+{
+    Tensor *log_mean = t_add_scalar(t_log_sum_exp(t_div(d, lambda), -1, true), -log((double)d->shape[1]));
+    return t_reshape(t_mul(log_mean, lambda), SHAPE(d->shape[0]));
+}
+
+static Tensor *ldr_kl(const void *values, const LossInput *in)
+{
+    const struct ldr_kl *self = values;
+    Tensor *d = margins(in, normalize(in->logits, self->norm), self->margin);
+    return soft_maximum(d, t_scalar(d->type, self->lambda));
+}
+
+/* ---- Adaptive lambda ---- */
+
+static int64_t aldr_state_width(const void *self, int64_t classes)
+{
+    (void)self, (void)classes;
+    return 1; /* the sample's lambda; 0: lambda0 */
+}
+
+/* KL(softmax(f / lambda), uniform) of a row. */
+static double divergence(const Tensor *f, int64_t row, double lambda)
+{
+    int64_t classes = f->shape[1];
+    double largest = -INFINITY, sum = 0, mean = 0;
+    for (int64_t k = 0; k < classes; k++)
+        largest = fmax(largest, tensor_value(f, row * classes + k) / lambda);
+    for (int64_t k = 0; k < classes; k++) {
+        double shifted = tensor_value(f, row * classes + k) / lambda - largest;
+        sum += exp(shifted);
+        mean += exp(shifted) * shifted;
+    }
+    return mean / sum - log(sum) + log((double)classes);
+}
+
+/* One step of each sample's lambda, from the scores without margin; [N, 1], constant. */
+static Tensor *update(const struct aldr_kl *self, const LossInput *in, const Tensor *f)
+{
+    Tensor *lambdas = t_new(f->type, SHAPE(f->shape[0], 1));
+    for (int64_t i = 0; i < f->shape[0]; i++) {
+        float *kept = in->state ? &in->state[in->ids ? in->ids[i] : i] : NULL;
+        double before = kept && *kept > 0 ? (double)*kept : self->lambda0;
+        double after = self->lambda0 * (1 - divergence(f, i, before) / (self->alpha * log((double)f->shape[1])));
+        if (kept)
+            *kept = (float)after;
+        tensor_set(lambdas, i, after);
+    }
+    return lambdas;
+}
+
+static Tensor *aldr_kl(const void *values, const LossInput *in)
+{
+    const struct aldr_kl *self = values;
+    Tensor *f = normalize(in->logits, self->norm), *lambdas = update(self, in, f);
+    double a = self->alpha * log((double)f->shape[1]) / self->lambda0;
+    Tensor *price = t_scale(t_square(t_add_scalar(lambdas, -self->lambda0)), a / 2);
+    return t_sub(soft_maximum(margins(in, f, self->margin), lambdas), t_reshape(price, SHAPE(f->shape[0])));
+}
+
+/* ---- Top k ---- */
+
+static bool check_topk(const void *values, const LossInput *in, Error *error)
+{
+    int64_t k = ((const struct ldr_topk *)values)->k;
+    return k <= loss_columns(in) ||
+           fail_usage(error, "k: %lld of %lld classes", (long long)k, (long long)loss_columns(in));
+}
+
+/* The maximising p of a row whose d is sorted, largest first: the m largest hold 1/k each, the rest shares
+   1 - m/k in proportion to exp(d / lambda); the first m that leaves nothing above 1/k. */
+static void capped(int64_t classes, const double *d, int64_t k, double lambda, double *p)
+{
+    double cap = 1 / (double)k;
+    for (int64_t m = 0; m <= k; m++) {
+        double mass = m == k ? 0 : 1 - (double)m * cap, sum = 0;
+        for (int64_t j = m; j < classes; j++)
+            sum += exp((d[j] - d[m]) / lambda);
+        for (int64_t j = 0; j < classes; j++)
+            p[j] = j < m ? cap : mass * exp((d[j] - d[m]) / lambda) / sum;
+        if (m == k || p[m] <= cap * (1 + 1e-12))
+            return;
+    }
+}
+
+static Tensor *ldr_topk(const void *values, const LossInput *in)
+{
+    const struct ldr_topk *self = values;
+    Tensor *d = margins(in, normalize(in->logits, self->norm), self->margin), *order;
+    Tensor *sorted = t_sort(d, true, &order), *p = t_like(d), *price = t_new(d->type, SHAPE(d->shape[0]));
+    int64_t classes = d->shape[1];
+    double *row = arena_zero(tape_arena(), (size_t)classes * 2, sizeof *row), *share = row + classes;
+    for (int64_t i = 0; i < d->shape[0]; i++) {
+        for (int64_t j = 0; j < classes; j++)
+            row[j] = tensor_value(sorted, i * classes + j);
+        capped(classes, row, self->k, self->lambda, share);
+        double divergence = 0;
+        for (int64_t j = 0; j < classes; j++) {
+            divergence += share[j] > 0 ? share[j] * log((double)classes * share[j]) : 0;
+            tensor_set(p, i * classes + j, share[j]);
+        }
+        tensor_set(price, i, self->lambda * divergence);
+    }
+    /* At the maximum the derivative through p is 0 (envelope theorem). */
+    return t_sub(t_sum(t_mul(p, sorted), -1, false), price);
+}
+
+static const char *const ldr_examples[] = {
+    "\"ldr_kl\"", "{\"type\": \"ldr_kl\", \"lambda\": 0.3, \"norm\": \"none\"}",
+    "{\"type\": \"ldr_kl\", \"norm\": \"softplus_l1\"}", NULL};
+static const char *const topk_examples[] = {
+    "{\"type\": \"ldr_topk\", \"k\": 2}", "{\"type\": \"ldr_topk\", \"k\": 3, \"lambda\": 0.5, \"norm\": \"l1\"}", NULL};
+
+const LossDef loss_ldr_kl = {
+    .component = {.name = "ldr_kl", .summary = "softmax loss at a temperature, robust over label distributions",
+                  .params = ldr_params, .size = sizeof(struct ldr_kl), .source = "arXiv:2112.14869",
+                  .formula = "lambda log((1/K) sum_k exp(d_k / lambda)), d_k = f_k - f_y + margin [k != y]",
+                  .notes = "norm l1: f = z K / (sum |z| + 1e-8); softplus_l1: of softplus(z)."},
+    .targets = LOSS_CLASSES, .forward = ldr_kl, .examples = ldr_examples,
+};
+
+const LossDef loss_aldr_kl = {
+    .component = {.name = "aldr_kl", .summary = "ldr_kl with a lambda for each sample, by its uncertainty", .params = aldr_params,
+                  .size = sizeof(struct aldr_kl), .source = "arXiv:2112.14869",
+                  .formula = "lambda log((1/K) sum_k exp(d_k / lambda)) - (a/2) (lambda - lambda0)^2, a = alpha log K / lambda0",
+                  .notes = "lambda = lambda0 (1 - KL(softmax(f / lambda), uniform) / (alpha log K)) is kept for each sample "
+                           "of the data set, starts at lambda0, is updated before it is used, and has no gradient."},
+    .targets = LOSS_CLASSES, .least_columns = 2, .properties = LOSS_DETACHED, .state_width = aldr_state_width,
+    .forward = aldr_kl,
+};
+
+const LossDef loss_ldr_topk = {
+    .component = {.name = "ldr_topk", .summary = "label-distributionally robust loss for the k best classes",
+                  .params = topk_params, .size = sizeof(struct ldr_topk), .source = "arXiv:2112.14869",
+                  .formula = "max over p with p_k <= 1/k of sum_k p_k d_k - lambda KL(p, uniform)"},
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldr_topk, .check = check_topk,
+    .examples = topk_examples,
+};

@@ -1,0 +1,28 @@
+/* Normalized and reverse cross-entropy, an active and a passive loss. Ma et al. 2020. */
+#include "losses/shared.h"
+
+struct nce_rce { double alpha, beta, log_zero; };
+
+static const Param params[] = {
+    PARAM_FLOAT(struct nce_rce, alpha, 1, .min = 0, .help = "factor of the normalized cross-entropy"),
+    PARAM_FLOAT(struct nce_rce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
+    PARAM_FLOAT(struct nce_rce, log_zero, -4, .max = 0, .help = "what stands for log 0"),
+    PARAM_END
+};
+
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct nce_rce *self = values;
+    Tensor *log_p = t_log_softmax(in->logits), *log_py = t_pick(log_p, in->targets);
+    Tensor *normalized = t_div(log_py, t_sum(log_p, -1, false));
+    Tensor *reverse = t_scale(loss_one_minus(t_neg(log_py)), -self->log_zero);
+    return t_add(t_scale(normalized, self->alpha), t_scale(reverse, self->beta));
+}
+
+const LossDef loss_nce_rce = {
+    .component = {.name = "nce_rce", .summary = "normalized and reverse cross-entropy, robust to label noise",
+                  .params = params, .size = sizeof(struct nce_rce), .source = "arXiv:2006.13554",
+                  .formula = "alpha log p_y / sum_k log p_k + beta (-log_zero) (1 - p_y)"},
+    .targets = LOSS_CLASSES, .least_columns = 2,
+    .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED | LOSS_SYMMETRIC, .forward = forward,
+};

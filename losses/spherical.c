@@ -1,0 +1,82 @@
+/* The spherical family: losses of the outputs' sum, sum of squares and target entry alone. De Brebisson and Vincent
+   2016. (mse_onehot, in brier.c, belongs to it too.) */
+#include <math.h>
+#include <string.h>
+
+#include "losses/shared.h"
+
+/* 1 + o + o^2/2 as (1 + (1 + o)^2) / 2. */
+static Tensor *taylor_softmax(const void *self, const LossInput *in)
+{
+    (void)self;
+    Tensor *scores = t_scale(t_add_scalar(t_square(t_add_scalar(in->logits, 1)), 1), 0.5);
+    return t_sub(t_log(t_sum(scores, -1, false)), t_log(t_pick(scores, in->targets)));
+}
+
+struct spherical_softmax { double eps; };
+
+static const Param spherical_params[] = {
+    PARAM_FLOAT(struct spherical_softmax, eps, 0.1, .min = 1e-12, .help = "added to each square"),
+    PARAM_END
+};
+
+static Tensor *spherical_softmax(const void *values, const LossInput *in)
+{
+    Tensor *scores = t_add_scalar(t_square(in->logits), ((const struct spherical_softmax *)values)->eps);
+    return t_sub(t_log(t_sum(scores, -1, false)), t_log(t_pick(scores, in->targets)));
+}
+
+/* ---- The Z-loss ---- */
+
+struct z_loss { double a; const cJSON *b; };
+
+static const Param z_params[] = {
+    PARAM_FLOAT(struct z_loss, a, 1, .min = 1e-6, .help = "steepness"),
+    PARAM_JSON(struct z_loss, b, "\"auto\"", .help = "z-score at which the slope is half; \"auto\": sqrt(C-1)/2"),
+    PARAM_END
+};
+
+static bool validate_z(const void *values, Error *error)
+{
+    const cJSON *b = ((const struct z_loss *)values)->b;
+    return cJSON_IsNumber(b) || (cJSON_IsString(b) && strcmp(b->valuestring, "auto") == 0) ||
+           fail_usage(error, "b: expected a number or \"auto\"");
+}
+
+/* Rows of equal outputs (variance below 1e-12) get no gradient. */
+static Tensor *z_loss(const void *values, const LossInput *in)
+{
+    const struct z_loss *self = values;
+    double b = cJSON_IsNumber(self->b) ? self->b->valuedouble : 0.5 * sqrt((double)loss_columns(in) - 1);
+    Tensor *centred = t_sub(in->logits, t_mean(in->logits, -1, true));
+    Tensor *variance = t_mean(t_square(centred), -1, false);
+    Tensor *score = t_div(t_pick(centred, in->targets), t_sqrt(t_add_scalar(variance, 1e-12)));
+    Tensor *varies = t_cast(t_less_equal(t_scalar(variance->type, 1e-12), variance), variance->type);
+    score = t_straight_through(t_detach(score), t_mul(score, varies));
+    return t_scale(t_softplus(t_scale(t_add_scalar(t_neg(score), b), self->a)), 1 / self->a);
+}
+
+static const char *const z_examples[] = {"\"z_loss\"", "{\"type\": \"z_loss\", \"a\": 2, \"b\": 1.5}", NULL};
+
+const LossDef loss_taylor_softmax = {
+    .component = {.name = "taylor_softmax", .summary = "cross-entropy of softmax with exp replaced by its second-order series",
+                  .source = "arXiv:1511.05042", .formula = "-log((1 + z_y + z_y^2/2) / sum_k (1 + z_k + z_k^2/2))"},
+    .targets = LOSS_CLASSES, .forward = taylor_softmax,
+};
+
+const LossDef loss_spherical_softmax = {
+    .component = {.name = "spherical_softmax", .summary = "cross-entropy of normalised squares", .params = spherical_params,
+                  .size = sizeof(struct spherical_softmax), .source = "arXiv:1511.05042",
+                  .formula = "-log((z_y^2 + eps) / sum_k (z_k^2 + eps))"},
+    .targets = LOSS_CLASSES, .forward = spherical_softmax,
+};
+
+const LossDef loss_z_loss = {
+    .component = {.name = "z_loss", .summary = "softplus of the target's z-score, blind to shift and scale", .params = z_params,
+                  .size = sizeof(struct z_loss), .source = "arXiv:1604.08859",
+                  .formula = "softplus(a (b - s_y)) / a, s = (z - mean z) / sqrt(var z + 1e-12)",
+                  .notes = "There are no probabilities. A row whose variance is below 1e-12 has no gradient.",
+                  .validate = validate_z},
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .forward = z_loss,
+    .examples = z_examples,
+};

@@ -1,0 +1,41 @@
+/* Cross-entropy with its mirror image, -sum_k p_k log t_k, in which log 0 is a constant. Wang et al. 2019. */
+#include <math.h>
+
+#include "losses/shared.h"
+
+struct symmetric_ce { double alpha, beta, log_zero; };
+
+static const Param params[] = {
+    PARAM_FLOAT(struct symmetric_ce, alpha, 1, .min = 0, .help = "factor of the cross-entropy"),
+    PARAM_FLOAT(struct symmetric_ce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
+    PARAM_FLOAT(struct symmetric_ce, log_zero, -4, .max = 0, .help = "what stands for log 0; a smaller log t is raised to it"),
+    PARAM_END
+};
+
+/* Of hard targets: -log_zero (1 - p_y). */
+static Tensor *reverse(const struct symmetric_ce *self, const LossInput *in, Tensor *cross_entropy)
+{
+    if (!loss_targets_are_soft(in))
+        return t_scale(loss_one_minus(cross_entropy), -self->log_zero);
+    Tensor *log_t = t_like(in->targets);
+    for (int64_t i = 0; i < log_t->count; i++)
+        tensor_set(log_t, i, fmax(log(tensor_value(in->targets, i)), self->log_zero));
+    return t_neg(t_sum(t_mul(t_softmax(in->logits), log_t), -1, false));
+}
+
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct symmetric_ce *self = values;
+    Tensor *cross_entropy = loss_cross_entropy_of(in, in->logits);
+    return t_add(t_scale(cross_entropy, self->alpha), t_scale(reverse(self, in, cross_entropy), self->beta));
+}
+
+static const char *const examples[] = {
+    "\"symmetric_ce\"", "{\"type\": \"symmetric_ce\", \"alpha\": 0.1, \"beta\": 2, \"log_zero\": -6}", NULL};
+
+const LossDef loss_symmetric_ce = {
+    .component = {.name = "symmetric_ce", .summary = "cross-entropy and reverse cross-entropy, robust to label noise",
+                  .params = params, .size = sizeof(struct symmetric_ce), .source = "arXiv:1908.06112",
+                  .formula = "alpha (-sum t log p) + beta (-sum p log t), log 0 := log_zero"},
+    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward, .examples = examples,
+};
