@@ -18,6 +18,7 @@ typedef struct Shape {
 } Shape;
 
 typedef struct LayerDef LayerDef;
+typedef struct QuantizedWeight QuantizedWeight;     /* core/nn/quantized.h */
 
 typedef struct Layer {
     const LayerDef *def;
@@ -26,6 +27,7 @@ typedef struct Layer {
     int depth;                  /* 0: of the model itself; 1: inside one of those, ... */
     Shape input, output;
     void *state;                /* the layer's own struct, in the builder's arena */
+    const QuantizedWeight *quantized;   /* its NAME.weight in integers, where the layer is quantizable; NULL: f32 alone */
     int64_t parameter_count;    /* trained elements, nested layers included */
     double flops;               /* multiplications and additions of a forward, a sample; nested included */
 } Layer;
@@ -51,6 +53,7 @@ typedef struct Forward {
     uint32_t draws;             /* random operations so far: each has a sequence of its own */
     Tensor *features;           /* the input of the last linear map, when the model sets it */
     Tensor *penalty;            /* sum of what layers add to the loss; NULL: nothing */
+    struct AttentionCache *cache; /* earlier positions (attention_cache.h); NULL: there are none */
     bool find_not_finite;       /* look at every layer's output, and keep the first with an infinity or NaN */
     const struct Layer *not_finite;
 } Forward;
@@ -59,6 +62,7 @@ struct LayerDef {
     Component component;
     bool (*build)(Builder *builder, Layer *layer);
     Tensor *(*forward)(const Layer *layer, Forward *forward, Tensor *x);
+    bool quantizable;           /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
 };
 
 /* Builds a layer under builder->path + "." + name. NULL after an error, which names the layer. */

@@ -5,7 +5,8 @@
 
 #include "core/base/threads.h"
 
-enum { ELEMENTS_PER_CHUNK = 1 << 15 };
+/* A step over fewer elements than THREADS_PAY is over before another thread has begun. */
+enum { ELEMENTS_PER_CHUNK = 1 << 14, THREADS_PAY = 3 << 14 };
 
 typedef struct Entry {
     Parameter *parameter;
@@ -20,7 +21,7 @@ struct Optimizer {
     const OptimizerCommon *common;
     Arena *arena;
     Entry *entries;
-    int64_t count, chunks;
+    int64_t count, chunks, elements;
     /* Of the step that runs. */
     float *const *gradients;
     double lr_factor;
@@ -118,6 +119,7 @@ Optimizer *optimizer_new(const Instance *instance, ParameterSet *parameters, Err
         entry->lr_scale = 1;
         entry->weight_decay = default_decay(optimizer, entry->parameter);
         entry->first_chunk = optimizer->chunks;
+        optimizer->elements += entry->parameter->value->count;
         optimizer->chunks += (entry->parameter->value->count + ELEMENTS_PER_CHUNK - 1) / ELEMENTS_PER_CHUNK;
     }
     if (!apply_groups(optimizer, error)) {
@@ -181,7 +183,8 @@ void optimizer_step(Optimizer *optimizer, float *const *gradients, double lr_fac
     optimizer->gradients = gradients;
     optimizer->lr_factor = lr_factor;
     optimizer->step = step;
-    parallel_for(optimizer->chunks, 1, update_chunks, optimizer);
+    bool alone = optimizer->elements < THREADS_PAY;
+    parallel_for(optimizer->chunks, alone ? optimizer->chunks : 1, update_chunks, optimizer);
     for (int64_t i = 0; i < optimizer->count; i++) {
         Entry *entry = &optimizer->entries[i];
         if (!gradients[i] || !is_whole(optimizer, entry))

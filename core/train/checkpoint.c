@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/file.h"
+#include "core/train/quantized_file.h"
 #include "data/safetensors.h"
 #include "data/tokenizer.h"
 
@@ -79,6 +80,11 @@ static cJSON *data_description(const Run *run)
         cJSON *names = cJSON_AddArrayToObject(object, "class_names");
         for (int64_t i = 0; i < dataset->classes; i++)
             cJSON_AddItemToArray(names, cJSON_CreateString(dataset->class_names[i]));
+    }
+    if (dataset->feature_names && dataset->rank == 1) {
+        cJSON *names = cJSON_AddArrayToObject(object, "feature_names");
+        for (int64_t i = 0; i < dataset->shape[0]; i++)
+            cJSON_AddItemToArray(names, cJSON_CreateString(dataset->feature_names[i]));
     }
     cJSON *mean = cJSON_AddArrayToObject(object, "mean"), *deviation = cJSON_AddArrayToObject(object, "deviation");
     for (int64_t i = 0; i < dataset->normalized; i++) {
@@ -290,6 +296,24 @@ bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *
     Safetensors file;
     int64_t taken = 0;
     bool good = safetensors_read(path, arena, &file, error) && take_set(&file, path, "", parameters, &taken, arena, error);
+    if (good && taken != file.count)
+        good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_load_model(const Model *model, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    int64_t taken = 0;
+    bool good = safetensors_read(path, arena, &file, error) && quantized_take(&file, path, model, &taken, error);
+    for (int64_t i = 0; good && i < model->parameters->count; i++) {
+        const Parameter *parameter = &model->parameters->items[i];
+        const Layer *layer = quantizable_layer(model, parameter->name);
+        if (!layer || !layer->quantized)
+            good = take(&file, path, parameter->name, parameter->value, parameter->value->data, &taken, error);
+    }
     if (good && taken != file.count)
         good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
     arena_free(arena);

@@ -20,7 +20,10 @@ bool checkpoint_update_config(const Run *run, const char *folder, Error *error);
 
 /* Tensors of the same name and shape become the initial values; none at all is an error. */
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error);
-/* Every parameter and buffer from a file that holds exactly them (and "calibration", "quantization" entries apart). */
+/* Every parameter and buffer from a file that holds exactly them, in f32. */
 bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error);
+/* The same for a file whose weights may be quantized (core/train/quantized_file.h): the layers then have them in both
+   forms. */
+bool checkpoint_load_model(const Model *model, const char *path, Error *error);
 
 #endif
