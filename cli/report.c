@@ -58,14 +58,19 @@ static bool run(const Arguments *arguments, Error *error)
 }
 
 static const Option options[] = {
-    {"output", "FILE", "where the page goes; for one run RUN/report.html, else report.html"},
-    {"force", NULL, "replace FILE when it exists"},
+    {.name = "output", .value = "FILE", .help = "where the page goes; for one run RUN/report.html, else report.html"},
+    {.name = "force", .help = "replace FILE when it exists"},
     {0},
 };
 
 const Command command_report = {
-    .name = "report", .synopsis = "report RUN... [--output FILE] [--force] [--json]", .summary = "an HTML page of a run, or of several compared",
+    .name = "report",
+    .synopsis = "report RUN... [--output FILE] [--force] [--json]",
+    .summary = "an HTML page of a run, or of several compared",
     .description = "Writes one self-contained HTML page: curves, metrics with intervals, calibration, confusion,\n"
                    "hardest examples and config of a run, with pictures in RUN/plots; of several runs, a comparison.",
-    .least = 1, .most = 64, .options = options, .run = run,
+    .least = 1,
+    .most = 64,
+    .options = options,
+    .run = run,
 };
