@@ -26,7 +26,7 @@ typedef struct Frame {
 
 static Ink ink_of(const Series *series)
 {
-    return INK_SERIES + series->color % SERIES_COLORS;
+    return (Ink)(INK_SERIES + series->color % SERIES_COLORS);
 }
 
 /* Places the legend's entries from left to right, row by row; draws when there is a surface. Returns the rows. */
