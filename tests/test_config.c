@@ -253,14 +253,6 @@ static void test_config__resolved_is_a_fixed_point(void **state)
         "{\"train\": {\"epochs\": null, \"seconds\": 0.1, \"clip_norm\": 3.3333333333333335, \"ema\": 0.999, "
         "\"init_from\": \"a/b.safetensors\"}}",
         "{\"train\": {\"epochs\": 0, \"transforms\": [\"flip\", {\"type\": \"mixup\"}]}}",
-<<<<<<< HEAD
-        "{\"model\": {\"type\": \"sequential\", \"layers\": [{\"type\": \"convolution\", \"channels\": 3, \"kernel\": [3, 5]}, "
-        "{\"type\": \"residual\", \"layers\": [{\"type\": \"activation\", \"activation\": {\"type\": \"elu\", \"alpha\": 0.7}}]}], \"init\": \"orthogonal\"}}",
-        "{\"model\": {\"type\": \"transformer\", \"positions\": \"rope\", \"activation\": \"swiglu\"}, \"schedule\": {\"type\": \"cosine\", \"warmup\": 3}}",
-        "{\"data\": {\"train\": {\"type\": \"spirals\", \"count\": 9}, \"val\": {\"type\": \"spirals\"}}, \"metrics\": [\"accuracy\", \"loss\"]}",
-        "{\"data\": {\"type\": \"text\", \"path\": \"t.txt\", \"tokenizer\": {\"type\": \"bpe\"}}, \"loss\": \"ce\", \"calibrate\": \"temperature\"}",
-        "{\"distill\": {\"type\": \"kd\", \"teacher\": \"/x\", \"temperature\": 0.1}, \"analyze\": [1, 2.5, \"a\"]}",
-=======
         "{\"model\": {\"type\": \"sequential\", \"layers\": ["
         "{\"type\": \"convolution\", \"channels\": 3, \"kernel\": [3, 5]}, "
         "{\"type\": \"residual\", \"layers\": ["
@@ -273,7 +265,6 @@ static void test_config__resolved_is_a_fixed_point(void **state)
         "{\"data\": {\"type\": \"text\", \"path\": \"t.txt\", \"tokenizer\": {\"type\": \"bpe\"}}, "
         "\"loss\": \"ce\", \"calibrate\": \"temperature\"}",
         "{\"analyze\": [1, 2.5, \"a\"]}",
->>>>>>> golden
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         Config *config = load(texts[i], NULL);
