@@ -1,4 +1,5 @@
 /* xent quantize RUN CONFIG: measured before and after. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +103,8 @@ static void print_table(const Quantizing *q)
             continue;
         printf("%s: %lld samples%19s   %10s\n", before->split, (long long)before->outputs.count, "before",
                "after; 95% bootstrap intervals");
+        if (!isnan(before->loss))
+            printf("  %-18s %10.6g   %10.6g\n", "loss", before->loss, after->loss);
         for (int k = 0; before->metrics[k]; k++)
             printf("  %-18s %10.6g   %10.6g  [%.6g, %.6g]\n", before->metrics[k]->component.name, before->values[k],
                    after->values[k], after->intervals[k][0], after->intervals[k][1]);
