@@ -36,8 +36,9 @@ static bool read_arrays(const Arguments *arguments, Arena *arena, LinearData *da
     if (!read_matrix(arguments, "activations", arena, &activations, error))
         return false;
     if (activations.shape[1] != data->inputs)
-        return fail_usage(error, "--activations: %s: rows of %lld, but the weights have %lld inputs", argument_option(arguments, "activations"),
-                          (long long)activations.shape[1], (long long)data->inputs);
+        return fail_usage(error, "--activations: %s: rows of %lld, but the weights have %lld inputs",
+                          argument_option(arguments, "activations"), (long long)activations.shape[1],
+                          (long long)data->inputs);
     data->tokens = activations.shape[0];
     data->activations = activations.data;
     return true;
@@ -46,14 +47,16 @@ static bool read_arrays(const Arguments *arguments, Arena *arena, LinearData *da
 /* Nothing is written yet: what stands in the way is said before the work is done. */
 static bool check_outputs(const Arguments *arguments, const Config *config, Arena *arena, Error *error)
 {
-    static const char *const inputs[] = {"weights", "activations"}, *const outputs[] = {"dequantized", "dequantized-activations"};
+    static const char *const inputs[] = {"weights", "activations"},
+                             *const outputs[] = {"dequantized", "dequantized-activations"};
     const char *folder = argument_option(arguments, "output");
     bool activations = argument_option(arguments, "activations") != NULL;
     const Instance *method = &quantizer_common(&config->quantize)->activations;
     if (!activations && argument_option(arguments, "dequantized-activations"))
         return fail_usage(error, "--dequantized-activations: needs --activations FILE");
     if (!activations && method->component && strcmp(method->component->name, "none") != 0)
-        return fail_usage(error, "--activations FILE is missing: the config quantizes activations (%s)", method->component->name);
+        return fail_usage(error, "--activations FILE is missing: the config quantizes activations (%s)",
+                          method->component->name);
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < 2 && argument_option(arguments, outputs[i]); k++) {
             const char *in = argument_option(arguments, inputs[k]);
@@ -83,7 +86,8 @@ static bool write_report(const char *folder, const cJSON *json, Arena *arena, Er
         return true;
     bool existed = file_exists(folder);
     char *text = cJSON_Print(json);
-    bool good = folder_make(folder, error) && file_write(path_join(arena, folder, "quantization.json"), text, strlen(text), error);
+    bool good = folder_make(folder, error)
+        && file_write(path_join(arena, folder, "quantization.json"), text, strlen(text), error);
     cJSON_free(text);
     if (!good && !existed)
         rmdir(folder);
@@ -91,9 +95,11 @@ static bool write_report(const char *folder, const cJSON *json, Arena *arena, Er
 }
 
 /* What was written before the failure does not stay. */
-static bool write_outputs(const Arguments *arguments, const LinearData *data, const LinearReport *report, const cJSON *json, Arena *arena, Error *error)
+static bool write_outputs(const Arguments *arguments, const LinearData *data, const LinearReport *report,
+                          const cJSON *json, Arena *arena, Error *error)
 {
-    const char *weights = argument_option(arguments, "dequantized"), *activations = argument_option(arguments, "dequantized-activations");
+    const char *weights = argument_option(arguments, "dequantized"),
+               *activations = argument_option(arguments, "dequantized-activations");
     if (!write_matrix(weights, data->outputs, data->inputs, report->linear.weights, error))
         return false;
     bool good = write_matrix(activations, data->tokens, data->inputs, report->activations, error);
@@ -107,7 +113,8 @@ static bool write_outputs(const Arguments *arguments, const LinearData *data, co
 
 static void print_report(const Instance *method, const LinearReport *report)
 {
-    printf("%s: %lld bytes, %.6g bits a weight\n", method->component->name, (long long)report->linear.bytes, report->bits_per_weight);
+    printf("%s: %lld bytes, %.6g bits a weight\n", method->component->name, (long long)report->linear.bytes,
+           report->bits_per_weight);
     printf("%-18s %.6g\n", "weight_mse", report->weight_mse);
     if (report->activations)
         printf("%-18s %.6g\n", "output_mse", report->output_mse);
@@ -136,7 +143,8 @@ bool quantize_arrays(const Arguments *arguments, const Config *config, Arena *ar
 /* ---- Both ---- */
 
 /* A config, or the quantizer alone: {"type": "rtn", ...}. */
-static Config *read_config(const char *argument, const char *const *sets, const uint64_t *seed, Arena *arena, Error *error)
+static Config *read_config(const char *argument, const char *const *sets, const uint64_t *seed, Arena *arena,
+                           Error *error)
 {
     JsonSource *source = json_source_new();
     Error ignored; /* whatever is wrong, config_load says it with the same words */
@@ -154,7 +162,8 @@ static bool only_for(const Arguments *arguments, bool arrays, Error *error)
         if (argument_option(arguments, *name))
             return fail_usage(error, "--%s: needs --weights FILE, in the place of RUN", *name);
     if (arrays && arguments->count > 1)
-        return fail_usage(error, "quantize: --weights stands in the place of RUN; usage: xent quantize --weights FILE CONFIG");
+        return fail_usage(error,
+                          "quantize: --weights stands in the place of RUN; usage: xent quantize --weights FILE CONFIG");
     if (!arrays && arguments->count < 2)
         return fail_usage(error, "quantize: RUN or --weights FILE is missing; usage: xent quantize RUN CONFIG");
     return true;
@@ -171,8 +180,9 @@ static bool run(const Arguments *arguments, Error *error)
     const char **sets = argument_options(arguments, "set");
     Config *config = read_config(arguments->words[arguments->count - 1], sets, given, arena, error);
     memory_free(sets);
-    bool good = config && config_require(config, "quantize", error) && (quantizer_check(&config->quantize, error) || fail_at(error, "%s", config->name))
-                && (arrays ? quantize_arrays : quantize_run)(arguments, config, arena, error);
+    bool good = config && config_require(config, "quantize", error)
+        && (quantizer_check(&config->quantize, error) || fail_at(error, "%s", config->name))
+        && (arrays ? quantize_arrays : quantize_run)(arguments, config, arena, error);
     config_free(config);
     arena_free(arena);
     return good;
@@ -189,10 +199,14 @@ static const Option options[] = {
 };
 
 const Command command_quantize = {
-    .name = "quantize", .synopsis = "quantize RUN CONFIG [-o DIR] | quantize --weights FILE [--activations FILE] CONFIG",
+    .name = "quantize",
+    .synopsis = "quantize RUN CONFIG [-o DIR] | quantize --weights FILE [--activations FILE] CONFIG",
     .summary = "quantize a trained model, or the arrays of a linear layer",
     .description = "Quantizes every linear and convolution weight of a run as CONFIG says, a file or JSON such as\n"
                    "'{\"quantize\": \"rtn\"}', measures the model before and after, and writes a run folder that xent\n"
                    "eval and predict take as any other. Of arrays: a weight, and what it does to given activations.",
-    .least = 1, .most = 2, .options = options, .run = run,
+    .least = 1,
+    .most = 2,
+    .options = options,
+    .run = run,
 };

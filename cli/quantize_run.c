@@ -1,4 +1,5 @@
 /* xent quantize RUN CONFIG: measured before and after. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,10 @@ typedef struct Figures { MeasuredSplit splits[SPLITS]; } Figures;
 
 static bool measure(const SavedModel *saved, const DataSplits *data, Arena *arena, Figures *figures, Error *error)
 {
-    const struct { const char *name; const DataSplit *split; } all[SPLITS] = {{"val", &data->val}, {"test", &data->test}};
+    const struct {
+        const char *name;
+        const DataSplit *split;
+    } all[SPLITS] = {{"val", &data->val}, {"test", &data->test}};
     const Config *config = saved->config;
     *figures = (Figures){0};
     for (int i = 0; i < SPLITS; i++) {
@@ -29,7 +33,9 @@ static bool measure(const SavedModel *saved, const DataSplits *data, Arena *aren
         MeasuredSplit *measured = &figures->splits[i];
         *measured = measure_outputs(arena, all[i].name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);
         if (!saved->calibration)
-            measured->loss = split_measure(saved->model, &config->loss, all[i].split, config->train.eval_batch_size, (uint64_t)config->seed).loss;
+            measured->loss = split_measure(saved->model, &config->loss, all[i].split, config->train.eval_batch_size,
+                                           (uint64_t)config->seed)
+                                 .loss;
     }
     return true;
 }
@@ -44,7 +50,8 @@ static cJSON *figures_json(const Figures *figures, int64_t bytes)
         if (!figures->splits[i].predictions)
             continue;
         cJSON *measured = measured_json(&figures->splits[i]);
-        cJSON_AddItemToObject(metrics, figures->splits[i].split, cJSON_DetachItemFromObjectCaseSensitive(measured, "metrics"));
+        cJSON_AddItemToObject(metrics, figures->splits[i].split,
+                              cJSON_DetachItemFromObjectCaseSensitive(measured, "metrics"));
         cJSON_AddItemToObject(ci, figures->splits[i].split, cJSON_DetachItemFromObjectCaseSensitive(measured, "ci"));
         cJSON_Delete(measured);
     }
@@ -87,29 +94,35 @@ static cJSON *summary_json(const Quantizing *q)
 static void print_table(const Quantizing *q)
 {
     const ModelReport *report = &q->report;
-    printf("%s: %lld of %lld layers; %lld bytes, from %lld (%.3g times)\n", q->method->component->name, (long long)report->quantized,
-           (long long)report->count, (long long)report->bytes_after, (long long)report->bytes_before,
-           (double)report->bytes_after / (double)report->bytes_before);
+    printf("%s: %lld of %lld layers; %lld bytes, from %lld (%.3g times)\n", q->method->component->name,
+           (long long)report->quantized, (long long)report->count, (long long)report->bytes_after,
+           (long long)report->bytes_before, (double)report->bytes_after / (double)report->bytes_before);
     for (int i = 0; i < SPLITS; i++) {
         const MeasuredSplit *before = &q->before.splits[i], *after = &q->after.splits[i];
         if (!before->predictions)
             continue;
-        printf("%s: %lld samples%19s   %10s\n", before->split, (long long)before->outputs.count, "before", "after; 95% bootstrap intervals");
+        printf("%s: %lld samples%19s   %10s\n", before->split, (long long)before->outputs.count, "before",
+               "after; 95% bootstrap intervals");
+        if (!isnan(before->loss))
+            printf("  %-18s %10.6g   %10.6g\n", "loss", before->loss, after->loss);
         for (int k = 0; before->metrics[k]; k++)
-            printf("  %-18s %10.6g   %10.6g  [%.6g, %.6g]\n", before->metrics[k]->component.name, before->values[k], after->values[k],
-                   after->intervals[k][0], after->intervals[k][1]);
+            printf("  %-18s %10.6g   %10.6g  [%.6g, %.6g]\n", before->metrics[k]->component.name, before->values[k],
+                   after->values[k], after->intervals[k][0], after->intervals[k][1]);
     }
 }
 
-static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, const cJSON *summary, Error *error)
+static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, const cJSON *summary,
+                      Error *error)
 {
     RunFolder folder;
     static const char *const names[] = {"best", "last"};
     bool good = run_folder_open(&folder, path, true, error) && run_folder_write_config(&folder, saved->config, error);
     for (int i = 0; i < 2 && good; i++)
-        good = quantize_save(q->method, saved, arena_format(folder.arena, "%s/checkpoints/%s.safetensors", path, names[i]), error);
+        good = quantize_save(q->method, saved,
+                             arena_format(folder.arena, "%s/checkpoints/%s.safetensors", path, names[i]), error);
     cJSON *report = model_report_json(q->method, &q->report);
-    good = good && run_folder_write_json(&folder, "quantization.json", report, error) && run_folder_write_json(&folder, "summary.json", summary, error);
+    good = good && run_folder_write_json(&folder, "quantization.json", report, error)
+        && run_folder_write_json(&folder, "summary.json", summary, error);
     cJSON_Delete(report);
     run_folder_close(&folder);
     return good;
@@ -126,7 +139,8 @@ static bool check_folder(const char *path, const char *run, bool force, Error *e
     return true;
 }
 
-static bool quantize(const Arguments *arguments, Quantizing *q, SavedModel *saved, const DataSplits *data, Arena *arena, Error *error)
+static bool quantize(const Arguments *arguments, Quantizing *q, SavedModel *saved, const DataSplits *data, Arena *arena,
+                     Error *error)
 {
     const char *folder = argument_option(arguments, "output");
     if (data->val.count == 0 && data->test.count == 0)

@@ -26,9 +26,11 @@ static int8_t random_code(Random *random, bool extreme)
     return (int8_t)(extreme ? random_below(random, 2) * 255 - 128 : random_below(random, 256) - 128);
 }
 
-static Case new_case(Arena *arena, Random *random, int64_t rows, int64_t outputs, int64_t inputs, int64_t group, bool zeros)
+static Case new_case(Arena *arena, Random *random, int64_t rows, int64_t outputs, int64_t inputs, int64_t group,
+                     bool zeros)
 {
-    Case t = {.rows = rows, .outputs = outputs, .inputs = inputs, .group = group, .groups = (inputs + group - 1) / group};
+    Case t = {
+        .rows = rows, .outputs = outputs, .inputs = inputs, .group = group, .groups = (inputs + group - 1) / group};
     const bool extreme = random_below(random, 3) == 0;
     t.codes = arena_alloc(arena, (size_t)(rows * inputs));
     t.weights = arena_alloc(arena, (size_t)(outputs * inputs));
@@ -164,10 +166,11 @@ static void test_int8__rounding_is_half_to_even(void **state)
     const int8_t codes[] = {127, 0, 2, 2, 0, -2, -126, 3, 0, -127, 1, 2, 3, 4, 5, 6, 7, 8, 10};
     check_row(x, 19, (Int8Grid){8, true}, codes, 1, 0);
     /* crossquant's example: s = 0.3, z = 3 of 0..7, here 4 lower */
-    check_row((const float[]){-0.9F, -0.2F, 0.05F, 0.4F, 1.2F}, 5, (Int8Grid){3, false}, (const int8_t[]){-4, -2, -1, 0, 3},
-              (float)(((double)1.2F + (double)0.9F) / 7), -1);
+    check_row((const float[]){-0.9F, -0.2F, 0.05F, 0.4F, 1.2F}, 5, (Int8Grid){3, false},
+              (const int8_t[]){-4, -2, -1, 0, 3}, (float)(((double)1.2F + (double)0.9F) / 7), -1);
     check_row((const float[]){0, -0.0F, 0}, 3, (Int8Grid){8, true}, (const int8_t[]){0, 0, 0}, 1, 0);
-    check_row((const float[]){0, 0}, 2, (Int8Grid){8, false}, (const int8_t[]){-1, -1}, 2.0F / 255, -1); /* 127 of 0..255 */
+    check_row((const float[]){0, 0}, 2, (Int8Grid){8, false}, (const int8_t[]){-1, -1}, 2.0F / 255,
+              -1); /* 127 of 0..255 */
     check_row((const float[]){1e-45F, 0}, 2, (Int8Grid){8, true}, (const int8_t[]){0, 0}, 1, 0);
     check_row((const float[]){3e38F, -3e38F}, 2, (Int8Grid){2, false}, (const int8_t[]){1, -2}, 2e38F, 0);
 }
@@ -202,8 +205,16 @@ static void fill(Random *random, int64_t n, float *x)
 static void test_int8__convolution_is_a_product_of_patches(void **state)
 {
     (void)state;
-    const ConvolutionShape s = {.batch = 2, .groups = 2, .in_channels = 4, .out_channels = 6, .in = {1, 5, 6}, .kernel = {1, 3, 2},
-                                .out = {1, 3, 7}, .stride = {1, 2, 1}, .padding = {0, 1, 1}, .dilation = {1, 1, 1}};
+    const ConvolutionShape s = {.batch = 2,
+                                .groups = 2,
+                                .in_channels = 4,
+                                .out_channels = 6,
+                                .in = {1, 5, 6},
+                                .kernel = {1, 3, 2},
+                                .out = {1, 3, 7},
+                                .stride = {1, 2, 1},
+                                .padding = {0, 1, 1},
+                                .dilation = {1, 1, 1}};
     enum { PATCH = 2 * 3 * 2, PLACES = 3 * 7 };
     float x[2 * 4 * 30], weights[6 * PATCH], bias[6], y[2 * 6 * PLACES], scales[6], expected[2 * 6 * PLACES], row_scale;
     int8_t codes[6 * PATCH], row[PATCH];
@@ -234,7 +245,8 @@ static void test_int8__convolution_is_a_product_of_patches(void **state)
         Arena *arena = arena_new();
         Int8Panels *panels[2];
         for (int g = 0; g < 2; g++)
-            panels[g] = int8_pack(&(Int8Weights){3, PATCH, PATCH, codes + 3 * g * PATCH, scales + 3 * g, NULL}, false, arena);
+            panels[g] =
+                int8_pack(&(Int8Weights){3, PATCH, PATCH, codes + 3 * g * PATCH, scales + 3 * g, NULL}, false, arena);
         int8_convolution(&s, panels, (Int8Grid){8, false}, x, bias, y);
         assert_memory_equal(y, expected, sizeof y);
         arena_free(arena);
@@ -246,7 +258,8 @@ static void test_int8__linear_has_the_same_bits_everywhere(void **state)
     (void)state;
     enum { ROWS = 130, IN = 300, OUT = 70 };
     Arena *arena = arena_new();
-    float *x = arena_zero(arena, ROWS * IN, sizeof *x), *w = arena_zero(arena, OUT * IN, sizeof *w), *scales = arena_zero(arena, OUT, sizeof *scales);
+    float *x = arena_zero(arena, ROWS * IN, sizeof *x), *w = arena_zero(arena, OUT * IN, sizeof *w),
+          *scales = arena_zero(arena, OUT, sizeof *scales);
     float *first = arena_zero(arena, ROWS * OUT, sizeof *first), *y = arena_zero(arena, ROWS * OUT, sizeof *y);
     int8_t *codes = arena_alloc(arena, OUT * IN);
     int16_t zero;

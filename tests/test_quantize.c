@@ -32,7 +32,8 @@ static LinearReport quantize(Arena *arena, const char *text, const LinearData *d
     return report;
 }
 
-static void check_codes(const char *text, int64_t outputs, int64_t inputs, const float *weights, const int *codes, const float *scales, int64_t bytes)
+static void check_codes(const char *text, int64_t outputs, int64_t inputs, const float *weights, const int *codes,
+                        const float *scales, int64_t bytes)
 {
     Arena *arena = arena_new();
     const LinearData data = {.outputs = outputs, .inputs = inputs, .weights = weights};
@@ -55,7 +56,8 @@ static void test_quantize__rounds_half_to_even(void **state)
 {
     (void)state;
     const float w[] = {7, 0.5F, 1.5F, 2.5F, -0.5F, -1.5F, -2.5F, 0};
-    check_codes("{\"type\": \"rtn\", \"bits\": 4}", 1, 8, w, (const int[]){7, 0, 2, 2, 0, -2, -2, 0}, (const float[]){1}, 4 + 4);
+    check_codes("{\"type\": \"rtn\", \"bits\": 4}", 1, 8, w, (const int[]){7, 0, 2, 2, 0, -2, -2, 0},
+                (const float[]){1}, 4 + 4);
 }
 
 static void test_quantize__examples_by_hand(void **state)
@@ -63,20 +65,26 @@ static void test_quantize__examples_by_hand(void **state)
     (void)state;
     const float w[] = {-0.9F, -0.2F, 0.05F, 0.4F, 1.2F};
     /* symmetric, 4 bits: 3 bytes and a scale */
-    check_codes("{\"type\": \"rtn\", \"bits\": 4}", 1, 5, w, (const int[]){-5, -1, 0, 2, 7}, (const float[]){1.2F / 7}, 3 + 4);
+    check_codes("{\"type\": \"rtn\", \"bits\": 4}", 1, 5, w, (const int[]){-5, -1, 0, 2, 7}, (const float[]){1.2F / 7},
+                3 + 4);
     /* asymmetric codes 0 2 3 4 7 and 0 1 1 2 3, held 4 and 2 lower; 5 bytes for a scale and its zero point */
-    check_codes("{\"type\": \"rtn\", \"bits\": 3, \"symmetric\": false}", 1, 5, w, (const int[]){-4, -2, -1, 0, 3}, (const float[]){0.3F}, 2 + 5);
-    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"symmetric\": false}", 1, 5, w, (const int[]){-2, -1, -1, 0, 1}, (const float[]){0.7F}, 2 + 5);
+    check_codes("{\"type\": \"rtn\", \"bits\": 3, \"symmetric\": false}", 1, 5, w, (const int[]){-4, -2, -1, 0, 3},
+                (const float[]){0.3F}, 2 + 5);
+    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"symmetric\": false}", 1, 5, w, (const int[]){-2, -1, -1, 0, 1},
+                (const float[]){0.7F}, 2 + 5);
 }
 
 static void test_quantize__sets_of_one_scale(void **state)
 {
     (void)state;
     const float w[] = {1, -2, 0, 4, 127, 0, 0, 0, 0, 8};
-    check_codes("{\"type\": \"rtn\"}", 2, 5, w, (const int[]){1, -2, 0, 4, 127, 0, 0, 0, 0, 127}, (const float[]){1, 8.0F / 127}, 10 + 8);
-    check_codes("{\"type\": \"rtn\", \"granularity\": \"tensor\"}", 2, 5, w, (const int[]){1, -2, 0, 4, 127, 0, 0, 0, 0, 8}, (const float[]){1, 1}, 10 + 4);
+    check_codes("{\"type\": \"rtn\"}", 2, 5, w, (const int[]){1, -2, 0, 4, 127, 0, 0, 0, 0, 127},
+                (const float[]){1, 8.0F / 127}, 10 + 8);
+    check_codes("{\"type\": \"rtn\", \"granularity\": \"tensor\"}", 2, 5, w,
+                (const int[]){1, -2, 0, 4, 127, 0, 0, 0, 0, 8}, (const float[]){1, 1}, 10 + 4);
     /* groups of 2, 2, 1; one of zeros has scale 1 */
-    check_codes("{\"type\": \"rtn\", \"granularity\": \"group\", \"group_size\": 2}", 2, 5, w, (const int[]){64, -127, 0, 127, 127, 0, 0, 0, 0, 127},
+    check_codes("{\"type\": \"rtn\", \"granularity\": \"group\", \"group_size\": 2}", 2, 5, w,
+                (const int[]){64, -127, 0, 127, 127, 0, 0, 0, 0, 127},
                 (const float[]){2.0F / 127, 4.0F / 127, 1, 1, 1, 8.0F / 127}, 10 + 24);
 }
 
@@ -84,11 +92,13 @@ static void test_quantize__symmetric_grids(void **state)
 {
     (void)state;
     const float w[] = {-1, 0.5F, 1, 0.2F};
-    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"sym_grid\": \"gptq\"}", 1, 4, w, (const int[]){-2, 1, 1, 0}, (const float[]){2.0F / 3}, 1 + 4);
-    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"sym_grid\": \"restricted\", \"clip\": \"percentile\", \"percentile\": 0.5}", 1, 4, w,
-                (const int[]){-1, 1, 1, 0}, (const float[]){0.75F}, 1 + 4);
-    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"clip\": \"percentile\", \"percentile\": 0.5}", 1, 4, (const float[]){-8, 1, 1, 1}, (const int[]){-2, 1, 1, 1},
-                (const float[]){1}, 1 + 4);
+    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"sym_grid\": \"gptq\"}", 1, 4, w, (const int[]){-2, 1, 1, 0},
+                (const float[]){2.0F / 3}, 1 + 4);
+    check_codes(
+        "{\"type\": \"rtn\", \"bits\": 2, \"sym_grid\": \"restricted\", \"clip\": \"percentile\", \"percentile\": 0.5}",
+        1, 4, w, (const int[]){-1, 1, 1, 0}, (const float[]){0.75F}, 1 + 4);
+    check_codes("{\"type\": \"rtn\", \"bits\": 2, \"clip\": \"percentile\", \"percentile\": 0.5}", 1, 4,
+                (const float[]){-8, 1, 1, 1}, (const int[]){-2, 1, 1, 1}, (const float[]){1}, 1 + 4);
 }
 
 static void test_quantize__clipping_lowers_the_error(void **state)
@@ -103,9 +113,10 @@ static void test_quantize__clipping_lowers_the_error(void **state)
     Arena *arena = arena_new();
     const LinearData data = {.outputs = 1, .inputs = N, .weights = w};
     const LinearReport plain = quantize(arena, "{\"type\": \"rtn\", \"bits\": 4}", &data);
-    static const char *const clips[] = {"{\"type\": \"rtn\", \"bits\": 4, \"clip\": \"mse\", \"clip_norm\": 2}",
-                                        "{\"type\": \"rtn\", \"bits\": 4, \"clip\": \"percentile\", \"percentile\": 0.998}",
-                                        "{\"type\": \"rtn\", \"bits\": 4, \"clip\": \"kl\"}"};
+    static const char *const clips[] = {
+        "{\"type\": \"rtn\", \"bits\": 4, \"clip\": \"mse\", \"clip_norm\": 2}",
+        "{\"type\": \"rtn\", \"bits\": 4, \"clip\": \"percentile\", \"percentile\": 0.998}",
+        "{\"type\": \"rtn\", \"bits\": 4, \"clip\": \"kl\"}"};
     for (int i = 0; i < 3; i++) {
         const LinearReport clipped = quantize(arena, clips[i], &data);
         assert_true(clipped.linear.integers->scales[0] < plain.linear.integers->scales[0]);
@@ -147,7 +158,8 @@ static void test_quantize__bias_correction_takes_the_mean_away(void **state)
     Arena *arena = arena_new();
     const LinearData data = {.outputs = 2, .inputs = 2, .weights = w, .tokens = 2, .activations = x};
     const LinearReport plain = quantize(arena, "{\"type\": \"rtn\", \"bits\": 2}", &data);
-    const LinearReport corrected = quantize(arena, "{\"type\": \"rtn\", \"bits\": 2, \"bias_correction\": true}", &data);
+    const LinearReport corrected =
+        quantize(arena, "{\"type\": \"rtn\", \"bits\": 2, \"bias_correction\": true}", &data);
     assert_true(fabs(plain.output_mse - 0.09) < 1e-6);
     assert_true(corrected.output_mse < 1e-12);
     const cJSON *correction = cJSON_GetObjectItem(corrected.parameters, "bias_correction");
@@ -171,12 +183,14 @@ static void test_quantize__what_cannot_be_is_refused(void **state)
     assert_int_equal(error.status, STATUS_USAGE);
     assert_non_null(strstr(error.message, "group_size"));
     static const char *const wrong[] = {"{\"type\": \"rtn\", \"bits\": 9}", "{\"type\": \"rtn\", \"bits\": 1}",
-                                        "{\"type\": \"rtn\", \"activations\": \"rtn\"}", "{\"type\": \"rtn\", \"skip\": [1]}"};
+                                        "{\"type\": \"rtn\", \"activations\": \"rtn\"}",
+                                        "{\"type\": \"rtn\", \"skip\": [1]}"};
     for (int i = 0; i < 4; i++) {
         JsonSource *source = json_source_new();
         ParamContext context = {.source = source, .arena = arena, .error = &error};
         Instance instance;
-        assert_false(instance_parse(&context, "quantizer", json_parse(source, "test", wrong[i], strlen(wrong[i]), &error), &instance));
+        assert_false(instance_parse(&context, "quantizer",
+                                    json_parse(source, "test", wrong[i], strlen(wrong[i]), &error), &instance));
         json_source_free(source);
     }
     arena_free(arena);
@@ -190,7 +204,8 @@ static void test_quantize__packing_is_undone(void **state)
     Random random = random_start(2, "quantize", 0);
     for (int bits = 2; bits <= 8; bits++) {
         Arena *arena = arena_new();
-        QuantizedWeight *q = quantized_new(arena, 3, 13, 0, bits, false), *back = quantized_new(arena, 3, 13, 0, bits, false);
+        QuantizedWeight *q = quantized_new(arena, 3, 13, 0, bits, false),
+                        *back = quantized_new(arena, 3, 13, 0, bits, false);
         for (int i = 0; i < 39; i++)
             q->codes[i] = (int8_t)(random_below(&random, 1 << bits) - (1 << (bits - 1)));
         assert_int_equal(quantized_row_bytes(13, bits), (13 * bits + 7) / 8);
@@ -241,10 +256,12 @@ static int quantize_layers(Model *model, const Instance *method, Int8Grid activa
         if (quantizable_layer(model, name) != layer)
             continue;
         const Tensor *value = parameters_find(model->parameters, name)->value;
-        const LinearData data = {.outputs = value->shape[0], .inputs = value->count / value->shape[0], .weights = tensor_f32(value)};
+        const LinearData data = {
+            .outputs = value->shape[0], .inputs = value->count / value->shape[0], .weights = tensor_f32(value)};
         QuantizedLinear result;
         Error error;
-        assert_true(((const QuantizerDef *)method->component)->quantize(method->values, &data, model->arena, &result, &error));
+        assert_true(
+            ((const QuantizerDef *)method->component)->quantize(method->values, &data, model->arena, &result, &error));
         result.integers->activations = activations;
         memcpy(value->data, result.weights, (size_t)value->count * sizeof(float));
         layer->quantized = result.integers;
@@ -293,9 +310,10 @@ static void test_quantize__layers_compute_what_the_values_say(void **state)
 static void test_quantize__checkpoints(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"{\"type\": \"rtn\", \"granularity\": \"tensor\"}", "{\"type\": \"rtn\", \"bits\": 3}",
-                                          "{\"type\": \"rtn\", \"symmetric\": false}",
-                                          "{\"type\": \"rtn\", \"bits\": 5, \"symmetric\": false, \"granularity\": \"group\", \"group_size\": 4}"};
+    static const char *const methods[] = {
+        "{\"type\": \"rtn\", \"granularity\": \"tensor\"}", "{\"type\": \"rtn\", \"bits\": 3}",
+        "{\"type\": \"rtn\", \"symmetric\": false}",
+        "{\"type\": \"rtn\", \"bits\": 5, \"symmetric\": false, \"granularity\": \"group\", \"group_size\": 4}"};
     for (int m = 0; m < 4; m++) {
         Arena *arena = arena_new();
         JsonSource *source = json_source_new();
@@ -311,7 +329,8 @@ static void test_quantize__checkpoints(void **state)
                 continue;
             const char *name = arena_format(arena, "%s.weight", layer->name);
             const Tensor *value = parameters_find(model->parameters, name)->value;
-            file.count += quantized_tensors(name, layer->quantized, value->rank, value->shape, arena, items + file.count);
+            file.count +=
+                quantized_tensors(name, layer->quantized, value->rank, value->shape, arena, items + file.count);
             cJSON_AddItemToObject(weights, name, quantized_description(layer->quantized));
         }
         char *text = cJSON_PrintUnformatted(json);

@@ -114,7 +114,8 @@ static void pad_channels(void *context, int64_t begin, int64_t end)
         for (int64_t d = 0; d < s->in[0]; d++)
             for (int64_t h = 0; h < s->in[1]; h++, from += s->in[2]) {
                 const int64_t line = (d + s->padding[0]) * t->size[1] + h + s->padding[1];
-                memcpy(t->padded + channel * t->in + line * t->size[2] + s->padding[2], from, (size_t)s->in[2] * sizeof *from);
+                memcpy(t->padded + channel * t->in + line * t->size[2] + s->padding[2], from,
+                       (size_t)s->in[2] * sizeof *from);
             }
     }
 }
@@ -127,7 +128,8 @@ static void list_offsets(const Convolution *t)
         for (int64_t d = 0; d < s->kernel[0]; d++)
             for (int64_t h = 0; h < s->kernel[1]; h++)
                 for (int64_t w = 0; w < s->kernel[2]; w++)
-                    *to++ = (int32_t)(c * t->in + (d * s->dilation[0] * t->size[1] + h * s->dilation[1]) * t->size[2] + w * s->dilation[2]);
+                    *to++ = (int32_t)(c * t->in + (d * s->dilation[0] * t->size[1] + h * s->dilation[1]) * t->size[2]
+                                      + w * s->dilation[2]);
 }
 
 static void convolve_piece(const Convolution *t, int64_t image, int64_t group, int64_t piece)

@@ -92,7 +92,8 @@ Tensor *quantized_linear(const QuantizedWeight *weight, const Tensor *x, const T
 }
 
 /* Axes that the layer lacks come first, with size 1. */
-static ConvolutionShape shape_of_layer(const Layer *layer, int64_t batch, const int64_t *kernel, const ConvolutionOptions *options)
+static ConvolutionShape shape_of_layer(const Layer *layer, int64_t batch, const int64_t *kernel,
+                                       const ConvolutionOptions *options)
 {
     const int axes = layer->input.rank - 1;
     ConvolutionShape s = {.batch = batch, .groups = options->groups, .in_channels = layer->input.sizes[0],

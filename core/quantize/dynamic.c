@@ -52,13 +52,20 @@ static bool per_tensor(const void *self, int64_t tokens, int64_t inputs, const f
 }
 
 const QuantizerDef quantizer_per_token = {
-    .component = {.name = "per_token", .summary = "activations: one scale a token", .params = params, .size = sizeof(struct dynamic),
+    .component = {.name = "per_token",
+                  .summary = "activations: one scale a token",
+                  .params = params,
+                  .size = sizeof(struct dynamic),
                   .formula = "q_ij = rint(x_ij / s_i), s_i = max_j |x_ij| / (2^(b-1) - 1)"},
-    .activations = per_token, .grid = grid,
+    .activations = per_token,
+    .grid = grid,
 };
 
 const QuantizerDef quantizer_per_tensor = {
-    .component = {.name = "per_tensor", .summary = "activations: one scale for all", .params = params, .size = sizeof(struct dynamic),
+    .component = {.name = "per_tensor",
+                  .summary = "activations: one scale for all",
+                  .params = params,
+                  .size = sizeof(struct dynamic),
                   .formula = "q_ij = rint(x_ij / s), s = max_ij |x_ij| / (2^(b-1) - 1)"},
     .activations = per_tensor,
 };

@@ -51,7 +51,8 @@ bool grid_group(const UniformGrid *grid, int64_t inputs, int64_t *group, Error *
     if (grid->granularity != GRANULARITY_GROUP)
         return true;
     if (grid->group_size > inputs)
-        return fail_usage(error, "group_size: %lld is more than the %lld inputs of a row", (long long)grid->group_size, (long long)inputs);
+        return fail_usage(error, "group_size: %lld is more than the %lld inputs of a row", (long long)grid->group_size,
+                          (long long)inputs);
     *group = grid->group_size;
     return true;
 }

@@ -21,17 +21,23 @@ typedef struct UniformGrid {
 } UniformGrid;
 
 /* The keys of a struct that has a UniformGrid called `grid`. */
-#define GRID_PARAMS(structure)                                                                                            \
-    PARAM_INT(structure, grid.bits, 8, .name = "bits", .min = 2, .max = 8, .help = "of a code"),                            \
-    PARAM_BOOL(structure, grid.symmetric, true, .name = "symmetric", .help = "zero point in the middle, and not stored"),   \
-    PARAM_ENUM(structure, grid.granularity, "channel", .name = "granularity", .choices = grid_granularities,                \
-               .help = "what shares a scale: an output channel, the tensor, or group_size inputs of a channel"),            \
-    PARAM_INT(structure, grid.group_size, 128, .name = "group_size", .min = 1, .max = 1e9, .help = "inputs of a group"),     \
-    PARAM_ENUM(structure, grid.clip, "none", .name = "clip", .choices = grid_clips, .help = "how the range is cut before it is divided"), \
-    PARAM_FLOAT(structure, grid.clip_norm, 2.4, .name = "clip_norm", .min = 0.1, .max = 10, .help = "exponent of the error that clip mse minimises"), \
-    PARAM_FLOAT(structure, grid.percentile, 0.999, .name = "percentile", .min = 0.5, .max = 1, .help = "quantile of clip percentile"), \
-    PARAM_ENUM(structure, grid.sym_grid, "full", .name = "sym_grid", .choices = grid_sym_grids,                             \
-               .help = "symmetric codes: full -2^(b-1)..2^(b-1)-1, restricted without the lowest, gptq a scale of 2 max|w| / (2^b - 1)")
+#define GRID_PARAMS(structure) \
+    PARAM_INT(structure, grid.bits, 8, .name = "bits", .min = 2, .max = 8, .help = "of a code"), \
+    PARAM_BOOL(structure, grid.symmetric, true, .name = "symmetric", \
+               .help = "zero point in the middle, and not stored"), \
+    PARAM_ENUM(structure, grid.granularity, "channel", .name = "granularity", .choices = grid_granularities, \
+               .help = "what shares a scale: an output channel, the tensor, or group_size inputs of a channel"), \
+    PARAM_INT(structure, grid.group_size, 128, .name = "group_size", .min = 1, .max = 1e9, \
+               .help = "inputs of a group"), \
+    PARAM_ENUM(structure, grid.clip, "none", .name = "clip", .choices = grid_clips, \
+               .help = "how the range is cut before it is divided"), \
+    PARAM_FLOAT(structure, grid.clip_norm, 2.4, .name = "clip_norm", .min = 0.1, .max = 10, \
+               .help = "exponent of the error that clip mse minimises"), \
+    PARAM_FLOAT(structure, grid.percentile, 0.999, .name = "percentile", .min = 0.5, .max = 1, \
+               .help = "quantile of clip percentile"), \
+    PARAM_ENUM(structure, grid.sym_grid, "full", .name = "sym_grid", .choices = grid_sym_grids, \
+               .help = "symmetric codes: full -2^(b-1)..2^(b-1)-1, " \
+                       "restricted without the lowest, gptq a scale of 2 max|w| / (2^b - 1)")
 
 /* One set of elements that share a scale. Codes lie in low..high; asymmetric ones are 2^(bits-1) below those of
    the papers, 0..2^bits - 1. */

@@ -37,7 +37,8 @@ static bool mark_skipped(const cJSON *skip, Layer *const *layers, int64_t count,
             if (matches(pattern->valuestring, layers[i]->name, i, count))
                 found = skipped[i] = true;
         if (!found)
-            return fail_usage(error, "skip: \"%s\" is the name of no linear or convolution layer; the first is \"%s\"", pattern->valuestring, layers[0]->name);
+            return fail_usage(error, "skip: \"%s\" is the name of no linear or convolution layer; the first is \"%s\"",
+                              pattern->valuestring, layers[0]->name);
     }
     return true;
 }
@@ -52,17 +53,22 @@ static bool choose_activations(const QuantizerCommon *common, Int8Grid *grid, Er
         return true;
     const QuantizerDef *def = (const QuantizerDef *)method->component;
     if (!def->grid)
-        return fail_usage(error, "activations: %s cannot run in a model, whose activations become integers a token at a time; give per_token or none",
+        return fail_usage(error,
+                          "activations: %s cannot run in a model, whose activations become integers a token at a time; "
+                          "give per_token or none",
                           def->component.name);
     *grid = def->grid(method->values);
     return true;
 }
 
-static bool quantize_layer(const Instance *method, Layer *layer, Tensor *value, const SavedModel *saved, Int8Grid activations, WeightReport *report,
-                           Error *error)
+static bool quantize_layer(const Instance *method, Layer *layer, Tensor *value, const SavedModel *saved,
+                           Int8Grid activations, WeightReport *report, Error *error)
 {
     const QuantizerDef *def = (const QuantizerDef *)method->component;
-    LinearData data = {.outputs = value->shape[0], .inputs = value->count / value->shape[0], .weights = tensor_f32(value), .seed = (uint64_t)saved->config->seed};
+    LinearData data = {.outputs = value->shape[0],
+                       .inputs = value->count / value->shape[0],
+                       .weights = tensor_f32(value),
+                       .seed = (uint64_t)saved->config->seed};
     QuantizedLinear result;
     for (int64_t i = 0; i < value->count; i++)
         if (!isfinite(tensor_f32(value)[i]))
@@ -100,7 +106,8 @@ bool quantize_model(const Instance *method, const SavedModel *saved, Arena *aren
         return fail_usage(error, "%s: the model has no linear or convolution layer", saved->path);
     if (common->bias_correction)
         return fail_usage(error, "quantize: bias_correction needs activations, and is for arrays alone");
-    if (!choose_activations(common, &report->activations, error) || !mark_skipped(common->skip, layers, count, skipped, error))
+    if (!choose_activations(common, &report->activations, error)
+        || !mark_skipped(common->skip, layers, count, skipped, error))
         return fail_at(error, "quantize");
     for (int64_t i = 0; i < parameters->count; i++)
         report->bytes_before += parameters->items[i].value->count * 4;
@@ -109,10 +116,15 @@ bool quantize_model(const Instance *method, const SavedModel *saved, Arena *aren
         const Parameter *parameter = parameters_find(parameters, arena_format(arena, "%s.weight", layers[i]->name));
         Tensor *value = parameter->value;
         WeightReport *weight = &report->weights[i];
-        *weight = (WeightReport){.name = parameter->name, .rows = value->shape[0], .columns = value->count / value->shape[0], .skipped = skipped[i],
-                                 .bits = 32, .bytes = value->count * 4};
+        *weight = (WeightReport){.name = parameter->name,
+                                 .rows = value->shape[0],
+                                 .columns = value->count / value->shape[0],
+                                 .skipped = skipped[i],
+                                 .bits = 32,
+                                 .bytes = value->count * 4};
         if (layers[i]->quantized)
-            return fail_usage(error, "%s: %s is quantized already; give the run that it was made from", saved->path, weight->name);
+            return fail_usage(error, "%s: %s is quantized already; give the run that it was made from", saved->path,
+                              weight->name);
         if (skipped[i])
             continue;
         if (!quantize_layer(method, layers[i], value, saved, report->activations, weight, error))
@@ -129,7 +141,8 @@ bool quantize_model(const Instance *method, const SavedModel *saved, Arena *aren
 static void list_tensors(const Model *model, Arena *arena, Safetensors *file)
 {
     const ParameterSet *parameters = model->parameters;
-    NamedArray *tensors = arena_zero(arena, (size_t)parameters->count * QUANTIZED_MAX_TENSORS, sizeof *tensors), *narrow = arena_zero(arena, (size_t)parameters->count * QUANTIZED_MAX_TENSORS, sizeof *narrow);
+    NamedArray *tensors = arena_zero(arena, (size_t)parameters->count * QUANTIZED_MAX_TENSORS, sizeof *tensors),
+               *narrow = arena_zero(arena, (size_t)parameters->count * QUANTIZED_MAX_TENSORS, sizeof *narrow);
     int64_t narrow_count = 0;
     file->count = 0;
     file->items = tensors;
@@ -137,7 +150,8 @@ static void list_tensors(const Model *model, Arena *arena, Safetensors *file)
         const Parameter *parameter = &parameters->items[i];
         const Tensor *value = parameter->value;
         const Layer *layer = quantizable_layer(model, parameter->name);
-        NamedArray parts[QUANTIZED_MAX_TENSORS] = {{parameter->name, {.type = ARRAY_F32, .rank = value->rank, .count = value->count, .data = value->data}}};
+        NamedArray parts[QUANTIZED_MAX_TENSORS] = {
+            {parameter->name, {.type = ARRAY_F32, .rank = value->rank, .count = value->count, .data = value->data}}};
         int count = 1;
         if (layer && layer->quantized)
             count = quantized_tensors(parameter->name, layer->quantized, value->rank, value->shape, arena, parts);
@@ -169,7 +183,8 @@ static const char *describe(const Instance *method, const Model *model, Arena *a
     cJSON *weights = cJSON_AddObjectToObject(object, "weights");
     for (int i = 0; i < model->layer_count; i++)
         if (model->layers[i]->quantized)
-            cJSON_AddItemToObject(weights, arena_format(arena, "%s.weight", model->layers[i]->name), quantized_description(model->layers[i]->quantized));
+            cJSON_AddItemToObject(weights, arena_format(arena, "%s.weight", model->layers[i]->name),
+                                  quantized_description(model->layers[i]->quantized));
     return print_and_delete(object, arena);
 }
 
@@ -183,7 +198,8 @@ bool quantize_save(const Instance *method, const SavedModel *saved, const char *
         const char **values = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *values);
         for (int64_t i = 0; i < file.metadata_count; i++) {
             keys[i] = file.keys[i];
-            values[i] = strcmp(keys[i], "config") == 0 ? print_and_delete(config_resolved(saved->config), arena) : file.values[i];
+            values[i] = strcmp(keys[i], "config") == 0 ? print_and_delete(config_resolved(saved->config), arena)
+                                                       : file.values[i];
         }
         keys[file.metadata_count] = "quantization";
         values[file.metadata_count++] = describe(method, saved->model, arena);

@@ -11,7 +11,8 @@ static bool quantize(const void *self, const LinearData *data, Arena *arena, Qua
 {
     (void)self, (void)error;
     const size_t bytes = (size_t)(data->outputs * data->inputs) * sizeof(float);
-    *result = (QuantizedLinear){.bits = 32, .bytes = (int64_t)bytes, .weights = memcpy(arena_alloc(arena, bytes), data->weights, bytes)};
+    *result = (QuantizedLinear){
+        .bits = 32, .bytes = (int64_t)bytes, .weights = memcpy(arena_alloc(arena, bytes), data->weights, bytes)};
     return true;
 }
 
@@ -29,7 +30,12 @@ static Int8Grid grid(const void *self)
 }
 
 const QuantizerDef quantizer_none = {
-    .component = {.name = "none", .summary = "leaves weights or activations as they are", .params = params, .size = sizeof(struct none),
+    .component = {.name = "none",
+                  .summary = "leaves weights or activations as they are",
+                  .params = params,
+                  .size = sizeof(struct none),
                   .validate = quantizer_common_validate},
-    .quantize = quantize, .activations = activations, .grid = grid,
+    .quantize = quantize,
+    .activations = activations,
+    .grid = grid,
 };

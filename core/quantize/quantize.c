@@ -16,7 +16,8 @@ bool quantizer_common_validate(const void *values, Error *error)
     const QuantizerCommon *common = values;
     const cJSON *item;
     if (common->activations.component && !definition(&common->activations)->activations)
-        return fail_usage(error, "activations: %s quantizes weights; per_token, per_tensor and none quantize activations",
+        return fail_usage(error,
+                          "activations: %s quantizes weights; per_token, per_tensor and none quantize activations",
                           common->activations.component->name);
     if (common->skip && !cJSON_IsArray(common->skip))
         return fail_usage(error, "skip: expected a list of names");
@@ -30,7 +31,8 @@ bool quantizer_check(const Instance *instance, Error *error)
 {
     if (definition(instance)->quantize)
         return true;
-    return fail_usage(error, "quantize: %s quantizes activations; give it as {\"type\": \"none\", \"activations\": \"%s\"}",
+    return fail_usage(error,
+                      "quantize: %s quantizes activations; give it as {\"type\": \"none\", \"activations\": \"%s\"}",
                       instance->component->name, instance->component->name);
 }
 
@@ -58,7 +60,8 @@ static void compare_tokens(void *context, int64_t begin, int64_t end)
 {
     const Comparison *t = context;
     const int64_t outputs = t->data->outputs, inputs = t->data->inputs;
-    double *w = differences(t->data->weights, NULL, outputs * inputs), *dw = differences(t->data->weights, t->weights, outputs * inputs);
+    double *w = differences(t->data->weights, NULL, outputs * inputs),
+           *dw = differences(t->data->weights, t->weights, outputs * inputs);
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t first = piece * PIECE, count = t->data->tokens - first < PIECE ? t->data->tokens - first : PIECE;
         const float *x = t->data->activations + first * inputs, *xq = t->activations + first * inputs;
@@ -79,7 +82,8 @@ static void compare_tokens(void *context, int64_t begin, int64_t end)
     memory_free(dw);
 }
 
-static double output_error(const LinearData *data, const float *weights, const float *activations, const double *correction, Arena *arena)
+static double output_error(const LinearData *data, const float *weights, const float *activations,
+                           const double *correction, Arena *arena)
 {
     const int64_t pieces = (data->tokens + PIECE - 1) / PIECE;
     Comparison comparison = {data, weights, activations, correction, arena_zero(arena, (size_t)pieces, sizeof(double))};
@@ -103,7 +107,8 @@ static double weight_error(const LinearData *data, const float *weights)
 /* E[X] (W - Wq)^T */
 static double *bias_correction(const LinearData *data, const float *weights, Arena *arena)
 {
-    double *mean = arena_zero(arena, (size_t)data->inputs, sizeof *mean), *correction = arena_zero(arena, (size_t)data->outputs, sizeof *correction);
+    double *mean = arena_zero(arena, (size_t)data->inputs, sizeof *mean),
+           *correction = arena_zero(arena, (size_t)data->outputs, sizeof *correction);
     for (int64_t i = 0; i < data->tokens * data->inputs; i++)
         mean[i % data->inputs] += (double)data->activations[i] / (double)data->tokens;
     for (int64_t i = 0; i < data->outputs * data->inputs; i++)
@@ -124,7 +129,8 @@ static void add_kernel(cJSON *parameters, int64_t count, const float *x, const f
     cJSON_AddItemToObject(parameters, "kernel_nonzero", json_number9(filled > 0 ? lost / filled : 0));
 }
 
-static bool measure_outputs(const Instance *instance, const LinearData *data, Arena *arena, LinearReport *report, Error *error)
+static bool measure_outputs(const Instance *instance, const LinearData *data, Arena *arena, LinearReport *report,
+                            Error *error)
 {
     const QuantizerCommon *common = quantizer_common(instance);
     const Instance *method = &common->activations;
@@ -132,7 +138,8 @@ static bool measure_outputs(const Instance *instance, const LinearData *data, Ar
     report->activations = arena_alloc(arena, (size_t)count * sizeof(float));
     memcpy(report->activations, data->activations, (size_t)count * sizeof(float));
     if (method->component) {
-        if (!definition(method)->activations(method->values, data->tokens, data->inputs, data->activations, report->activations, error))
+        if (!definition(method)->activations(method->values, data->tokens, data->inputs, data->activations,
+                                             report->activations, error))
             return fail_at(error, "%s", method->component->name);
         add_kernel(report->parameters, count, data->activations, report->activations);
     }

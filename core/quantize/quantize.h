@@ -43,12 +43,12 @@ typedef struct QuantizerCommon {
     const cJSON *skip;
 } QuantizerCommon;
 
-#define QUANTIZER_PARAMS(structure)                                                                                      \
-    PARAM_COMPONENT(structure, common.activations, "null", "quantizer", .name = "activations",                            \
-                    .help = "per_token, per_tensor or none; null: none for arrays, per_token for a run"),                 \
-    PARAM_BOOL(structure, common.bias_correction, false, .name = "bias_correction",                                       \
-               .help = "add the mean of X (W - Wq)^T over the given activations to the output"),                          \
-    PARAM_JSON(structure, common.skip, "[]", .name = "skip",                                                              \
+#define QUANTIZER_PARAMS(structure) \
+    PARAM_COMPONENT(structure, common.activations, "null", "quantizer", .name = "activations", \
+                    .help = "per_token, per_tensor or none; null: none for arrays, per_token for a run"), \
+    PARAM_BOOL(structure, common.bias_correction, false, .name = "bias_correction", \
+               .help = "add the mean of X (W - Wq)^T over the given activations to the output"), \
+    PARAM_JSON(structure, common.skip, "[]", .name = "skip", \
                .help = "of a run: layers that stay as they are; names, patterns with *, \"first\", \"last\"")
 
 /* For `validate`: `values` begins with QuantizerCommon. */
@@ -69,7 +69,8 @@ typedef struct LinearReport {
     cJSON *parameters;              /* the caller's */
 } LinearReport;
 
-bool quantize_linear(const Instance *instance, const LinearData *data, Arena *arena, LinearReport *report, Error *error);
+bool quantize_linear(const Instance *instance, const LinearData *data, Arena *arena, LinearReport *report,
+                     Error *error);
 /* As `xent quantize` prints it; takes the parameters over. */
 cJSON *linear_report_json(const Instance *instance, LinearReport *report);
 

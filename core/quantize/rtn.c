@@ -45,9 +45,15 @@ static bool quantize(const void *self_, const LinearData *data, Arena *arena, Qu
 }
 
 const QuantizerDef quantizer_rtn = {
-    .component = {.name = "rtn", .summary = "round to nearest", .params = params, .size = sizeof(struct rtn), .validate = quantizer_common_validate,
-                  .formula = "symmetric: q = clamp(rint(w / s)), s = max|w| / (2^(b-1) - 1); asymmetric: q = clamp(rint(w / s) + z), "
-                             "s = (max(w, 0) - min(w, 0)) / (2^b - 1), z = rint(-min(w, 0) / s)",
-                  .notes = "A set of zeros becomes zeros. Rounding is half to even."},
+    .component =
+        {.name = "rtn",
+         .summary = "round to nearest",
+         .params = params,
+         .size = sizeof(struct rtn),
+         .validate = quantizer_common_validate,
+         .formula =
+             "symmetric: q = clamp(rint(w / s)), s = max|w| / (2^(b-1) - 1); asymmetric: q = clamp(rint(w / s) + z), "
+             "s = (max(w, 0) - min(w, 0)) / (2^b - 1), z = rint(-min(w, 0) / s)",
+         .notes = "A set of zeros becomes zeros. Rounding is half to even."},
     .quantize = quantize,
 };

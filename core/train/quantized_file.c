@@ -11,15 +11,23 @@ int quantized_tensors(const char *name, const QuantizedWeight *weight, int rank,
     const int64_t groups = quantized_groups(weight), scales = weight->one_scale ? 1 : weight->rows * groups;
     const bool plain = weight->bits == 8 && !weight->zeros;
     NamedArray *codes = &tensors[0], *scale = &tensors[1], *zero = &tensors[2];
-    *codes = (NamedArray){arena_format(arena, "%s.quantized", name), {.type = ARRAY_I8, .rank = rank, .count = weight->rows * weight->columns, .data = weight->codes}};
+    *codes =
+        (NamedArray){arena_format(arena, "%s.quantized", name),
+                     {.type = ARRAY_I8, .rank = rank, .count = weight->rows * weight->columns, .data = weight->codes}};
     memcpy(codes->array.shape, shape, (size_t)rank * sizeof *shape);
     if (!plain) {
         const int64_t row_bytes = quantized_row_bytes(weight->columns, weight->bits);
         uint8_t *packed = arena_alloc(arena, (size_t)(weight->rows * row_bytes));
         quantized_pack(weight, packed);
-        codes->array = (Array){.type = ARRAY_U8, .rank = 2, .shape = {weight->rows, row_bytes}, .count = weight->rows * row_bytes, .data = packed};
+        codes->array = (Array){.type = ARRAY_U8,
+                               .rank = 2,
+                               .shape = {weight->rows, row_bytes},
+                               .count = weight->rows * row_bytes,
+                               .data = packed};
     }
-    *scale = (NamedArray){arena_format(arena, "%s.scale", name), {.type = ARRAY_F32, .rank = 2, .shape = {weight->rows, groups}, .count = scales, .data = weight->scales}};
+    *scale = (NamedArray){
+        arena_format(arena, "%s.scale", name),
+        {.type = ARRAY_F32, .rank = 2, .shape = {weight->rows, groups}, .count = scales, .data = weight->scales}};
     if (weight->one_scale) {
         scale->array.rank = 1;
         scale->array.shape[0] = 1;
@@ -67,7 +75,8 @@ Layer *quantizable_layer(const Model *model, const char *name)
 {
     for (int i = 0; i < model->layer_count; i++) {
         const size_t length = strlen(model->layers[i]->name);
-        if (model->layers[i]->def->quantizable && strncmp(name, model->layers[i]->name, length) == 0 && strcmp(name + length, ".weight") == 0)
+        if (model->layers[i]->def->quantizable && strncmp(name, model->layers[i]->name, length) == 0
+            && strcmp(name + length, ".weight") == 0)
             return model->layers[i];
     }
     return NULL;
@@ -113,7 +122,8 @@ static bool take_scales(const Reading *r, const char *name, QuantizedWeight *wei
     const int64_t groups = quantized_groups(weight), shape[] = {weight->rows, groups}, one[] = {1};
     weight->one_scale = has_shape(scale, ARRAY_F32, 1, one);
     if (!weight->one_scale && !has_shape(scale, ARRAY_F32, 2, shape))
-        return fail(r->error, "tensor %s.scale is missing or of another shape or type than %lld rows of %lld groups", name, (long long)weight->rows, (long long)groups);
+        return fail(r->error, "tensor %s.scale is missing or of another shape or type than %lld rows of %lld groups",
+                    name, (long long)weight->rows, (long long)groups);
     if (zero && !has_shape(zero, ARRAY_U8, scale->rank, scale->shape))
         return fail(r->error, "tensor %s.zero_point has another shape or type than the scales", name);
     for (int64_t i = 0; i < weight->rows * groups; i++) {
@@ -125,7 +135,8 @@ static bool take_scales(const Reading *r, const char *name, QuantizedWeight *wei
             continue;
         const int code = ((const uint8_t *)zero->data)[from];
         if (code >> weight->bits)
-            return fail(r->error, "tensor %s.zero_point: element %lld has more than %d bits", name, (long long)from, weight->bits);
+            return fail(r->error, "tensor %s.zero_point: element %lld has more than %d bits", name, (long long)from,
+                        weight->bits);
         weight->zeros[i] = (int16_t)(code - (1 << (weight->bits - 1)));
     }
     return true;
@@ -141,7 +152,8 @@ static bool take_weight(const Reading *r, const char *name, const struct descrip
     if (description->group_size > columns || description->activation_bits == 1)
         return fail(r->error, "quantization: %s: group_size or activation_bits out of range", name);
     const bool zeros = part(r, name, "zero_point") != NULL;
-    QuantizedWeight *weight = quantized_new(r->model->arena, rows, columns, description->group_size, (int)description->bits, zeros);
+    QuantizedWeight *weight =
+        quantized_new(r->model->arena, rows, columns, description->group_size, (int)description->bits, zeros);
     weight->activations = (Int8Grid){(int)description->activation_bits, description->activation_symmetric};
     if (!take_codes(r, name, value, weight) || !take_scales(r, name, weight))
         return false;
@@ -167,7 +179,8 @@ bool quantized_take(const Safetensors *file, const char *path, const Model *mode
         cJSON_ArrayForEach(item, quantization.weights)
         {
             struct description description;
-            good = good && params_parse(&context, description_params, false, item, &description) && take_weight(&reading, item->string, &description);
+            good = good && params_parse(&context, description_params, false, item, &description)
+                && take_weight(&reading, item->string, &description);
         }
     if (!good) {
         fail_at(error, "%s", path);
