@@ -17,13 +17,18 @@ typedef void (*VectorFunction)(int64_t n, const float *x, float *y);
 
 enum { KERNEL_MAX_MR = 16, KERNEL_MAX_NR = 32 };
 
+typedef void (*GemmTile)(int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
+                         const float *bias, float beta, float *c, int64_t ldc);
+
 typedef struct Kernels {
     const char *isa;
-    int64_t mr, nr; /* rows and columns of the register block of gemm_tile */
+    int64_t mr, nr; /* rows and columns of the largest register block */
 
-    /* c[mr][nr] = a b + beta c, where `a` is packed as k columns of mr floats and `b` as k rows of
-       nr floats. With beta 0, c is not read. */
-    void (*gemm_tile)(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc);
+    /* c[r + 1][nr] = a b + bias + beta c for gemm_tile[r], r < mr. Value (i, p) of a is at i a_row + p a_step, and
+       row p of b at p b_step. bias: nr values for each row, or NULL. With beta 0, c is not read. */
+    GemmTile gemm_tile[KERNEL_MAX_MR];
+    /* c[4][4] = products of 4 rows of a with 4 rows of b, all of k values that lie together. */
+    void (*gemm_dots)(int64_t k, const float *a, int64_t a_row, const float *b, int64_t b_row, float *c);
     float (*dot)(int64_t n, const float *x, const float *y);
     void (*axpy)(int64_t n, float alpha, const float *x, float *y); /* y += alpha x */
 
