@@ -317,7 +317,7 @@ static bool write_gradients(Work *work, const LossResult *result, Error *error)
     for (int i = 0; i < count; i++) {
         int64_t at = first_not_finite(gradients[i]), rows = gradients[i]->rank ? gradients[i]->shape[0] : 1;
         if (at >= 0)
-            return fail(error, "%s: the gradient by row %lld is not finite", asked[i]->path, 
+            return fail(error, "%s: the gradient by row %lld is not finite", asked[i]->path,
                         (long long)(at / (gradients[i]->count / rows)));
     }
     for (int i = 0; i < count; i++) {
