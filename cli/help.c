@@ -1,9 +1,19 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/pages.h"
 
 static bool run(const Arguments *arguments, Error *error)
 {
+    const char *page = argument_option(arguments, "page"), *shell = argument_option(arguments, "completion");
+    if (page)
+        return page_print(page, error);
+    if (shell)
+        return completion_print(shell, error);
+    if (argument_option(arguments, "pages")) {
+        pages_print_names();
+        return true;
+    }
     if (arguments->count == 1) {
         const Command *command = command_find(arguments->words[0]);
         if (!command)
@@ -18,7 +28,15 @@ static bool run(const Arguments *arguments, Error *error)
     return true;
 }
 
+static const Option options[] = {
+    {"pages", NULL, "print the names of the pages that are made from the tables of components", 0, false},
+    {"page", "NAME", "print one of them, mdoc(7)", 0, false},
+    {"completion", "SHELL", "print a completion script for bash or zsh", 0, false},
+    {0},
+};
+
 const Command command_help = {
-    .name = "help", .synopsis = "help [COMMAND]", .summary = "what a command does and takes",
-    .description = "Prints the list of commands, or one command's usage and options.", .most = 1, .run = run,
+    .name = "help", .synopsis = "help [COMMAND] [--page NAME] [--completion SHELL]", .summary = "what a command does and takes",
+    .description = "Prints the list of commands, or one command's usage and options.", .most = 1,
+    .options = options, .run = run,
 };

@@ -6,6 +6,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/int8.h"
 #include "core/kernels/kernels_convolution.h"
+#include "core/kernels/optimizer.h"
 #include "core/kernels/rows.h"
 
 #include <stdbool.h>
@@ -57,6 +58,7 @@ typedef struct Kernels {
     RowKernels rows;
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
+    OptimizerKernels optimizer;
     Int8Kernels int8;
 } Kernels;
 

@@ -14,6 +14,10 @@ bool checkpoint_save_last(Run *run, const char *folder, Error *error);
    must be exactly the run's. */
 bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error);
 
+/* Writes the run's config into FOLDER's best checkpoint, where there is one: after --resume with more epochs its bytes
+   are those of a run that was not stopped. */
+bool checkpoint_update_config(const Run *run, const char *folder, Error *error);
+
 /* Tensors of the same name and shape become the initial values; none at all is an error. */
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error);
 /* Every parameter and buffer from a file that holds exactly them, in f32. */
