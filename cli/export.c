@@ -7,6 +7,29 @@
 #include "core/train/export_onnx.h"
 #include "data/safetensors.h"
 
+static void take_parameters(const ParameterSet *parameters, Arena *arena, Safetensors *file)
+{
+    file->count = parameters->count;
+    file->items = arena_zero(arena, (size_t)file->count, sizeof *file->items);
+    for (int64_t i = 0; i < parameters->count; i++) {
+        const Tensor *value = parameters->items[i].value;
+        Array array = {.type = ARRAY_F32, .rank = value->rank, .count = value->count, .data = value->data};
+        memcpy(array.shape, value->shape, sizeof array.shape);
+        file->items[i] = (NamedArray){parameters->items[i].name, array};
+    }
+}
+
+static void drop_metadata(Safetensors *file, const char *key)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < file->metadata_count; i++)
+        if (strcmp(file->keys[i], key) != 0) {
+            file->keys[kept] = file->keys[i];
+            file->values[kept++] = file->values[i];
+        }
+    file->metadata_count = kept;
+}
+
 /* The file's tensors as they are, or those of the model that was made of them, f32; with the file's metadata. */
 static bool export_safetensors(const SavedModel *saved, const char *path, bool dequantize, Error *error)
 {
@@ -14,16 +37,8 @@ static bool export_safetensors(const SavedModel *saved, const char *path, bool d
     Safetensors file;
     bool good = safetensors_read(saved->path, arena, &file, error);
     if (good && dequantize) {
-        const ParameterSet *parameters = saved->model->parameters;
-        file.count = parameters->count;
-        file.items = arena_zero(arena, (size_t)file.count, sizeof *file.items);
-        for (int64_t i = 0; i < parameters->count; i++) {
-            const Tensor *value = parameters->items[i].value;
-            file.items[i] =
-                (NamedArray){parameters->items[i].name,
-                             {.type = ARRAY_F32, .rank = value->rank, .count = value->count, .data = value->data}};
-            memcpy(file.items[i].array.shape, value->shape, sizeof value->shape);
-        }
+        take_parameters(saved->model->parameters, arena, &file);
+        drop_metadata(&file, "quantization");
     }
     good = good && safetensors_write(path, &file, error);
     arena_free(arena);

@@ -3,17 +3,25 @@
 #include "cli/command.h"
 #include "cli/pages.h"
 
-static bool run(const Arguments *arguments, Error *error)
+/* What is printed instead of help for people; one thing at a time. */
+static bool print_made(const Arguments *arguments, const char *page, const char *shell, Error *error)
 {
-    const char *page = argument_option(arguments, "page"), *shell = argument_option(arguments, "completion");
+    bool names = argument_option(arguments, "pages") != NULL;
+    if (arguments->count + (page != NULL) + (shell != NULL) + names > 1)
+        return fail_usage(error, "help: expected one of COMMAND, --pages, --page and --completion");
     if (page)
         return page_print(page, error);
     if (shell)
         return completion_print(shell, error);
-    if (argument_option(arguments, "pages")) {
-        pages_print_names();
-        return true;
-    }
+    pages_print_names();
+    return true;
+}
+
+static bool run(const Arguments *arguments, Error *error)
+{
+    const char *page = argument_option(arguments, "page"), *shell = argument_option(arguments, "completion");
+    if (page || shell || argument_option(arguments, "pages"))
+        return print_made(arguments, page, shell, error);
     if (arguments->count == 1) {
         const Command *command = command_find(arguments->words[0]);
         if (!command)
@@ -36,7 +44,8 @@ static const Option options[] = {
 };
 
 const Command command_help = {
-    .name = "help", .synopsis = "help [COMMAND] [--page NAME] [--completion SHELL]", .summary = "what a command does and takes",
+    .name = "help", .synopsis = "help [COMMAND] [--page NAME] [--completion SHELL]",
+    .summary = "what a command does and takes",
     .description = "Prints the list of commands, or one command's usage and options.", .most = 1,
     .options = options, .run = run,
 };

@@ -23,6 +23,7 @@ static const char *const fixed_names[FIXED_COUNT] = {"logits", "targets", "featu
 
 typedef struct Work {
     Arena *arena;
+    JsonSource *source;         /* what parameters of type JSON point into */
     Instance loss;
     NamedArray *arrays;         /* those of the fixed names, path NULL where not given; then the extras */
     int count;
@@ -52,7 +53,7 @@ static cJSON *spec_tree(JsonSource *source, const char *spec, Error *error)
 
 static bool parse_spec(const Arguments *arguments, Work *work, Error *error)
 {
-    JsonSource *source = json_source_new();
+    JsonSource *source = work->source;
     ParamContext context = {.source = source, .arena = work->arena, .error = error};
     cJSON *tree = spec_tree(source, arguments->words[0], error);
     const char **sets = argument_options(arguments, "set");
@@ -66,7 +67,6 @@ static bool parse_spec(const Arguments *arguments, Work *work, Error *error)
         good = json_set(source, tree, sets[i], error);
     good = good && instance_parse(&context, "loss", tree, &work->loss);
     memory_free(sets);
-    json_source_free(source);
     return good;
 }
 
@@ -246,7 +246,7 @@ static bool name_place(Work *work, const char *spec, Error *error)
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(error->message, ":"), error->message);
     const NamedArray *array = find_array(work, name);
-    return array ? fail_at(error, "%s", array->path) : fail_at(error, "%s", spec);
+    return fail_at(error, "%s", array ? array->path : spec[0] == '{' ? "SPEC" : spec);
 }
 
 /* ---- Results ---- */
@@ -361,13 +361,14 @@ static bool check_words(const Work *work, Error *error)
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    Work work = {.arena = arena_new()};
+    Work work = {.arena = arena_new(), .source = json_source_new()};
     Tape *tape = tape_new(), *before = tape_use(tape);
     bool good = parse_spec(arguments, &work, error) && collect_inputs(arguments, &work, error) && check_words(&work, error) &&
                 collect_gradients(arguments, &work, error) && check_outputs(arguments, &work, error) &&
                 evaluate(arguments, &work, error);
     tape_use(before);
     tape_free(tape);
+    json_source_free(work.source);
     arena_free(work.arena);
     return good;
 }

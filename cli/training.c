@@ -58,7 +58,8 @@ static const char *default_folder(Arena *arena, const char *config)
 
 static bool fail_taken(const Training *training, Error *error)
 {
-    return fail_usage(error, "%s holds a run already; give --resume to go on with it, --force to replace it, or -o another folder", training->folder_path);
+    return fail_usage(error, "%s holds a run already; give --resume to go on with it, --force to replace it, or "
+                      "-o another folder", training->folder_path);
 }
 
 static bool check_folder(Training *training, Error *error)
@@ -95,7 +96,8 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     MeasuredSplit measured = measure_outputs(training->arena, name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);
     measured.loss = run_measure(training->run, split).loss;
     if (!isfinite(measured.loss))
-        return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm", training->folder_path, name);
+        return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
+                    training->folder_path, name);
     cJSON *json = measured_json(&measured);
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "metrics"));
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "ci"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "ci"));
@@ -144,7 +146,8 @@ static void keep_rate(void *context, const TrainReport *report)
 static bool train_in_folder(Training *training, Error *error)
 {
     Run *run = training->run;
-    if (!run_folder_open_metrics(&training->folder, &run->progress, error) || !checkpoint_update_config(run, training->folder_path, error))
+    if (!run_folder_open_metrics(&training->folder, &run->progress, error)
+        || !checkpoint_update_config(run, training->folder_path, error))
         return false;
     ProgressLine line = progress_start(training->quiet, run->progress.step);
     void *contexts[] = {training, &line};

@@ -13,9 +13,11 @@ typedef struct Build { Texts texts; Builder builder; Layer *layer; } Build;
 static inline void build_try(Build *build, const char *json, Shape input)
 {
     build->texts = texts_open();
-    build->builder = (Builder){.arena = build->texts.arena, .parameters = parameters_new(), .seed = 5, .error = &build->texts.error};
+    build->builder = (Builder){.arena = build->texts.arena, .parameters = parameters_new(), .seed = 5,
+                               .error = &build->texts.error};
     Instance instance;
-    build->layer = instance_try(&build->texts, "layer", json, &instance) ? layer_build(&build->builder, "layers.2", &instance, input) : NULL;
+    bool good = instance_try(&build->texts, "layer", json, &instance);
+    build->layer = good ? layer_build(&build->builder, "layers.2", &instance, input) : NULL;
 }
 
 static inline Layer *build_open(Build *build, const char *json, Shape input)

@@ -15,6 +15,18 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     [ "$("$XENT" predict f32.safetensors)" = "$("$XENT" predict run)" ]
 }
 
+@test "--dequantize leaves nothing of a quantization" {
+    "$XENT" quantize run '{"quantize": {"type": "rtn", "bits": 8}}' -o quantized --quiet > /dev/null
+    "$XENT" export quantized --format safetensors -o q8.safetensors --quiet
+    "$XENT" export quantized --format safetensors --dequantize -o q32.safetensors --quiet
+    [ "$("$XENT" predict q8.safetensors)" = "$("$XENT" predict quantized)" ]
+    grep -qa head.weight.quantized q8.safetensors
+    run grep -qa quantiz.tion q32.safetensors
+    [ "$status" -eq 1 ]
+    "$XENT" predict q32.safetensors > /dev/null
+    "$XENT" export quantized --format onnx -o q.onnx --quiet
+}
+
 @test "an ONNX file names its producer, input and output" {
     run "$XENT" export run --format onnx -o model.onnx --json
     [ "$output" = '{"format":"onnx","output":"model.onnx","parameters":22}' ]

@@ -69,7 +69,7 @@ setup() {
 }
 
 @test "unknown pages and shells are exit 2" {
-    for words in "--page nothing" "--completion fish" "--page"; do
+    for words in "--page nothing" "--completion fish" "--page" "train --pages" "--pages --page xent-losses"; do
         run "$XENT" help $words
         [ "$status" -eq 2 ]
         [ "${#lines[@]}" -eq 1 ]

@@ -66,9 +66,11 @@ static void assert_refused(const char *argument, const char *const *sets, const 
 static void test_config__extends_a_chain(void **state)
 {
     (void)state;
-    write_config("sub/last.json", "{\"seed\": 1, \"data\": {\"type\": \"npy\", \"x\": \"x.npy\", \"y\": \"../y.npy\"}, \"train\": {\"epochs\": 3, \"batch_size\": 5}}");
+    write_config("sub/last.json", "{\"seed\": 1, \"data\": {\"type\": \"npy\", \"x\": \"x.npy\", \"y\": \"../y.npy\"}, "
+                                  "\"train\": {\"epochs\": 3, \"batch_size\": 5}}");
     write_config("sub/middle.json", "{\"extends\": \"last.json\", \"seed\": 2, \"train\": {\"batch_size\": 6}}");
-    write_config("main.json", "{\"extends\": \"sub/middle.json\", \"data\": {\"test_x\": \"x.npy\", \"test_y\": \"/y.npy\"}, \"train\": {\"init_from\": \"w\"}}");
+    write_config("main.json", "{\"extends\": \"sub/middle.json\", \"data\": {\"test_x\": \"x.npy\", \"test_y\": "
+                              "\"/y.npy\"}, \"train\": {\"init_from\": \"w\"}}");
     Config *config = load(temporary.file, (const char *const[]){"train.steps=7", NULL});
     assert_int_equal(config->seed, 2);
     assert_int_equal(config->train.epochs, 3);
@@ -76,7 +78,8 @@ static void test_config__extends_a_chain(void **state)
     assert_int_equal(config->train.steps, 7);
     cJSON *resolved = config_resolved(config);
     const cJSON *data = cJSON_GetObjectItem(resolved, "data");
-    static const struct { const char *key, *path; } paths[] = {{"x", "sub/x.npy"}, {"y", "sub/../y.npy"}, {"test_x", "x.npy"}};
+    static const struct { const char *key, *path; } paths[] = {
+        {"x", "sub/x.npy"}, {"y", "sub/../y.npy"}, {"test_x", "x.npy"}};
     for (int i = 0; i < 3; i++) {
         char expected[1024];
         snprintf(expected, sizeof expected, "%s/%s", temporary.folder, paths[i].path);
@@ -142,8 +145,10 @@ static void test_config__errors_name_file_and_line(void **state)
     write_config("main.json", "{\"extends\": \"sub/base.json\",\n\"model\": {\"type\": \"mlp\",\n\"hidden\": [3, 0]}}");
     assert_refused(temporary.file, NULL, "/main.json:3: model.hidden[1]: expected an integer");
     write_config("main.json", "{\"extends\": \"sub/base.json\"}");
-    assert_refused(temporary.file, NULL, "/sub/base.json:4: train.batch_siz: unknown key; did you mean \"batch_size\"?");
-    assert_refused(temporary.file, (const char *const[]){"train={}", "train.epochs=x", NULL}, "--set train.epochs:1: train.epochs: expected");
+    assert_refused(temporary.file, NULL, "/sub/base.json:4: train.batch_siz: unknown key; did you mean "
+                                         "\"batch_size\"?");
+    assert_refused(temporary.file, (const char *const[]){"train={}", "train.epochs=x", NULL},
+                   "--set train.epochs:1: train.epochs: expected");
 }
 
 static void test_config__what_is_refused(void **state)
@@ -170,7 +175,8 @@ static void test_config__what_is_refused(void **state)
         {"{\"metrics\": \"accuracy\"}", "metrics: expected a list of names"},
         {"{\"metrics\": [1]}", "metrics: expected a name"},
         {"{\"metrics\": [\"accuracy\", \"acuracy\"]}", "metrics: unknown metric \"acuracy\""},
-        {"{\"model\": {\"type\": \"sequential\", \"layers\": [\"flatten\", {\"type\": \"linear\", \"unit\": 3}]}}", "model.layers[1].unit: unknown key"},
+        {"{\"model\": {\"type\": \"sequential\", \"layers\": [\"flatten\", {\"type\": \"linear\", \"unit\": 3}]}}",
+         "model.layers[1].unit: unknown key"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_refused(cases[i].text, NULL, cases[i].part);
@@ -204,7 +210,8 @@ static void test_config__defaults(void **state)
 static void test_config__sets_and_seed(void **state)
 {
     (void)state;
-    const char *sets[] = {"seed=3", "model.hidden=[7, 8]", "model.hidden[1]=9", "optimizer.lr=0.5", "schedule.warmup=4", "train.transforms[0]=flip", NULL};
+    const char *sets[] = {"seed=3", "model.hidden=[7, 8]", "model.hidden[1]=9", "optimizer.lr=0.5", "schedule.warmup=4",
+                          "train.transforms[0]=flip", NULL};
     Config *config = load("{\"model\": \"mlp\", \"seed\": 1}", sets);
     assert_int_equal(config->seed, 3);
     assert_string_equal(config->optimizer.component->name, "adam");
@@ -241,15 +248,23 @@ static void test_config__resolved_is_a_fixed_point(void **state)
         "{}",
         "{\"seed\": 9007199254740991, \"data\": \"spirals\", \"model\": \"mlp\"}",
         "{\"seed\": \"9223372036854775807\"}",
-        "{\"optimizer\": {\"type\": \"adamw\", \"lr\": 0.1, \"betas\": [0.30000000000000004, 0.9], \"epsilon\": 1e-30, \"groups\": [{\"match\": \"*\", \"lr_scale\": 0.1}]}}",
-        "{\"train\": {\"epochs\": null, \"seconds\": 0.1, \"clip_norm\": 3.3333333333333335, \"ema\": 0.999, \"init_from\": \"a/b.safetensors\"}}",
+        "{\"optimizer\": {\"type\": \"adamw\", \"lr\": 0.1, \"betas\": [0.30000000000000004, 0.9], \"epsilon\": 1e-30, "
+        "\"groups\": [{\"match\": \"*\", \"lr_scale\": 0.1}]}}",
+        "{\"train\": {\"epochs\": null, \"seconds\": 0.1, \"clip_norm\": 3.3333333333333335, \"ema\": 0.999, "
+        "\"init_from\": \"a/b.safetensors\"}}",
         "{\"train\": {\"epochs\": 0, \"transforms\": [\"flip\", {\"type\": \"mixup\"}]}}",
-        "{\"model\": {\"type\": \"sequential\", \"layers\": [{\"type\": \"convolution\", \"channels\": 3, \"kernel\": [3, 5]}, "
-        "{\"type\": \"residual\", \"layers\": [{\"type\": \"activation\", \"activation\": {\"type\": \"elu\", \"alpha\": 0.7}}]}], \"init\": \"orthogonal\"}}",
-        "{\"model\": {\"type\": \"transformer\", \"positions\": \"rope\", \"activation\": \"swiglu\"}, \"schedule\": {\"type\": \"cosine\", \"warmup\": 3}}",
-        "{\"data\": {\"train\": {\"type\": \"spirals\", \"count\": 9}, \"val\": {\"type\": \"spirals\"}}, \"metrics\": [\"accuracy\", \"loss\"]}",
-        "{\"data\": {\"type\": \"text\", \"path\": \"t.txt\", \"tokenizer\": {\"type\": \"bpe\"}}, \"loss\": \"ce\", \"calibrate\": \"temperature\"}",
-        "{\"distill\": {\"teacher\": \"x\", \"n\": 0.1}, \"analyze\": [1, 2.5, \"a\"]}",
+        "{\"model\": {\"type\": \"sequential\", \"layers\": ["
+        "{\"type\": \"convolution\", \"channels\": 3, \"kernel\": [3, 5]}, "
+        "{\"type\": \"residual\", \"layers\": ["
+        "{\"type\": \"activation\", \"activation\": {\"type\": \"elu\", \"alpha\": 0.7}}]}], "
+        "\"init\": \"orthogonal\"}}",
+        "{\"model\": {\"type\": \"transformer\", \"positions\": \"rope\", \"activation\": \"swiglu\"}, "
+        "\"schedule\": {\"type\": \"cosine\", \"warmup\": 3}}",
+        "{\"data\": {\"train\": {\"type\": \"spirals\", \"count\": 9}, \"val\": {\"type\": \"spirals\"}}, "
+        "\"metrics\": [\"accuracy\", \"loss\"]}",
+        "{\"data\": {\"type\": \"text\", \"path\": \"t.txt\", \"tokenizer\": {\"type\": \"bpe\"}}, "
+        "\"loss\": \"ce\", \"calibrate\": \"temperature\"}",
+        "{\"analyze\": [1, 2.5, \"a\"]}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         Config *config = load(texts[i], NULL);
@@ -259,7 +274,8 @@ static void test_config__resolved_is_a_fixed_point(void **state)
             fail_msg("%s\n%s", error.message, first);
         char *second = resolved_text(again);
         assert_string_equal(first, second);
-        assert_true(again->seed == config->seed && (again->train.clip_norm == config->train.clip_norm || isnan(config->train.clip_norm)));
+        assert_true(again->seed == config->seed);
+        assert_true(again->train.clip_norm == config->train.clip_norm || isnan(config->train.clip_norm));
         cJSON_free(first);
         cJSON_free(second);
         config_free(config);

@@ -104,7 +104,8 @@ static void test_initializers__orthogonal(void **state)
         int64_t vectors = wide ? rows : columns, size = wide ? columns : rows;
         for (int64_t i = 0; i < vectors; i++)
             for (int64_t j = 0; j <= i; j++) {
-                double got = wide ? product(matrix + i * columns, matrix + j * columns, size, 1) : product(matrix + i, matrix + j, size, columns);
+                int64_t next = wide ? columns : 1, stride = wide ? 1 : columns;
+                double got = product(matrix + i * next, matrix + j * next, size, stride);
                 assert_true(fabs(got - (i == j ? 9 : 0)) < 1e-5);
             }
     }
@@ -151,8 +152,10 @@ static void test_initializers__fans_of_linear_and_convolution(void **state)
     static const int64_t three = 3, one = 1, zero = 0;
     Builder builder = {.arena = arena_new(), .parameters = parameters_new(), .error = &error};
     struct convolution convolution = {64, {1, &three}, {1, &one}, {1, &zero}, {1, &one}, 1, true, true};
-    assert_non_null(layer_build_with(&builder, "conv", "convolution", &convolution, shape_of(3, (int64_t[]){16, 8, 8})));
-    assert_non_null(layer_build_with(&builder, "linear", "linear", &(struct linear){128, true}, shape_of(1, (int64_t[]){144})));
+    assert_non_null(layer_build_with(&builder, "conv", "convolution", &convolution,
+                                     shape_of(3, (int64_t[]){16, 8, 8})));
+    assert_non_null(layer_build_with(&builder, "linear", "linear", &(struct linear){128, true},
+                                     shape_of(1, (int64_t[]){144})));
     static const char *const names[] = {"conv.weight", "linear.weight"};
     for (int n = 0; n < 2; n++) {
         const Tensor *weight = parameters_find(builder.parameters, names[n])->value;

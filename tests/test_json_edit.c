@@ -43,15 +43,18 @@ static void test_json_edit__merge(void **state)
     static const struct { const char *base, *over, *expected; } cases[] = {
         {"{\"a\": 1}", "{}", "{\"a\":1}"},
         {"{}", "{\"a\": {\"b\": 2}}", "{\"a\":{\"b\":2}}"},
-        {"{\"a\": {\"b\": 1, \"c\": {\"d\": 2}}}", "{\"a\": {\"c\": {\"e\": 3}, \"b\": null}}", "{\"a\":{\"b\":null,\"c\":{\"d\":2,\"e\":3}}}"},
+        {"{\"a\": {\"b\": 1, \"c\": {\"d\": 2}}}", "{\"a\": {\"c\": {\"e\": 3}, \"b\": null}}",
+         "{\"a\":{\"b\":null,\"c\":{\"d\":2,\"e\":3}}}"},
         {"{\"a\": [1, 2, 3]}", "{\"a\": [4]}", "{\"a\":[4]}"},
         {"{\"a\": {\"b\": 1}}", "{\"a\": 5}", "{\"a\":5}"},
         {"{\"a\": 5}", "{\"a\": {\"b\": 1}}", "{\"a\":{\"b\":1}}"},
         {"{\"A\": 1}", "{\"a\": 2}", "{\"A\":1,\"a\":2}"},
         /* Components: the same type merges, another one starts anew. */
         {"{\"m\": {\"type\": \"mlp\", \"x\": 1}}", "{\"m\": {\"y\": 2}}", "{\"m\":{\"type\":\"mlp\",\"x\":1,\"y\":2}}"},
-        {"{\"m\": {\"type\": \"mlp\", \"x\": 1}}", "{\"m\": {\"type\": \"mlp\", \"y\": 2}}", "{\"m\":{\"type\":\"mlp\",\"x\":1,\"y\":2}}"},
-        {"{\"m\": {\"type\": \"mlp\", \"x\": 1}}", "{\"m\": {\"type\": \"cnn\", \"y\": 2}}", "{\"m\":{\"type\":\"cnn\",\"y\":2}}"},
+        {"{\"m\": {\"type\": \"mlp\", \"x\": 1}}", "{\"m\": {\"type\": \"mlp\", \"y\": 2}}",
+         "{\"m\":{\"type\":\"mlp\",\"x\":1,\"y\":2}}"},
+        {"{\"m\": {\"type\": \"mlp\", \"x\": 1}}", "{\"m\": {\"type\": \"cnn\", \"y\": 2}}",
+         "{\"m\":{\"type\":\"cnn\",\"y\":2}}"},
         {"{\"m\": {\"x\": 1}}", "{\"m\": {\"type\": \"cnn\"}}", "{\"m\":{\"type\":\"cnn\"}}"},
         /* A bare name is {"type": NAME}. */
         {"{\"m\": \"mlp\"}", "{\"m\": {\"y\": 2}}", "{\"m\":{\"type\":\"mlp\",\"y\":2}}"},
@@ -153,7 +156,8 @@ static void test_json_edit__set_names_the_option_in_errors(void **state)
 static void test_json_edit__set_refuses_malformed_values(void **state)
 {
     (void)state;
-    static const char *const values[] = {"", "{", "[1,", "\"x", "1x", "-", "01", "1e999", "NaN", "Infinity", "{\"a\": 1, \"a\": 2}", "\xff", "a\xc3"};
+    static const char *const values[] = {"", "{", "[1,", "\"x", "1x", "-", "01", "1e999", "NaN", "Infinity",
+                                         "{\"a\": 1, \"a\": 2}", "\xff", "a\xc3"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         char assignment[64];
         snprintf(assignment, sizeof assignment, "key=%s", values[i]);

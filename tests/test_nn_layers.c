@@ -39,17 +39,25 @@ static void test_nn_layers__shapes_of_convolutions(void **state)
 {
     (void)state;
     check_shape("{\"type\": \"convolution\", \"channels\": 4}", FEATURES(3, 8, 8), FEATURES(4, 8, 8), 112);
-    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"kernel\": [3, 5], \"stride\": [2, 1]}", FEATURES(2, 9, 8), FEATURES(4, 5, 8), 124);
-    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"same\": false, \"bias\": false}", FEATURES(3, 8, 8), FEATURES(4, 6, 6), 108);
-    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"same\": false, \"padding\": [2]}", FEATURES(3, 8), FEATURES(4, 10), 40);
-    check_shape("{\"type\": \"convolution\", \"channels\": 1, \"same\": false, \"dilation\": [2]}", FEATURES(1, 9), FEATURES(1, 5), 4);
+    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"kernel\": [3, 5], \"stride\": [2, 1]}",
+                FEATURES(2, 9, 8), FEATURES(4, 5, 8), 124);
+    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"same\": false, \"bias\": false}", FEATURES(3, 8, 8),
+                FEATURES(4, 6, 6), 108);
+    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"same\": false, \"padding\": [2]}", FEATURES(3, 8),
+                FEATURES(4, 10), 40);
+    check_shape("{\"type\": \"convolution\", \"channels\": 1, \"same\": false, \"dilation\": [2]}", FEATURES(1, 9),
+                FEATURES(1, 5), 4);
     check_shape("{\"type\": \"convolution\", \"channels\": 1, \"dilation\": [2]}", FEATURES(1, 9), FEATURES(1, 9), 4);
     check_shape("{\"type\": \"convolution\", \"channels\": 6, \"groups\": 2}", FEATURES(4, 5), FEATURES(6, 5), 42);
-    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"groups\": 4}", FEATURES(4, 5, 5), FEATURES(4, 5, 5), 40);
+    check_shape("{\"type\": \"convolution\", \"channels\": 4, \"groups\": 4}", FEATURES(4, 5, 5), FEATURES(4, 5, 5),
+                40);
     check_shape("{\"type\": \"convolution\", \"channels\": 2}", FEATURES(1, 4, 4, 4), FEATURES(2, 4, 4, 4), 56);
-    check_shape("{\"type\": \"convolution_transposed\", \"channels\": 3, \"kernel\": [2], \"stride\": [2]}", FEATURES(5, 4, 4), FEATURES(3, 8, 8), 63);
-    check_shape("{\"type\": \"convolution_transposed\", \"channels\": 1, \"kernel\": [4], \"stride\": [2], \"padding\": [1]}", FEATURES(1, 4), FEATURES(1, 8), 5);
-    check_shape("{\"type\": \"convolution_transposed\", \"channels\": 4, \"kernel\": [3], \"groups\": 2}", FEATURES(2, 3), FEATURES(4, 5), 16);
+    check_shape("{\"type\": \"convolution_transposed\", \"channels\": 3, \"kernel\": [2], \"stride\": [2]}",
+                FEATURES(5, 4, 4), FEATURES(3, 8, 8), 63);
+    check_shape("{\"type\": \"convolution_transposed\", \"channels\": 1, \"kernel\": [4], \"stride\": [2], "
+                "\"padding\": [1]}", FEATURES(1, 4), FEATURES(1, 8), 5);
+    check_shape("{\"type\": \"convolution_transposed\", \"channels\": 4, \"kernel\": [3], \"groups\": 2}",
+                FEATURES(2, 3), FEATURES(4, 5), 16);
 }
 
 static void test_nn_layers__shapes_of_pooling(void **state)
@@ -60,7 +68,8 @@ static void test_nn_layers__shapes_of_pooling(void **state)
         char json[128];
         snprintf(json, sizeof json, "\"%s_pool\"", kinds[i]);
         check_shape(json, FEATURES(3, 8, 9), FEATURES(3, 4, 4), 0);
-        snprintf(json, sizeof json, "{\"type\": \"%s_pool\", \"kernel\": [3], \"stride\": [2], \"padding\": [1]}", kinds[i]);
+        snprintf(json, sizeof json, "{\"type\": \"%s_pool\", \"kernel\": [3], \"stride\": [2], \"padding\": [1]}",
+                 kinds[i]);
         check_shape(json, FEATURES(3, 7), FEATURES(3, 4), 0);
         snprintf(json, sizeof json, "{\"type\": \"%s_pool\", \"kernel\": [1, 2, 3]}", kinds[i]);
         check_shape(json, FEATURES(2, 4, 4, 6), FEATURES(2, 4, 2, 2), 0);
@@ -99,22 +108,31 @@ static void test_nn_layers__shapes_of_attention(void **state)
 {
     (void)state;
     check_shape("{\"type\": \"attention\", \"heads\": 2}", FEATURES(5, 8), FEATURES(5, 8), 288);
-    check_shape("{\"type\": \"attention\", \"heads\": 2, \"kv_heads\": 1, \"positions\": \"rope\"}", FEATURES(5, 8), FEATURES(5, 8), 216);
-    check_shape("{\"type\": \"attention\", \"heads\": 4, \"bias\": false, \"causal\": true, \"positions\": \"alibi\", \"dropout\": 0.5}", FEATURES(5, 8), FEATURES(5, 8), 256);
+    check_shape("{\"type\": \"attention\", \"heads\": 2, \"kv_heads\": 1, \"positions\": \"rope\"}", FEATURES(5, 8),
+                FEATURES(5, 8), 216);
+    check_shape("{\"type\": \"attention\", \"heads\": 4, \"bias\": false, \"causal\": true, \"positions\": \"alibi\", "
+                "\"dropout\": 0.5}", FEATURES(5, 8), FEATURES(5, 8), 256);
     check_shape("\"feed_forward\"", FEATURES(5, 4), FEATURES(5, 4), 148);
-    check_shape("{\"type\": \"feed_forward\", \"width\": 6, \"activation\": \"swiglu\"}", FEATURES(5, 4), FEATURES(5, 4), 88);
+    check_shape("{\"type\": \"feed_forward\", \"width\": 6, \"activation\": \"swiglu\"}", FEATURES(5, 4),
+                FEATURES(5, 4), 88);
     check_shape("{\"type\": \"transformer_block\", \"heads\": 2}", FEATURES(5, 8), FEATURES(5, 8), 872);
-    check_shape("{\"type\": \"transformer_block\", \"heads\": 2, \"norm\": \"rms_norm\", \"bias\": false, \"feed_forward\": 3}", FEATURES(5, 8), FEATURES(5, 8), 320);
+    check_shape("{\"type\": \"transformer_block\", \"heads\": 2, \"norm\": \"rms_norm\", \"bias\": false, "
+                "\"feed_forward\": 3}", FEATURES(5, 8), FEATURES(5, 8), 320);
 }
 
 static void test_nn_layers__shapes_of_compositions(void **state)
 {
     (void)state;
-    check_shape("{\"type\": \"chain\", \"layers\": [\"flatten\", {\"type\": \"linear\", \"units\": 2}]}", FEATURES(2, 3), FEATURES(2), 14);
-    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"linear\", \"units\": 4}]}", FEATURES(4), FEATURES(4), 20);
-    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"linear\", \"units\": 4}]}", FEATURES(3), FEATURES(4), 28);
-    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"convolution\", \"channels\": 4, \"stride\": [2]}]}", FEATURES(2, 7, 8), FEATURES(4, 4, 4), 84);
-    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"residual\", \"layers\": [\"activation\"]}, \"batch_norm\"]}", FEATURES(2, 3), FEATURES(2, 3), 4);
+    check_shape("{\"type\": \"chain\", \"layers\": [\"flatten\", {\"type\": \"linear\", \"units\": 2}]}",
+                FEATURES(2, 3), FEATURES(2), 14);
+    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"linear\", \"units\": 4}]}", FEATURES(4),
+                FEATURES(4), 20);
+    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"linear\", \"units\": 4}]}", FEATURES(3),
+                FEATURES(4), 28);
+    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"convolution\", \"channels\": 4, \"stride\": [2]}]}",
+                FEATURES(2, 7, 8), FEATURES(4, 4, 4), 84);
+    check_shape("{\"type\": \"residual\", \"layers\": [{\"type\": \"residual\", \"layers\": [\"activation\"]}, "
+                "\"batch_norm\"]}", FEATURES(2, 3), FEATURES(2, 3), 4);
 }
 
 /* Nested layers are called by where they are, and listed with their depth. */
@@ -122,7 +140,8 @@ static void test_nn_layers__names_and_depths(void **state)
 {
     (void)state;
     Build build;
-    build_open(&build, "{\"type\": \"residual\", \"layers\": [{\"type\": \"chain\", \"layers\": [{\"type\": \"linear\", \"units\": 4}]}]}", FEATURES(3));
+    build_open(&build, "{\"type\": \"residual\", \"layers\": [{\"type\": \"chain\", \"layers\": [{\"type\": "
+                       "\"linear\", \"units\": 4}]}]}", FEATURES(3));
     static const struct { const char *name; int depth; } expected[] = {
         {"layers.2", 0}, {"layers.2.0", 1}, {"layers.2.0.0", 2}, {"layers.2.shortcut", 1}};
     assert_int_equal(build.builder.layer_count, 4);
@@ -153,13 +172,19 @@ static void test_nn_layers__errors_of_ranks(void **state)
 {
     (void)state;
     Shape tokens = TOKENS(4, 9);
-    check_error("{\"type\": \"linear\", \"units\": 2}", tokens, "model.layers.2: linear needs features [..., n], got tokens");
-    check_error("{\"type\": \"embedding\", \"width\": 2}", FEATURES(3, 4), "model.layers.2: embedding needs tokens, got features [3, 4]");
-    check_error("{\"type\": \"convolution\", \"channels\": 2}", FEATURES(3), "model.layers.2: convolution needs [channels, 1 to 3 sizes], got [3]");
-    check_error("{\"type\": \"convolution\", \"channels\": 2}", FEATURES(1, 2, 3, 4, 5), "model.layers.2: convolution needs [channels, 1 to 3 sizes], got [1, 2, 3, 4, 5]");
-    check_error("{\"type\": \"convolution_transposed\", \"channels\": 2}", FEATURES(3), "model.layers.2: convolution_transposed needs [channels, 1 to 3 sizes], got [3]");
+    check_error("{\"type\": \"linear\", \"units\": 2}", tokens,
+                "model.layers.2: linear needs features [..., n], got tokens");
+    check_error("{\"type\": \"embedding\", \"width\": 2}", FEATURES(3, 4),
+                "model.layers.2: embedding needs tokens, got features [3, 4]");
+    check_error("{\"type\": \"convolution\", \"channels\": 2}", FEATURES(3),
+                "model.layers.2: convolution needs [channels, 1 to 3 sizes], got [3]");
+    check_error("{\"type\": \"convolution\", \"channels\": 2}", FEATURES(1, 2, 3, 4, 5),
+                "model.layers.2: convolution needs [channels, 1 to 3 sizes], got [1, 2, 3, 4, 5]");
+    check_error("{\"type\": \"convolution_transposed\", \"channels\": 2}", FEATURES(3),
+                "model.layers.2: convolution_transposed needs [channels, 1 to 3 sizes], got [3]");
     check_error("\"max_pool\"", FEATURES(3), "model.layers.2: max_pool needs [channels, 1 to 3 sizes], got [3]");
-    check_error("\"global_average_pool\"", FEATURES(3), "model.layers.2: global_average_pool needs [channels, 1 to 3 sizes], got [3]");
+    check_error("\"global_average_pool\"", FEATURES(3),
+                "model.layers.2: global_average_pool needs [channels, 1 to 3 sizes], got [3]");
     check_error("\"flatten\"", tokens, "model.layers.2: flatten needs features, got tokens");
     check_error("\"activation\"", tokens, "model.layers.2: activation needs features, got tokens");
     check_error("\"dropout\"", tokens, "model.layers.2: dropout needs features, got tokens");
@@ -170,44 +195,69 @@ static void test_nn_layers__errors_of_ranks(void **state)
     check_error("\"attention\"", tokens, "model.layers.2: attention needs [tokens, width], got [4] tokens");
     check_error("\"feed_forward\"", tokens, "model.layers.2: feed_forward needs features, got tokens");
     check_error("\"mean_tokens\"", FEATURES(8), "model.layers.2: mean_tokens needs [tokens, width], got [8]");
-    check_error("{\"type\": \"reshape\", \"shape\": [2]}", tokens, "model.layers.2: reshape needs features, got tokens");
+    check_error("{\"type\": \"reshape\", \"shape\": [2]}", tokens,
+                "model.layers.2: reshape needs features, got tokens");
 }
 
 static void test_nn_layers__errors_of_sizes(void **state)
 {
     (void)state;
-    check_error("{\"type\": \"convolution\", \"channels\": 2, \"kernel\": [3, 3]}", FEATURES(1, 8), "model.layers.2: kernel has 2 numbers for 1 spatial axes");
-    check_error("{\"type\": \"convolution\", \"channels\": 2, \"stride\": [1, 1]}", FEATURES(1, 8, 8, 8), "model.layers.2: stride has 2 numbers for 3 spatial axes");
-    check_error("{\"type\": \"convolution\", \"channels\": 2, \"kernel\": [2]}", FEATURES(1, 8), "model.layers.2: \"same\" needs an odd kernel, got 2");
-    check_error("{\"type\": \"convolution\", \"channels\": 2, \"kernel\": [9], \"same\": false}", FEATURES(1, 8), "model.layers.2: a kernel of 9 does not fit the input [1, 8]");
-    check_error("{\"type\": \"convolution\", \"channels\": 4, \"groups\": 3}", FEATURES(3, 8), "model.layers.2: groups 3 does not divide 3 input and 4 output channels");
-    check_error("{\"type\": \"convolution_transposed\", \"channels\": 4, \"kernel\": [1], \"padding\": [9]}", FEATURES(3, 8), "model.layers.2: padding leaves nothing of the input [3, 8]");
-    check_error("{\"type\": \"max_pool\", \"kernel\": [2, 2]}", FEATURES(1, 8), "model.layers.2: kernel has 2 numbers for 1 spatial axes");
-    check_error("{\"type\": \"average_pool\", \"stride\": [2, 2]}", FEATURES(1, 8), "model.layers.2: stride has 2 numbers for 1 spatial axes");
-    check_error("{\"type\": \"max_pool\", \"padding\": [2]}", FEATURES(1, 8), "model.layers.2: padding 2 must be less than the kernel 2");
-    check_error("{\"type\": \"max_pool\", \"kernel\": [9]}", FEATURES(1, 8), "model.layers.2: a kernel of 9 does not fit the input [1, 8]");
-    check_error("{\"type\": \"adaptive_max_pool\", \"size\": [1, 2]}", FEATURES(1, 8), "model.layers.2: size has 2 numbers for 1 spatial axes");
-    check_error("{\"type\": \"activation\", \"activation\": \"geglu\"}", FEATURES(3), "model.layers.2: geglu needs an even last axis, got [3]");
-    check_error("{\"type\": \"reshape\", \"shape\": [2, 2]}", FEATURES(3), "model.layers.2: [2, 2] does not hold the 3 values of the input [3]");
-    check_error("{\"type\": \"reshape\", \"shape\": [1, 1, 1, 1, 1, 3]}", FEATURES(3), "model.layers.2: reshape gives at most 5 axes, got 6");
-    check_error("{\"type\": \"reshape\", \"shape\": [1000000000, 1000000000, 1000000000]}", FEATURES(3), "model.layers.2: [1000000000, 1000000000, 1000000000] does not hold the 3 values of the input [3]");
-    check_error("{\"type\": \"embedding\", \"width\": 2}", (Shape){.rank = 5, .sizes = {1, 1, 1, 1, 1}, .vocabulary = 3}, "model.layers.2: embedding takes tokens of at most 4 axes, got 5");
-    check_error("{\"type\": \"group_norm\", \"groups\": 3}", FEATURES(4), "model.layers.2: groups 3 does not divide 4 channels");
-    check_error("{\"type\": \"attention\", \"heads\": 3}", FEATURES(5, 8), "model.layers.2: heads 3 does not divide the width 8");
-    check_error("{\"type\": \"attention\", \"heads\": 4, \"kv_heads\": 3}", FEATURES(5, 8), "model.layers.2: kv_heads 3 does not divide heads 4");
-    check_error("{\"type\": \"attention\", \"heads\": 8, \"positions\": \"rope\"}", FEATURES(5, 8), "model.layers.2: rope needs an even head size, got 1");
-    check_error("{\"type\": \"transformer_block\", \"heads\": 3}", FEATURES(5, 8), "model.layers.2.attention: heads 3 does not divide the width 8");
+    check_error("{\"type\": \"convolution\", \"channels\": 2, \"kernel\": [3, 3]}", FEATURES(1, 8),
+                "model.layers.2: kernel has 2 numbers for 1 spatial axes");
+    check_error("{\"type\": \"convolution\", \"channels\": 2, \"stride\": [1, 1]}", FEATURES(1, 8, 8, 8),
+                "model.layers.2: stride has 2 numbers for 3 spatial axes");
+    check_error("{\"type\": \"convolution\", \"channels\": 2, \"kernel\": [2]}", FEATURES(1, 8),
+                "model.layers.2: \"same\" needs an odd kernel, got 2");
+    check_error("{\"type\": \"convolution\", \"channels\": 2, \"kernel\": [9], \"same\": false}", FEATURES(1, 8),
+                "model.layers.2: a kernel of 9 does not fit the input [1, 8]");
+    check_error("{\"type\": \"convolution\", \"channels\": 4, \"groups\": 3}", FEATURES(3, 8),
+                "model.layers.2: groups 3 does not divide 3 input and 4 output channels");
+    check_error("{\"type\": \"convolution_transposed\", \"channels\": 4, \"kernel\": [1], \"padding\": [9]}",
+                FEATURES(3, 8), "model.layers.2: padding leaves nothing of the input [3, 8]");
+    check_error("{\"type\": \"max_pool\", \"kernel\": [2, 2]}", FEATURES(1, 8),
+                "model.layers.2: kernel has 2 numbers for 1 spatial axes");
+    check_error("{\"type\": \"average_pool\", \"stride\": [2, 2]}", FEATURES(1, 8),
+                "model.layers.2: stride has 2 numbers for 1 spatial axes");
+    check_error("{\"type\": \"max_pool\", \"padding\": [2]}", FEATURES(1, 8),
+                "model.layers.2: padding 2 is more than half of the kernel 2");
+    check_error("{\"type\": \"max_pool\", \"kernel\": [9]}", FEATURES(1, 8),
+                "model.layers.2: a kernel of 9 does not fit the input [1, 8]");
+    check_error("{\"type\": \"adaptive_max_pool\", \"size\": [1, 2]}", FEATURES(1, 8),
+                "model.layers.2: size has 2 numbers for 1 spatial axes");
+    check_error("{\"type\": \"activation\", \"activation\": \"geglu\"}", FEATURES(3),
+                "model.layers.2: geglu needs an even last axis, got [3]");
+    check_error("{\"type\": \"reshape\", \"shape\": [2, 2]}", FEATURES(3),
+                "model.layers.2: [2, 2] does not hold the 3 values of the input [3]");
+    check_error("{\"type\": \"reshape\", \"shape\": [1, 1, 1, 1, 1, 3]}", FEATURES(3),
+                "model.layers.2: reshape gives at most 5 axes, got 6");
+    check_error("{\"type\": \"reshape\", \"shape\": [1000000000, 1000000000, 1000000000]}", FEATURES(3),
+                "model.layers.2: [1000000000, 1000000000, 1000000000] does not hold the 3 values of the input [3]");
+    check_error("{\"type\": \"embedding\", \"width\": 2}", (Shape){.rank = 5, .sizes = {1, 1, 1, 1, 1},
+        .vocabulary = 3}, "model.layers.2: embedding takes tokens of at most 4 axes, got 5");
+    check_error("{\"type\": \"group_norm\", \"groups\": 3}", FEATURES(4),
+                "model.layers.2: groups 3 does not divide 4 channels");
+    check_error("{\"type\": \"attention\", \"heads\": 3}", FEATURES(5, 8),
+                "model.layers.2: heads 3 does not divide the width 8");
+    check_error("{\"type\": \"attention\", \"heads\": 4, \"kv_heads\": 3}", FEATURES(5, 8),
+                "model.layers.2: kv_heads 3 does not divide heads 4");
+    check_error("{\"type\": \"attention\", \"heads\": 8, \"positions\": \"rope\"}", FEATURES(5, 8),
+                "model.layers.2: rope needs an even head size, got 1");
+    check_error("{\"type\": \"transformer_block\", \"heads\": 3}", FEATURES(5, 8),
+                "model.layers.2.attention: heads 3 does not divide the width 8");
 }
 
 static void test_nn_layers__errors_of_compositions(void **state)
 {
     (void)state;
-    check_error("{\"type\": \"chain\", \"layers\": [\"flatten\", {\"type\": \"residual\", \"layers\": [\"max_pool\"]}]}", FEATURES(2, 8),
+    check_error("{\"type\": \"chain\", \"layers\": [\"flatten\", {\"type\": \"residual\", \"layers\": "
+                "[\"max_pool\"]}]}", FEATURES(2, 8),
                 "model.layers.2.1.0: max_pool needs [channels, 1 to 3 sizes], got [16]");
-    check_error("{\"type\": \"residual\", \"layers\": [\"flatten\"]}", FEATURES(2, 8), "model.layers.2: the layers turn [2, 8] into [16], to which the input cannot be added");
+    check_error("{\"type\": \"residual\", \"layers\": [\"flatten\"]}", FEATURES(2, 8),
+                "model.layers.2: the layers turn [2, 8] into [16], to which the input cannot be added");
     check_error("{\"type\": \"residual\", \"layers\": [{\"type\": \"embedding\", \"width\": 1}]}", TOKENS(3, 4),
                 "model.layers.2: the layers turn [3] tokens into [3, 1], to which the input cannot be added");
-    check_error("{\"type\": \"residual\", \"layers\": [{\"type\": \"convolution\", \"channels\": 2, \"same\": false}]}", FEATURES(2, 8),
+    check_error("{\"type\": \"residual\", \"layers\": [{\"type\": \"convolution\", \"channels\": 2, \"same\": false}]}",
+                FEATURES(2, 8),
                 "model.layers.2: no stride takes the shortcut from [2, 8] to [2, 6]");
 }
 

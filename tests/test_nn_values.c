@@ -31,7 +31,8 @@ static void test_nn_values__convolution(void **state)
     build_set(&build, "bias", NUMBERS(0.5));
     ASSERT_NEAR(run(&build, false, SHAPE(1, 1, 3), VALUES(1, 2, 3)), 210.5, 321.5, 32.5);
     build_close(&build);
-    build_open(&build, "{\"type\": \"convolution\", \"channels\": 2, \"groups\": 2, \"kernel\": [2], \"same\": false, \"stride\": [2], \"bias\": false}", FEATURES(2, 4));
+    build_open(&build, "{\"type\": \"convolution\", \"channels\": 2, \"groups\": 2, \"kernel\": [2], \"same\": false, "
+                       "\"stride\": [2], \"bias\": false}", FEATURES(2, 4));
     build_set(&build, "weight", NUMBERS(1, 2, 3, 4));
     ASSERT_NEAR(run(&build, false, SHAPE(1, 2, 4), VALUES(1, 2, 3, 4, 1, 1, 0, 1)), 5, 11, 7, 4);
     build_close(&build);
@@ -40,13 +41,15 @@ static void test_nn_values__convolution(void **state)
     build_set(&build, "weight", NUMBERS(0, 10, 0, 1, 0, 0, 0, 0, 0));
     ASSERT_NEAR(run(&build, false, SHAPE(1, 1, 2, 2), VALUES(1, 2, 3, 4)), 0, 1, 10, 23);
     build_close(&build);
-    build_open(&build, "{\"type\": \"convolution_transposed\", \"channels\": 1, \"kernel\": [2], \"stride\": [2]}", FEATURES(1, 2));
+    build_open(&build, "{\"type\": \"convolution_transposed\", \"channels\": 1, \"kernel\": [2], \"stride\": [2]}",
+               FEATURES(1, 2));
     build_set(&build, "weight", NUMBERS(1, 10));
     build_set(&build, "bias", NUMBERS(0.5));
     ASSERT_NEAR(run(&build, false, SHAPE(1, 1, 2), VALUES(1, 2)), 1.5, 10.5, 2.5, 20.5);
     build_close(&build);
 }
 
+/* Padding is no zero: it does not count. */
 static void test_nn_values__pooling(void **state)
 {
     (void)state;
@@ -54,7 +57,7 @@ static void test_nn_values__pooling(void **state)
         {"\"max_pool\"", {5, 3}, 2},
         {"\"average_pool\"", {3, 2}, 2},
         {"{\"type\": \"max_pool\", \"kernel\": [3], \"stride\": [2], \"padding\": [1]}", {5, 5}, 2},
-        {"{\"type\": \"average_pool\", \"kernel\": [3], \"stride\": [2], \"padding\": [1]}", {3, 3}, 2}, /* padding does not count */
+        {"{\"type\": \"average_pool\", \"kernel\": [3], \"stride\": [2], \"padding\": [1]}", {3, 3}, 2},
         {"\"global_average_pool\"", {2.5}, 1},
         {"\"global_max_pool\"", {5}, 1},
         {"{\"type\": \"adaptive_average_pool\", \"size\": [3]}", {3, 4, 2}, 3},
@@ -157,12 +160,14 @@ static void test_nn_values__attention(void **state)
     build_close(&build);
     /* A slope of 2^-8 for the only head: the token before counts so much less. */
     double bias = exp2(-8), slope = exp(4 / sqrt(2)) / (exp(4 / sqrt(2)) + exp(-bias));
-    open_identity_attention(&build, "{\"type\": \"attention\", \"heads\": 1, \"bias\": false, \"causal\": true, \"positions\": \"alibi\"}");
+    open_identity_attention(&build, "{\"type\": \"attention\", \"heads\": 1, \"bias\": false, \"causal\": true, "
+                                    "\"positions\": \"alibi\"}");
     ASSERT_NEAR(run(&build, false, SHAPE(1, 2, 2), VALUES(1, 0, 0, 2)), 1, 0, 1 - slope, 2 * slope);
     build_close(&build);
     /* Rotated by one radian a position: the second query's product with the first key is cos 1 of what it was. */
     double turned = exp(cos(1) / sqrt(2)) / (exp(cos(1) / sqrt(2)) + exp(1 / sqrt(2)));
-    open_identity_attention(&build, "{\"type\": \"attention\", \"heads\": 1, \"bias\": false, \"causal\": true, \"positions\": \"rope\"}");
+    open_identity_attention(&build, "{\"type\": \"attention\", \"heads\": 1, \"bias\": false, \"causal\": true, "
+                                    "\"positions\": \"rope\"}");
     build_set(&build, "v.weight", NUMBERS(0, 0, 0, 1));
     build_set(&build, "q.weight", NUMBERS(1, 0, 0, 0));
     build_set(&build, "k.weight", NUMBERS(1, 0, 0, 0));
@@ -174,7 +179,8 @@ static void test_nn_values__residual_and_feed_forward(void **state)
 {
     (void)state;
     Build build;
-    build_open(&build, "{\"type\": \"residual\", \"layers\": [{\"type\": \"linear\", \"units\": 2}, \"activation\"]}", FEATURES(2));
+    build_open(&build, "{\"type\": \"residual\", \"layers\": [{\"type\": \"linear\", \"units\": 2}, \"activation\"]}",
+               FEATURES(2));
     build_set(&build, "0.weight", NUMBERS(1, 1, -1, 0));
     build_set(&build, "0.bias", NUMBERS(0, 1));
     ASSERT_NEAR(run(&build, false, SHAPE(1, 2), VALUES(2, 3)), 7, 3);
@@ -202,15 +208,17 @@ static void test_nn_values__output_scale(void **state)
             Build builds[2];
             for (int i = 0; i < 2; i++) {
                 char json[128];
-                snprintf(json, sizeof json, "{\"type\": \"%s\", \"output_scale\": %s, \"bias\": %s}", kinds[k], i ? "0.5" : "1", bias ? "true" : "false");
+                snprintf(json, sizeof json, "{\"type\": \"%s\", \"output_scale\": %s, \"bias\": %s}", kinds[k],
+                         i ? "0.5" : "1", bias ? "true" : "false");
                 build_open(&builds[i], json, FEATURES(3, 4));
             }
             const ParameterSet *one = builds[0].builder.parameters, *half = builds[1].builder.parameters;
             for (int64_t p = 0; p < one->count; p++) {
                 const char *name = one->items[p].name;
                 bool last = strstr(name, "out.weight") || strstr(name, "down.weight");
-                for (int64_t i = 0; i < one->items[p].value->count; i++)
-                    assert_true(tensor_value(half->items[p].value, i) == (last ? 0.5 : 1) * tensor_value(one->items[p].value, i));
+                const Tensor *a = one->items[p].value, *b = half->items[p].value;
+                for (int64_t i = 0; i < a->count; i++)
+                    assert_true(tensor_value(b, i) == (last ? 0.5 : 1) * tensor_value(a, i));
             }
             build_close(&builds[0]);
             build_close(&builds[1]);
@@ -268,7 +276,8 @@ static void test_nn_values__dropout(void **state)
     enum { SAMPLES = 100, SIZE = 100 };
     build_open(&build, "{\"type\": \"dropout\", \"rate\": 0.2}", FEATURES(SIZE));
     Tensor *x = t_full(ARRAY_F32, SHAPE(SAMPLES, SIZE), 1);
-    Forward evaluation = {0}, forward = {.training = true, .seed = 1, .step = 3}, again = forward, later = forward, other = forward;
+    Forward evaluation = {0}, forward = {.training = true, .seed = 1, .step = 3};
+    Forward again = forward, later = forward, other = forward;
     later.step = 4;
     other.seed = 2;
     assert_same_bits(layer_forward(build.layer, &evaluation, x), x);
@@ -278,7 +287,8 @@ static void test_nn_values__dropout(void **state)
     for (int64_t i = 0; i < y->count; i++)
         assert_true(tensor_value(y, i) == 0 || fabs(tensor_value(y, i) - 1.25) < 1e-6);
     assert_same_bits(y, layer_forward(build.layer, &again, x));
-    Tensor *different[] = {layer_forward(build.layer, &forward, x), layer_forward(build.layer, &later, x), layer_forward(build.layer, &other, x)};
+    Tensor *different[] = {layer_forward(build.layer, &forward, x), layer_forward(build.layer, &later, x),
+                           layer_forward(build.layer, &other, x)};
     for (int i = 0; i < 3; i++)
         assert_memory_not_equal(y->data, different[i]->data, (size_t)y->count * sizeof(float));
     build_close(&build);
@@ -295,7 +305,8 @@ static void test_nn_values__drop_path(void **state)
     int64_t dropped = zeros_in(y) / 6;
     assert_true(dropped > 16 && dropped < 48);
     for (int64_t i = 0; i < y->count; i++)
-        assert_true(tensor_value(y, i) == tensor_value(y, i / 6 * 6) && (tensor_value(y, i) == 0 || tensor_value(y, i) == 2));
+        assert_true(tensor_value(y, i) == tensor_value(y, i / 6 * 6)
+                    && (tensor_value(y, i) == 0 || tensor_value(y, i) == 2));
     build_close(&build);
 }
 
@@ -304,7 +315,8 @@ static void test_nn_values__the_first_layer_that_is_not_finite(void **state)
 {
     (void)state;
     Build build;
-    build_open(&build, "{\"type\": \"chain\", \"layers\": [\"activation\", {\"type\": \"linear\", \"units\": 2}, \"activation\"]}", FEATURES(2));
+    build_open(&build, "{\"type\": \"chain\", \"layers\": [\"activation\", {\"type\": \"linear\", \"units\": 2}, "
+                       "\"activation\"]}", FEATURES(2));
     build_set(&build, "1.weight", NUMBERS(1, 1, 1, INFINITY));
     for (int look = 0; look < 2; look++) {
         Forward forward = {.find_not_finite = look};

@@ -5,7 +5,8 @@
 
 enum { STEPS = 3, SIZE = 4 };
 static const double initial[SIZE] = {0.5, -1, 2, 0.1};
-static float gradients[STEPS][SIZE] = {{0.1f, -0.2f, 0.3f, 1.5f}, {-0.4f, 0.25f, 0.05f, 0.7f}, {0.2f, 0.1f, -0.6f, -0.9f}};
+static float gradients[STEPS][SIZE] = {{0.1f, -0.2f, 0.3f, 1.5f}, {-0.4f, 0.25f, 0.05f, 0.7f},
+                                       {0.2f, 0.1f, -0.6f, -0.9f}};
 
 /* One vector of the role of weights, at `initial`. */
 static ParameterSet *one_vector(void)
@@ -148,8 +149,10 @@ static void test_optimizers__muon_as_the_reference(void **state)
     for (int tall = 0; tall < 2; tall++) {
         Texts texts = texts_open();
         ParameterSet *parameters = parameters_new();
-        Tensor *weight = parameters_add(parameters, "w", ROLE_WEIGHT, SHAPE(tall ? MUON_LARGE : MUON_SMALL, tall ? MUON_SMALL : MUON_LARGE));
-        Optimizer *optimizer = optimizer_of(&texts, "{\"type\": \"muon\", \"lr\": 0.1, \"weight_decay\": 0.3, \"momentum\": 0.8}", parameters);
+        Tensor *weight = parameters_add(parameters, "w", ROLE_WEIGHT,
+                                        SHAPE(tall ? MUON_LARGE : MUON_SMALL, tall ? MUON_SMALL : MUON_LARGE));
+        static const char json[] = "{\"type\": \"muon\", \"lr\": 0.1, \"weight_decay\": 0.3, \"momentum\": 0.8}";
+        Optimizer *optimizer = optimizer_of(&texts, json, parameters);
         double expected[MUON_COUNT], velocity[MUON_COUNT] = {0};
         Random random = random_start(7, "muon", (uint32_t)tall);
         for (int i = 0; i < MUON_COUNT; i++)
@@ -189,7 +192,9 @@ static void test_optimizers__muon_leaves_the_rest_to_adamw(void **state)
     for (int i = 0; i < 3; i++)
         parameters_add(others, parameters->items[i].name, parameters->items[i].role, SHAPE(SIZE));
     Optimizer *muon = optimizer_of(&texts, "{\"type\": \"muon\", \"lr\": 0.2, \"adam_lr\": 0.05}", parameters);
-    Optimizer *adamw = optimizer_of(&texts, "{\"type\": \"adamw\", \"lr\": 0.05, \"betas\": [0.9, 0.95], \"epsilon\": 1e-10}", others);
+    Optimizer *adamw = optimizer_of(&texts,
+                                    "{\"type\": \"adamw\", \"lr\": 0.05, \"betas\": [0.9, 0.95], \"epsilon\": 1e-10}",
+                                    others);
     for (int step = 0; step < STEPS; step++) {
         float *same[] = {gradients[step], gradients[step], gradients[step]};
         optimizer_step(muon, same, 0.5, step + 1);
@@ -197,7 +202,8 @@ static void test_optimizers__muon_leaves_the_rest_to_adamw(void **state)
     }
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < SIZE; k++)
-            assert_true(fabs(tensor_value(parameters->items[i].value, k) - tensor_value(others->items[i].value, k)) < 1e-6);
+            assert_true(fabs(tensor_value(parameters->items[i].value, k)
+                             - tensor_value(others->items[i].value, k)) < 1e-6);
     /* An orthogonalised row has a length near 1: each step moves the filter by about lr 0.1. */
     double square = 0;
     optimizer_step(muon, (float *[]){NULL, NULL, gradients[0]}, 0.5, STEPS + 1);
@@ -214,7 +220,8 @@ static void test_optimizers__muon_leaves_the_rest_to_adamw(void **state)
 static ParameterSet *every_role(void)
 {
     ParameterSet *parameters = parameters_new();
-    static const char *const names[] = {"body.weight", "body.bias", "norm.weight", "embedding.weight", "norm.running_mean", "head.weight"};
+    static const char *const names[] = {"body.weight", "body.bias", "norm.weight", "embedding.weight",
+                                        "norm.running_mean", "head.weight"};
     static const ParameterRole roles[] = {ROLE_WEIGHT, ROLE_BIAS, ROLE_SCALE, ROLE_EMBEDDING, ROLE_BUFFER, ROLE_WEIGHT};
     for (int i = 0; i < 6; i++)
         tensor_set(parameters_add(parameters, names[i], roles[i], SHAPE(1)), 0, 1);
@@ -235,7 +242,8 @@ static void check_groups(const char *keys, const double expected[6])
     optimizer_step(optimizer, all, 1, 1);
     for (int i = 0; i < 6; i++)
         if (fabs(tensor_value(parameters->items[i].value, 0) - expected[i]) > 1e-6)
-            fail_msg("%s: %s is %g, not %g", keys, parameters->items[i].name, tensor_value(parameters->items[i].value, 0), expected[i]);
+            fail_msg("%s: %s is %g, not %g", keys, parameters->items[i].name,
+                     tensor_value(parameters->items[i].value, 0), expected[i]);
     optimizer_free(optimizer);
     parameters_free(parameters);
     texts_close(&texts);
@@ -254,9 +262,11 @@ static void test_optimizers__groups_by_pattern(void **state)
     check_groups("\"groups\": [{\"match\": \"head.*\", \"lr_scale\": 2}]", (double[]){0.85, 0.9, 0.9, 0.9, 1, 0.7});
     check_groups("\"groups\": [{\"match\": \"body.*\", \"weight_decay\": 0}]", (double[]){0.9, 0.9, 0.9, 0.9, 1, 0.85});
     check_groups("\"groups\": [{\"match\": \"*bias\", \"weight_decay\": 1}]", (double[]){0.85, 0.8, 0.9, 0.9, 1, 0.85});
-    check_groups("\"groups\": [{\"match\": \"*\", \"frozen\": true}, {\"match\": \"?ead.weight\"}]", (double[]){1, 1, 1, 1, 1, 0.85});
+    check_groups("\"groups\": [{\"match\": \"*\", \"frozen\": true}, {\"match\": \"?ead.weight\"}]",
+                 (double[]){1, 1, 1, 1, 1, 0.85});
     /* The last that matches holds, with all its keys. */
-    check_groups("\"groups\": [{\"match\": \"*weight\", \"lr_scale\": 3, \"weight_decay\": 2}, {\"match\": \"head*\", \"lr_scale\": 0.5}]",
+    check_groups("\"groups\": [{\"match\": \"*weight\", \"lr_scale\": 3, \"weight_decay\": 2}, {\"match\": \"head*\", "
+                 "\"lr_scale\": 0.5}]",
                  (double[]){0.1, 0.9, 0.1, 0.1, 1, 0.925});
 }
 
@@ -265,7 +275,9 @@ static void test_optimizers__frozen_parameters_have_no_state(void **state)
     (void)state;
     Texts texts = texts_open();
     ParameterSet *parameters = every_role();
-    Optimizer *optimizer = optimizer_of(&texts, "{\"type\": \"adam\", \"groups\": [{\"match\": \"body*\", \"frozen\": true}]}", parameters);
+    Optimizer *optimizer = optimizer_of(&texts,
+                                        "{\"type\": \"adam\", \"groups\": [{\"match\": \"body*\", \"frozen\": true}]}",
+                                        parameters);
     assert_false(parameters_find(parameters, "body.weight")->value->requires_gradient);
     assert_false(parameters_find(parameters, "norm.running_mean")->value->requires_gradient);
     assert_int_equal(parameters_trainable(parameters), 3);
@@ -288,9 +300,12 @@ static void test_optimizers__wrong_settings_are_named(void **state)
         {"{\"type\": \"sgd\", \"groups\": 3}", "optimizer.groups: expected a list"},
         {"{\"type\": \"sgd\", \"groups\": [3]}", "optimizer.groups[0]"},
         {"{\"type\": \"sgd\", \"groups\": [{\"lr_scale\": 1}]}", "match"},
-        {"{\"type\": \"sgd\", \"groups\": [{\"match\": \"*\"}, {\"match\": \"*\", \"lr_scal\": 1}]}", "optimizer.groups[1].lr_scal: unknown key; did you mean \"lr_scale\"?"},
-        {"{\"type\": \"sgd\", \"groups\": [{\"match\": \"tail.*\"}]}", "optimizer.groups[0].match: no parameter is called \"tail.*\""},
-        {"{\"type\": \"sgd\", \"groups\": [{\"match\": \"*\", \"lr_scale\": -1}]}", "optimizer.groups[0].lr_scale: expected"},
+        {"{\"type\": \"sgd\", \"groups\": [{\"match\": \"*\"}, {\"match\": \"*\", \"lr_scal\": 1}]}",
+         "optimizer.groups[1].lr_scal: unknown key; did you mean \"lr_scale\"?"},
+        {"{\"type\": \"sgd\", \"groups\": [{\"match\": \"tail.*\"}]}",
+         "optimizer.groups[0].match: no parameter is called \"tail.*\""},
+        {"{\"type\": \"sgd\", \"groups\": [{\"match\": \"*\", \"lr_scale\": -1}]}",
+         "optimizer.groups[0].lr_scale: expected"},
         {"{\"type\": \"adam\", \"betas\": [0.9]}", "betas: expected"},
         {"{\"type\": \"adam\", \"betas\": [0.9, 0.99, 0.999]}", "betas: expected 2 numbers, got 3"},
         {"{\"type\": \"lion\", \"betas\": [0.9, 1.5]}", "betas[1]: expected"},
@@ -300,7 +315,8 @@ static void test_optimizers__wrong_settings_are_named(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Texts texts = texts_open();
         Instance instance;
-        assert_false(instance_try(&texts, "optimizer", cases[i].json, &instance) && optimizer_new(&instance, parameters, &texts.error));
+        assert_false(instance_try(&texts, "optimizer", cases[i].json, &instance)
+                     && optimizer_new(&instance, parameters, &texts.error));
         assert_error(&texts, STATUS_USAGE, cases[i].part);
         texts_close(&texts);
     }
@@ -311,9 +327,11 @@ static void test_optimizers__name_patterns(void **state)
 {
     (void)state;
     static const struct { const char *pattern, *name; bool matches; } cases[] = {
-        {"*", "", true}, {"*", "a.b", true}, {"", "", true}, {"", "a", false}, {"a", "a", true}, {"a", "ab", false}, {"?", "", false},
+        {"*", "", true}, {"*", "a.b", true}, {"", "", true}, {"", "a", false}, {"a", "a", true}, {"a", "ab", false},
+        {"?", "", false},
         {"a?c", "abc", true}, {"a?c", "ac", false}, {"*.bias", "a.bias.bias", true}, {"*.bias", "a.bias.b", false},
-        {"blocks.*.attention.?.weight", "blocks.11.attention.q.weight", true}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXcYb", false}, {"**", "x", true},
+        {"blocks.*.attention.?.weight", "blocks.11.attention.q.weight", true}, {"a*b*c", "aXbYbZc", true},
+        {"a*b*c", "aXcYb", false}, {"**", "x", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (name_matches(cases[i].pattern, cases[i].name) != cases[i].matches)

@@ -19,7 +19,8 @@ static void check_points(const char *json, int count, const Point *points)
     }
     texts_close(&texts);
 }
-#define POINTS(json, ...) check_points(json, (int)(sizeof((Point[]){__VA_ARGS__}) / sizeof(Point)), (Point[]){__VA_ARGS__})
+#define POINTS(json, ...) \
+    check_points(json, (int)(sizeof((Point[]){__VA_ARGS__}) / sizeof(Point)), (Point[]){__VA_ARGS__})
 
 static void test_schedules__constant(void **state)
 {
@@ -32,7 +33,8 @@ static void test_schedules__step_and_exponential_go_by_epochs(void **state)
 {
     (void)state;
     POINTS("{\"type\": \"step\", \"every\": 3}", {0, 1}, {29, 1}, {30, 0.1}, {59, 0.1}, {60, 0.01}, {90, 0.001});
-    POINTS("{\"type\": \"step\", \"milestones\": [2, 5], \"gamma\": 0.5}", {19, 1}, {20, 0.5}, {49, 0.5}, {50, 0.25}, {99, 0.25});
+    POINTS("{\"type\": \"step\", \"milestones\": [2, 5], \"gamma\": 0.5}", {19, 1}, {20, 0.5}, {49, 0.5}, {50, 0.25},
+           {99, 0.25});
     POINTS("{\"type\": \"step\", \"milestones\": [0], \"gamma\": 0.5, \"warmup\": 2}", {0, 0.25}, {1, 0.5});
     POINTS("{\"type\": \"exponential\", \"gamma\": 0.25}", {0, 1}, {5, 0.5}, {10, 0.25}, {20, 0.0625});
 }
@@ -41,7 +43,8 @@ static void test_schedules__cosine(void **state)
 {
     (void)state;
     POINTS("\"cosine\"", {0, 1}, {50, 0.5}, {25, (2 + M_SQRT2) / 4}, {100, 0}, {150, 0});
-    POINTS("{\"type\": \"cosine\", \"warmup\": 20, \"final\": 0.2}", {0, 0.05}, {19, 1}, {20, 1}, {60, 0.6}, {100, 0.2});
+    POINTS("{\"type\": \"cosine\", \"warmup\": 20, \"final\": 0.2}", {0, 0.05}, {19, 1}, {20, 1}, {60, 0.6},
+           {100, 0.2});
 }
 
 static void test_schedules__linear(void **state)
@@ -102,18 +105,23 @@ static void test_schedules__plateau(void **state)
     (void)state;
     check_plateau("{\"type\": \"plateau\", \"patience\": 1, \"gamma\": 0.5}", 8, (double[]){2, 1, 1, 1, 1, 1, 0.9, 0.9},
                   (double[]){1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25});
-    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"threshold\": 0.1}", 4, (double[]){1, 0.95, 0.85, 0.84}, (double[]){1, 0.1, 0.1, 0.01});
-    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5, \"least\": 0.3}", 4, (double[]){1, 1, 1, 1}, (double[]){1, 0.5, 0.3, 0.3});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"threshold\": 0.1}", 4, (double[]){1, 0.95, 0.85, 0.84},
+                  (double[]){1, 0.1, 0.1, 0.01});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5, \"least\": 0.3}", 4, (double[]){1, 1, 1, 1},
+                  (double[]){1, 0.5, 0.3, 0.3});
     /* Losses below zero, as densities have them, improve downwards too. */
-    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5}", 3, (double[]){-1, -2, -1.5}, (double[]){1, 1, 0.5});
-    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5, \"threshold\": 0.1}", 2, (double[]){-1, -1.05}, (double[]){1, 0.5});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5}", 3, (double[]){-1, -2, -1.5},
+                  (double[]){1, 1, 0.5});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5, \"threshold\": 0.1}", 2,
+                  (double[]){-1, -1.05}, (double[]){1, 0.5});
 }
 
 static void test_schedules__who_needs_the_length_of_the_run(void **state)
 {
     (void)state;
     static const struct { const char *name; bool needs; } cases[] = {
-        {"\"constant\"", false}, {"{\"type\": \"step\"}", false}, {"\"exponential\"", false}, {"\"inverse_sqrt\"", false}, {"\"plateau\"", false},
+        {"\"constant\"", false}, {"{\"type\": \"step\"}", false}, {"\"exponential\"", false},
+        {"\"inverse_sqrt\"", false}, {"\"plateau\"", false},
         {"\"cosine\"", true}, {"\"linear\"", true}, {"\"one_cycle\"", true}, {"\"wsd\"", true},
     };
     Texts texts = texts_open();

@@ -34,7 +34,9 @@ static bool build(Builder *builder, Model *model)
     Shape out = chain->shape;
     if (out.rank != expected || out.vocabulary || out.sizes[out.rank - 1] != model->input.outputs
         || (model->input.per_position && out.sizes[0] != model->input.shape.sizes[0])) {
-        const char *where = model->input.per_position ? arena_format(builder->arena, " at each of %lld positions", (long long)model->input.shape.sizes[0]) : "";
+        const char *where = "";
+        if (model->input.per_position)
+            where = arena_format(builder->arena, " at each of %lld positions", (long long)model->input.shape.sizes[0]);
         return builder_fail(builder, "the last layer gives %s, the data needs %lld outputs%s", shape_text(builder->arena, out),
                             (long long)model->input.outputs, where);
     }

@@ -41,7 +41,8 @@ static void draw_names(int classes, const char *const *names, double left, Surfa
         char name[64];
         font_fit(name, sizeof name, names[i], label_size, widest_name);
         double middle = cell * (i + 0.5) + 4;
-        surface->text(surface, (Point){left - 7, top + middle}, name, (TextStyle){.size = label_size, .ink = INK_TEXT, .anchor = ANCHOR_END});
+        surface->text(surface, (Point){left - 7, top + middle}, name,
+                      (TextStyle){.size = label_size, .ink = INK_TEXT, .anchor = ANCHOR_END});
         surface->text(surface, (Point){left + middle, bottom + 7}, name,
                       (TextStyle){.size = label_size, .ink = INK_TEXT, .anchor = ANCHOR_END, .upright = true});
     }
@@ -79,7 +80,8 @@ void confusion_draw(const char *title, const double *counts, int classes, const 
     TextStyle axis = {.size = label_size, .ink = INK_MUTED, .anchor = ANCHOR_MIDDLE, .upright = true};
     surface->text(surface, (Point){20, top + side / 2}, "true class", axis);
     axis.upright = false;
-    surface->text(surface, (Point){left + side / 2, top + side + names_room(classes, names) + 22}, "predicted class", axis);
+    surface->text(surface, (Point){left + side / 2, top + side + names_room(classes, names) + 22}, "predicted class",
+                  axis);
     if (classes <= CONFUSION_NAMED_MAX)
         draw_names(classes, names, left, surface);
     else

@@ -7,7 +7,15 @@
 #include "core/report/chart.h"
 #include "core/report/scale.h"
 
-enum { WIDTH = LINE_CHART_WIDTH, PLOT_HEIGHT = 180, TITLE_HEIGHT = 28, LEGEND_ROW = 19, FOOT = 42, NAME_ROOM = 64, MARKERS_MAX = 40 };
+enum {
+    WIDTH = LINE_CHART_WIDTH,
+    PLOT_HEIGHT = 180,
+    TITLE_HEIGHT = 28,
+    LEGEND_ROW = 19,
+    FOOT = 42,
+    NAME_ROOM = 64,
+    MARKERS_MAX = 40
+};
 
 static const double label_size = 12, legend_size = 13, title_size = 15, margin = 12, swatch = 18, name_width = 190;
 
@@ -18,7 +26,7 @@ typedef struct Frame {
 
 static Ink ink_of(const Series *series)
 {
-    return INK_SERIES + series->color % SERIES_COLORS;
+    return (Ink)(INK_SERIES + series->color % SERIES_COLORS);
 }
 
 /* Places the legend's entries from left to right, row by row; draws when there is a surface. Returns the rows. */
@@ -48,7 +56,7 @@ static int legend(const LineChart *chart, double top, Surface *surface)
 static double plot_top(const LineChart *chart)
 {
     double top = chart->title ? TITLE_HEIGHT : 2;
-    return top + legend(chart, top, NULL) * LEGEND_ROW + 10;
+    return top + legend(chart, top, NULL) * LEGEND_ROW + 18;
 }
 
 double line_chart_height(const LineChart *chart)
@@ -96,7 +104,8 @@ static Frame make_frame(const LineChart *chart)
     double x[2], y[2], widest = 0;
     find_range(chart, false, x);
     find_range(chart, true, y);
-    Frame frame = {.x = scale_linear(x[0], x[1], 5, false), .y = chart->log_y ? scale_log(y[0], y[1]) : scale_linear(y[0], y[1], 5, true)};
+    Frame frame = {.x = scale_linear(x[0], x[1], 5, false),
+                   .y = chart->log_y ? scale_log(y[0], y[1]) : scale_linear(y[0], y[1], 5, true)};
     for (int i = 0; i < frame.y.tick_count; i++)
         widest = fmax(widest, font_width(frame.y.labels[i], label_size));
     frame.left = margin + widest + 8;
@@ -121,9 +130,11 @@ static void draw_axes(const LineChart *chart, const Frame *frame, Surface *surfa
         label.anchor = ANCHOR_END;
         surface->text(surface, (Point){frame->left - 8, y + 4}, frame->y.labels[i], label);
     }
-    surface->line(surface, (Point[2]){{frame->left, frame->bottom}, {frame->right, frame->bottom}}, 2, 1, INK_MUTED, false);
+    surface->line(surface, (Point[2]){{frame->left, frame->bottom}, {frame->right, frame->bottom}}, 2, 1, INK_MUTED,
+                  false);
     for (int i = 0; i < frame->x.tick_count; i++) {
-        double x = place(frame, frame->x.ticks[i], frame->y.low).x, half = font_width(frame->x.labels[i], label_size) / 2;
+        double x = place(frame, frame->x.ticks[i], frame->y.low).x,
+               half = font_width(frame->x.labels[i], label_size) / 2;
         surface->line(surface, (Point[2]){{x, frame->bottom}, {x, frame->bottom + 4}}, 2, 1, INK_MUTED, false);
         label.anchor = x + half > WIDTH - 2 ? ANCHOR_END : ANCHOR_MIDDLE;
         surface->text(surface, (Point){x, frame->bottom + 17}, frame->x.labels[i], label);
@@ -138,10 +149,10 @@ static void draw_mark(const LineChart *chart, const Frame *frame, Surface *surfa
     if (!(chart->mark >= frame->x.low && chart->mark <= frame->x.high))
         return;
     double x = place(frame, chart->mark, frame->y.low).x;
-    bool right = x + 8 + font_width(chart->mark_name, label_size) > frame->right;
+    bool right = x + font_width(chart->mark_name, label_size) / 2 > frame->right;
     surface->line(surface, (Point[2]){{x, frame->top}, {x, frame->bottom}}, 2, 1, INK_MUTED, true);
-    surface->text(surface, (Point){right ? x - 5 : x + 5, frame->top + 10}, chart->mark_name,
-                  (TextStyle){.size = label_size, .ink = INK_MUTED, .anchor = right ? ANCHOR_END : ANCHOR_START});
+    surface->text(surface, (Point){right ? frame->right : x, frame->top - 5}, chart->mark_name,
+                  (TextStyle){.size = label_size, .ink = INK_MUTED, .anchor = right ? ANCHOR_END : ANCHOR_MIDDLE});
 }
 
 static void draw_markers(const LineChart *chart, const Series *series, const Frame *frame, Ink ink, Surface *surface)
@@ -151,8 +162,8 @@ static void draw_markers(const LineChart *chart, const Series *series, const Fra
         if (!isfinite(point.y))
             continue;
         char tip[160], value[FIGURE_ROOM], x[FIGURE_ROOM];
-        snprintf(tip, sizeof tip, "%.80s: %s at %s %s", series->name, figure_text(value, series->y[i]), chart->x_label ? chart->x_label : "x",
-                 figure_count(x, series->x[i]));
+        snprintf(tip, sizeof tip, "%.80s: %s at %s %s", series->name, figure_text(value, series->y[i]),
+                 chart->x_label ? chart->x_label : "x", figure_count(x, series->x[i]));
         surface->disc(surface, point, series->count == 1 ? 4 : 3, ink, tip);
     }
 }
@@ -185,7 +196,8 @@ void line_chart_draw(const LineChart *chart, Surface *surface)
 {
     Frame frame = make_frame(chart);
     if (chart->title)
-        surface->text(surface, (Point){margin, 20}, chart->title, (TextStyle){.size = title_size, .ink = INK_TEXT, .bold = true});
+        surface->text(surface, (Point){margin, 20}, chart->title,
+                      (TextStyle){.size = title_size, .ink = INK_TEXT, .bold = true});
     legend(chart, chart->title ? TITLE_HEIGHT : 2, surface);
     draw_axes(chart, &frame, surface);
     draw_mark(chart, &frame, surface);

@@ -3,7 +3,8 @@
 
 #include "core/report/chart.h"
 
-static const double left = 48, right = 388, top = 62, bottom = 322, count_top = 340, count_bottom = 396, label_size = 12;
+static const double left = 48, right = 388, top = 62, bottom = 322, count_top = 340, count_bottom = 396,
+                    label_size = 12;
 
 static double place_x(double share)
 {
@@ -62,7 +63,8 @@ static void draw_bin(const ReliabilityBin *bin, int index, int count, double mos
     double low = (double)index / count, high = (double)(index + 1) / count;
     double x = place_x(low) + 1, width = place_x(high) - place_x(low) - 2;
     snprintf(tip, sizeof tip, "confidence %.3g to %.3g: %s samples, accuracy %s, mean confidence %s", low, high,
-             figure_count(number, bin->count), figure_text(accuracy, bin->accuracy), figure_text(confidence, bin->confidence));
+             figure_count(number, bin->count), figure_text(accuracy, bin->accuracy),
+             figure_text(confidence, bin->confidence));
     double bar = place_y(bin->accuracy), mean = place_y(bin->confidence);
     surface->rectangle(surface, x, bar, width, bottom - bar, INK_SERIES, 0.85, tip);
     surface->rectangle(surface, x, fmin(bar, mean), width, fabs(bar - mean), INK_ERROR, 0.4, tip);

@@ -19,8 +19,14 @@
 #include "core/base/json.h"
 #include "core/report/chart.h"
 
-enum { EVALUATION_CLASSES_MAX = 1000, EVALUATION_BINS_MAX = 200, EVALUATION_HARDEST_MAX = 64, EVALUATION_LAYERS_MAX = 10000,
-       EVALUATION_METRICS_MAX = 256, EVALUATION_SIDE_MAX = 1024 };
+enum {
+    EVALUATION_CLASSES_MAX = 1000,
+    EVALUATION_BINS_MAX = 200,
+    EVALUATION_HARDEST_MAX = 64,
+    EVALUATION_LAYERS_MAX = 10000,
+    EVALUATION_METRICS_MAX = 256,
+    EVALUATION_SIDE_MAX = 1024
+};
 
 /* Low and high are NAN where there is no interval (95%). */
 typedef struct EvaluationMetric {

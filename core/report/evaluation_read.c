@@ -11,7 +11,8 @@ static bool read_share(const JsonReader *reader, const cJSON *object, const char
 {
     if (!json_read_figure(reader, object, key, out))
         return false;
-    return isnan(*out) || (*out >= 0 && *out <= 1) || json_refuse(reader, object, "%s: expected a share from 0 to 1", key);
+    return isnan(*out) || (*out >= 0 && *out <= 1) ||
+           json_refuse(reader, object, "%s: expected a share from 0 to 1", key);
 }
 
 static bool read_count(const JsonReader *reader, const cJSON *object, const char *key, double *out)
@@ -55,7 +56,8 @@ static bool read_names(const JsonReader *reader, const cJSON *root, Arena *arena
     const cJSON *names, *table = NULL, *entry;
     if (!json_read_array(reader, root, "classes", 1, EVALUATION_CLASSES_MAX, &names))
         return false;
-    for (const char *const *key = (const char *const[]){"confusion", "per_class", NULL}; !names && !table && *key; key++)
+    for (const char *const *key = (const char *const[]){"confusion", "per_class", NULL}; !names && !table && *key;
+         key++)
         if (!json_read_array(reader, root, *key, 1, EVALUATION_CLASSES_MAX, &table))
             return false;
     if (!names && !table)
@@ -125,7 +127,8 @@ static bool read_reliability(const JsonReader *reader, const cJSON *root, Arena 
     evaluation->bins = bins;
     cJSON_ArrayForEach(row, rows) {
         ReliabilityBin *bin = &bins[evaluation->bin_count++];
-        if (!read_count(reader, row, "count", &bin->count) || !read_share(reader, row, "confidence", &bin->confidence) ||
+        if (!read_count(reader, row, "count", &bin->count) ||
+            !read_share(reader, row, "confidence", &bin->confidence) ||
             !read_share(reader, row, "accuracy", &bin->accuracy))
             return false;
         if (bin->count > 0 && (isnan(bin->confidence) || isnan(bin->accuracy)))
@@ -136,9 +139,11 @@ static bool read_reliability(const JsonReader *reader, const cJSON *root, Arena 
 
 static bool is_png_base64(const char *text)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", signature[] = "iVBORw0KGgo";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+                      signature[] = "iVBORw0KGgo";
     size_t length = strlen(text), digits = strspn(text, alphabet), padding = strspn(text + digits, "=");
-    return length % 4 == 0 && digits + padding == length && padding <= 2 && strncmp(text, signature, sizeof signature - 1) == 0;
+    return length % 4 == 0 && digits + padding == length && padding <= 2 &&
+           strncmp(text, signature, sizeof signature - 1) == 0;
 }
 
 static bool read_image(const JsonReader *reader, const cJSON *object, Arena *arena, ExampleImage *image)
@@ -147,7 +152,8 @@ static bool read_image(const JsonReader *reader, const cJSON *object, Arena *are
     const char *text;
     if (!json_read_integer(reader, object, "width", 1, EVALUATION_SIDE_MAX, &width) ||
         !json_read_integer(reader, object, "height", 1, EVALUATION_SIDE_MAX, &height) ||
-        !json_read_integer(reader, object, "channels", 1, 3, &channels) || !json_read_string(reader, object, "png_base64", &text))
+        !json_read_integer(reader, object, "channels", 1, 3, &channels) ||
+        !json_read_string(reader, object, "png_base64", &text))
         return false;
     if (!is_png_base64(text))
         return json_refuse(reader, json_member(object, "png_base64"), "png_base64: not a PNG in base64");
@@ -168,8 +174,10 @@ static bool read_hardest(const JsonReader *reader, const cJSON *root, Arena *are
         if (!json_read_integer(reader, row, "index", 0, largest, &example->index) ||
             !json_read_integer(reader, row, "label", 0, last, &example->label) ||
             !json_read_integer(reader, row, "predicted", 0, last, &example->predicted) ||
-            !json_read_figure(reader, row, "loss", &example->loss) || !read_share(reader, row, "confidence", &example->confidence) ||
-            !json_read_object(reader, row, "image", &image) || (image && !read_image(reader, image, arena, &example->image)))
+            !json_read_figure(reader, row, "loss", &example->loss) ||
+            !read_share(reader, row, "confidence", &example->confidence) ||
+            !json_read_object(reader, row, "image", &image) ||
+            (image && !read_image(reader, image, arena, &example->image)))
             return false;
     }
     return true;
@@ -187,7 +195,8 @@ static bool read_layers(const JsonReader *reader, const cJSON *root, Arena *aren
         const char *name, *type;
         if (!json_read_string(reader, row, "name", &name) || !json_read_string(reader, row, "type", &type) ||
             !json_read_array(reader, row, "output", 0, 8, &shape) ||
-            !json_read_integer(reader, row, "parameters", 0, largest, &layer->parameters) || !read_count(reader, row, "flops", &layer->flops))
+            !json_read_integer(reader, row, "parameters", 0, largest, &layer->parameters) ||
+            !read_count(reader, row, "flops", &layer->flops))
             return false;
         layer->name = arena_string(arena, name);
         layer->type = arena_string(arena, type);
@@ -205,7 +214,8 @@ static bool read_root(const JsonReader *reader, const cJSON *root, Arena *arena,
     const char *split;
     if (!cJSON_IsObject(root))
         return json_refuse(reader, root, "expected an object");
-    if (!json_read_string(reader, root, "split", &split) || !json_read_integer(reader, root, "n", 0, largest, &evaluation->n))
+    if (!json_read_string(reader, root, "split", &split) ||
+        !json_read_integer(reader, root, "n", 0, largest, &evaluation->n))
         return false;
     evaluation->split = arena_string(arena, split);
     return read_metrics(reader, root, arena, evaluation) && read_names(reader, root, arena, evaluation) &&

@@ -28,7 +28,9 @@ static void add_classes(cJSON *object, const Evaluation *evaluation)
     if (evaluation->confusion) {
         cJSON *rows = cJSON_AddArrayToObject(object, "confusion");
         for (int i = 0; i < evaluation->class_count; i++)
-            cJSON_AddItemToArray(rows, json_numbers9(evaluation->confusion + (size_t)i * (size_t)evaluation->class_count, evaluation->class_count));
+            cJSON_AddItemToArray(rows,
+                                 json_numbers9(evaluation->confusion + (size_t)i * (size_t)evaluation->class_count,
+                                               evaluation->class_count));
     }
     cJSON *rows = evaluation->per_class ? cJSON_AddArrayToObject(object, "per_class") : NULL;
     for (int i = 0; rows && i < evaluation->class_count; i++) {
@@ -126,8 +128,10 @@ bool evaluation_write(const char *path, const Evaluation *evaluation, Error *err
         add_layers(object, evaluation);
         char *text = cJSON_PrintUnformatted(object);
         size_t size = strlen(text);
-        good = size <= JSON_MAX_BYTES ? file_write(path, text, size, error)
-                                      : fail(error, "%s: would be %zu bytes, more than %d; give fewer or smaller images", path, size, (int)JSON_MAX_BYTES);
+        good = size <= JSON_MAX_BYTES
+                   ? file_write(path, text, size, error)
+                   : fail(error, "%s: would be %zu bytes, more than %d; give fewer or smaller images", path, size,
+                          (int)JSON_MAX_BYTES);
         cJSON_free(text);
     }
     cJSON_Delete(object);

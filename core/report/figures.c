@@ -114,7 +114,8 @@ static int split_color(const char *split)
     return strcmp(split, "train") == 0 ? 0 : strcmp(split, "val") == 0 ? 1 : 2;
 }
 
-bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, const char *figure, const char *split, LineChart *chart)
+bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, const char *figure, const char *split,
+                  LineChart *chart)
 {
     static const double loss_spread = 20, other_spread = 200;
     int room = 0, count = 0;
@@ -125,11 +126,17 @@ bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, co
         for (int i = 0; i < runs[r]->curve_count; i++) {
             const Curve *curve = &runs[r]->curves[i];
             if (strcmp(curve->figure, figure) == 0 && (!split || strcmp(curve->split, split) == 0))
-                series[count++] = (Series){run_count == 1 ? curve->split : runs[r]->name, run_count == 1 ? split_color(curve->split) : r, curve->count, curve->steps, curve->values};
+                series[count++] =
+                    (Series){run_count == 1 ? curve->split : runs[r]->name,
+                             run_count == 1 ? split_color(curve->split) : r, curve->count, curve->steps, curve->values};
         }
     const char *title = figure_title(arena, figure);
-    *chart = (LineChart){.title = split ? arena_format(arena, "%s, %s", title, split) : title, .x_label = "step", .series = series,
-                         .series_count = count, .mark = NAN, .mark_name = "best"};
+    *chart = (LineChart){.title = split ? arena_format(arena, "%s, %s", title, split) : title,
+                         .x_label = "step",
+                         .series = series,
+                         .series_count = count,
+                         .mark = NAN,
+                         .mark_name = "best"};
     bool rate = strcmp(figure, "lr") == 0; /* schedules are recognised by their shape on a linear scale */
     chart->log_y = !rate && series_want_log(series, count, is_lossy(figure) ? loss_spread : other_spread);
     if (run_count == 1 && !rate)
@@ -157,7 +164,11 @@ bool shares_chart(Arena *arena, const ReportData *run, LineChart *chart)
         series[count] = (Series){figure_title(arena, *names), count, curve->count, curve->steps, curve->values};
         count++;
     }
-    *chart = (LineChart){.title = "Validation metrics", .x_label = "step", .series = series, .series_count = count, .mark = best_step(run),
+    *chart = (LineChart){.title = "Validation metrics",
+                         .x_label = "step",
+                         .series = series,
+                         .series_count = count,
+                         .mark = best_step(run),
                          .mark_name = "best"};
     return count > 0;
 }

@@ -16,7 +16,8 @@ int figure_direction(const char *figure);
 const char **figure_names(Arena *arena, const ReportData *const *runs, int run_count);
 /* All curves of a figure, named by split for one run and by run otherwise; `split` NULL: any split. False: there
    are none. The chart borrows from runs and arena. */
-bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, const char *figure, const char *split, LineChart *chart);
+bool figure_chart(Arena *arena, const ReportData *const *runs, int run_count, const char *figure, const char *split,
+                  LineChart *chart);
 /* Validation figures that are shares (0 to 1) throughout, in one chart of at most SERIES_COLORS series. */
 bool shares_chart(Arena *arena, const ReportData *run, LineChart *chart);
 

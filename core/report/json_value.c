@@ -41,14 +41,16 @@ bool json_read_figure(const JsonReader *reader, const cJSON *object, const char 
     return true;
 }
 
-bool json_read_integer(const JsonReader *reader, const cJSON *object, const char *key, int64_t low, int64_t high, int64_t *out)
+bool json_read_integer(const JsonReader *reader, const cJSON *object, const char *key, int64_t low, int64_t high,
+                       int64_t *out)
 {
     const cJSON *value = need(reader, object, key);
     if (!value)
         return false;
     double number = value->valuedouble;
     if (!cJSON_IsNumber(value) || number != floor(number) || number < (double)low || number > (double)high)
-        return json_refuse(reader, value, "%s: expected an integer from %lld to %lld", key, (long long)low, (long long)high);
+        return json_refuse(reader, value, "%s: expected an integer from %lld to %lld", key, (long long)low,
+                           (long long)high);
     *out = (int64_t)number;
     return true;
 }
@@ -76,7 +78,8 @@ bool json_read_object(const JsonReader *reader, const cJSON *object, const char 
     return true;
 }
 
-bool json_read_array(const JsonReader *reader, const cJSON *object, const char *key, int least, int most, const cJSON **out)
+bool json_read_array(const JsonReader *reader, const cJSON *object, const char *key, int least, int most,
+                     const cJSON **out)
 {
     const cJSON *value = json_member(object, key);
     *out = NULL;

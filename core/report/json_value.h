@@ -16,11 +16,13 @@ const cJSON *json_member(const cJSON *object, const char *key);
 
 /* The member must be there and be of its kind. Figures: null reads as NAN. */
 bool json_read_figure(const JsonReader *reader, const cJSON *object, const char *key, double *out);
-bool json_read_integer(const JsonReader *reader, const cJSON *object, const char *key, int64_t low, int64_t high, int64_t *out);
+bool json_read_integer(const JsonReader *reader, const cJSON *object, const char *key, int64_t low, int64_t high,
+                       int64_t *out);
 bool json_read_string(const JsonReader *reader, const cJSON *object, const char *key, const char **out);
 
 /* The member may be absent or null: then *out is NULL. An array has least..most elements. */
 bool json_read_object(const JsonReader *reader, const cJSON *object, const char *key, const cJSON **out);
-bool json_read_array(const JsonReader *reader, const cJSON *object, const char *key, int least, int most, const cJSON **out);
+bool json_read_array(const JsonReader *reader, const cJSON *object, const char *key, int least, int most,
+                     const cJSON **out);
 
 #endif

@@ -84,7 +84,8 @@ void markup_escape(Markup *markup, const char *text)
     while (*text) {
         size_t length = utf8_sequence(text);
         unsigned char c = (unsigned char)*text;
-        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (c == 0xC2 && (unsigned char)text[1] < 0xA0);
+        bool control =
+            (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || (c == 0xC2 && (unsigned char)text[1] < 0xA0);
         if (length == 0 || control)
             markup_add(markup, "\xEF\xBF\xBD");
         else if (entity(*text))
@@ -126,7 +127,10 @@ char *figure_count(char *out, double value)
 
 char *figure_short(char *out, double value)
 {
-    static const struct { double unit; const char *letter; } units[] = {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
+    static const struct {
+        double unit;
+        const char *letter;
+    } units[] = {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
     for (int i = 0; i < 4; i++)
         if (isfinite(value) && fabs(value) >= units[i].unit * 0.9995) {
             snprintf(out, FIGURE_ROOM, "%.3g%s", value / units[i].unit, units[i].letter);

@@ -54,7 +54,8 @@ static void describe(Markup *text, const LineChart *chart)
     markup_format(text, "Line chart: %s.", chart->title);
     for (int i = 0; i < chart->series_count; i++) {
         const Series *series = &chart->series[i];
-        markup_format(text, " %s: from %s to %s.", series->name, figure_text(first, series->y[0]), figure_text(last, series->y[series->count - 1]));
+        markup_format(text, " %s: from %s to %s.", series->name, figure_text(first, series->y[0]),
+                      figure_text(last, series->y[series->count - 1]));
     }
 }
 
@@ -79,7 +80,8 @@ void page_interval(Markup *markup, const FinalMetric *metric)
     char value[FIGURE_ROOM], low[FIGURE_ROOM], high[FIGURE_ROOM];
     markup_add(markup, figure_text(value, metric->value));
     if (isfinite(metric->low) && isfinite(metric->high))
-        markup_format(markup, "<small>%s to %s</small>", figure_text(low, metric->low), figure_text(high, metric->high));
+        markup_format(markup, "<small>%s to %s</small>", figure_text(low, metric->low),
+                      figure_text(high, metric->high));
 }
 
 const char *page_json(Arena *arena, const cJSON *value)
@@ -110,8 +112,9 @@ static void add_leaves(Arena *arena, const char *path, const cJSON *value, Confi
         leaves[(*count)++] = (ConfigLeaf){path, page_json(arena, value)};
         return;
     }
-    cJSON_ArrayForEach(child, value)
-        add_leaves(arena, *path ? arena_format(arena, "%s.%s", path, child->string) : arena_string(arena, child->string), child, leaves, count);
+    cJSON_ArrayForEach(child, value) add_leaves(
+        arena, *path ? arena_format(arena, "%s.%s", path, child->string) : arena_string(arena, child->string), child,
+        leaves, count);
 }
 
 int config_leaves(Arena *arena, const cJSON *config, ConfigLeaf **leaves)

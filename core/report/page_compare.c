@@ -16,7 +16,8 @@ static int collect_columns(const ReportData *const *runs, int run_count, Column 
         for (int i = 0; i < runs[r]->metric_count; i++) {
             const FinalMetric *metric = &runs[r]->metrics[i];
             int at = 0;
-            while (at < count && (strcmp(columns[at].name, metric->name) != 0 || strcmp(columns[at].split, metric->split) != 0))
+            while (at < count &&
+                   (strcmp(columns[at].name, metric->name) != 0 || strcmp(columns[at].split, metric->split) != 0))
                 at++;
             if (at == count && count < COLUMNS_MAX)
                 columns[count++] = (Column){metric->split, metric->name};
@@ -59,7 +60,8 @@ static void add_metrics(Markup *markup, Arena *arena, const ReportData *const *r
     if (!count)
         return;
     page_section(markup, "Final metrics");
-    markup_add(markup, "<p>With 95% intervals where there are any; the best value of a row is bold. Runs whose intervals overlap may not differ.</p>\n");
+    markup_add(markup, "<p>With 95% intervals where there are any; the best value of a row is bold. Runs whose "
+                       "intervals overlap may not differ.</p>\n");
     page_table_begin(markup, "Final metrics of the runs", NULL);
     add_run_heads(markup, "metric", false, runs, run_count);
     for (int i = 0; i < count; i++) {
@@ -83,7 +85,8 @@ static void add_metrics(Markup *markup, Arena *arena, const ReportData *const *r
 
 static void add_costs(Markup *markup, const ReportData *const *runs, int run_count)
 {
-    static const char *const keys[] = {"parameters", "epochs", "wall_seconds", "samples_per_second", "peak_memory_bytes"};
+    static const char *const keys[] = {"parameters", "epochs", "wall_seconds", "samples_per_second",
+                                       "peak_memory_bytes"};
     static const char *const titles[] = {"Parameters", "Epochs", "Wall time", "Samples a second", "Peak memory"};
     page_section(markup, "Size and cost");
     page_table_begin(markup, "Size and cost of the runs", NULL);
@@ -94,7 +97,10 @@ static void add_costs(Markup *markup, const ReportData *const *runs, int run_cou
             char text[FIGURE_ROOM] = "";
             const cJSON *value = json_member(runs[r]->summary, keys[i]);
             if (cJSON_IsNumber(value))
-                (i == 2 ? figure_duration : i == 3 ? figure_short : i == 4 ? figure_bytes : figure_count)(text, value->valuedouble);
+                (i == 2   ? figure_duration
+                 : i == 3 ? figure_short
+                 : i == 4 ? figure_bytes
+                          : figure_count)(text, value->valuedouble);
             markup_format(markup, "<td>%s</td>", text);
         }
         markup_add(markup, "</tr>\n");

@@ -26,20 +26,23 @@ void page_reliability(Markup *markup, const ReportData *data)
     page_section(markup, "Calibration");
     markup_add(markup, "<div class=\"beside\"><figure class=\"square\">\n");
     SvgSurface surface;
-    svg_surface_begin(&surface, markup, RELIABILITY_TITLE, RELIABILITY_WIDTH, RELIABILITY_HEIGHT,
-                      "Reliability diagram: accuracy and mean confidence by bins of confidence; the table has the figures");
+    svg_surface_begin(
+        &surface, markup, RELIABILITY_TITLE, RELIABILITY_WIDTH, RELIABILITY_HEIGHT,
+        "Reliability diagram: accuracy and mean confidence by bins of confidence; the table has the figures");
     reliability_draw(NULL, evaluation->bins, evaluation->bin_count, ece ? ece->value : NAN, &surface.surface);
     svg_surface_end(&surface);
     markup_add(markup, "</figure>\n<div>");
     page_table_begin(markup, "Bins of the reliability diagram", NULL);
-    markup_add(markup, "<thead><tr><th scope=\"col\">confidence</th><th scope=\"col\">samples</th><th scope=\"col\">mean confidence</th>"
+    markup_add(markup, "<thead><tr><th scope=\"col\">confidence</th><th scope=\"col\">samples</th><th "
+                       "scope=\"col\">mean confidence</th>"
                        "<th scope=\"col\">accuracy</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < evaluation->bin_count; i++) {
         const ReliabilityBin *bin = &evaluation->bins[i];
         if (!(bin->count > 0))
             continue;
-        markup_format(markup, "<tr><th scope=\"row\">%.3f to %.3f</th><td>%s</td><td>%s</td><td>%s</td></tr>\n", (double)i / evaluation->bin_count,
-                      (double)(i + 1) / evaluation->bin_count, figure_count(number, bin->count), figure_text(confidence, bin->confidence),
+        markup_format(markup, "<tr><th scope=\"row\">%.3f to %.3f</th><td>%s</td><td>%s</td><td>%s</td></tr>\n",
+                      (double)i / evaluation->bin_count, (double)(i + 1) / evaluation->bin_count,
+                      figure_count(number, bin->count), figure_text(confidence, bin->confidence),
                       figure_text(accuracy, bin->accuracy));
     }
     markup_add(markup, "</tbody>\n");
@@ -114,7 +117,8 @@ static void add_pairs(Markup *markup, Arena *arena, const Evaluation *evaluation
     qsort(pairs, (size_t)count, sizeof *pairs, compare_pairs);
     markup_format(markup, "<p>%d classes: the pairs that are confused most often.</p>\n", classes);
     page_table_begin(markup, "Most confused pairs of classes", NULL);
-    markup_add(markup, "<thead><tr><th scope=\"col\">true class</th><th scope=\"col\" class=\"text\">predicted</th><th scope=\"col\">samples</th>"
+    markup_add(markup, "<thead><tr><th scope=\"col\">true class</th><th scope=\"col\" class=\"text\">predicted</th><th "
+                       "scope=\"col\">samples</th>"
                        "<th scope=\"col\">share of the class</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < count && i < PAIRS_MAX; i++) {
         markup_add(markup, "<tr><th scope=\"row\">");
@@ -156,8 +160,9 @@ void page_per_class(Markup *markup, const Evaluation *evaluation)
     if (many)
         markup_format(markup, "<details><summary>Figures of %d classes</summary>\n", evaluation->class_count);
     page_table_begin(markup, "Precision, recall and F1 of every class", NULL);
-    markup_add(markup, "<thead><tr><th scope=\"col\">class</th><th scope=\"col\">precision</th><th scope=\"col\">recall</th>"
-                       "<th scope=\"col\">F1</th><th scope=\"col\">samples</th></tr></thead>\n<tbody>\n");
+    markup_add(markup,
+               "<thead><tr><th scope=\"col\">class</th><th scope=\"col\">precision</th><th scope=\"col\">recall</th>"
+               "<th scope=\"col\">F1</th><th scope=\"col\">samples</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < evaluation->class_count; i++) {
         const ClassFigures *figures = &evaluation->per_class[i];
         char support[FIGURE_ROOM];
@@ -181,8 +186,8 @@ static void add_example(Markup *markup, const Evaluation *evaluation, const Hard
     markup_add(markup, "<figure>");
     if (image->width) {
         bool small = image->width < SMALL_IMAGE && image->height < SMALL_IMAGE;
-        markup_format(markup, "<img%s width=\"%d\" height=\"%d\" alt=\"Sample %lld, a ", small ? " class=\"pixels\"" : "", image->width, image->height,
-                      (long long)example->index);
+        markup_format(markup, "<img%s width=\"%d\" height=\"%d\" alt=\"Sample %lld, a ",
+                      small ? " class=\"pixels\"" : "", image->width, image->height, (long long)example->index);
         add_class(markup, evaluation, example->label);
         markup_add(markup, "\" src=\"data:image/png;base64,");
         markup_add(markup, image->png_base64);
@@ -190,13 +195,15 @@ static void add_example(Markup *markup, const Evaluation *evaluation, const Hard
     }
     markup_add(markup, "<figcaption><strong>");
     add_class(markup, evaluation, example->label);
-    markup_add(markup, example->predicted == example->label ? "</strong>, predicted so" : "</strong>, predicted <strong>");
+    markup_add(markup,
+               example->predicted == example->label ? "</strong>, predicted so" : "</strong>, predicted <strong>");
     if (example->predicted != example->label) {
         add_class(markup, evaluation, example->predicted);
         markup_add(markup, "</strong>");
     }
-    markup_format(markup, "<br><small>loss %s, confidence %s, sample %lld</small></figcaption></figure>\n", figure_text(loss, example->loss),
-                  figure_text(confidence, example->confidence), (long long)example->index);
+    markup_format(markup, "<br><small>loss %s, confidence %s, sample %lld</small></figcaption></figure>\n",
+                  figure_text(loss, example->loss), figure_text(confidence, example->confidence),
+                  (long long)example->index);
 }
 
 void page_hardest(Markup *markup, const Evaluation *evaluation)
@@ -204,7 +211,8 @@ void page_hardest(Markup *markup, const Evaluation *evaluation)
     if (!evaluation || !evaluation->hardest_count)
         return;
     page_section(markup, "Hardest examples");
-    markup_add(markup, "<p>The samples with the largest losses: true class, prediction, loss in nats and confidence of the prediction.</p>\n"
+    markup_add(markup, "<p>The samples with the largest losses: true class, prediction, loss in nats and confidence of "
+                       "the prediction.</p>\n"
                        "<div class=\"hardest\">\n");
     for (int i = 0; i < evaluation->hardest_count; i++)
         add_example(markup, evaluation, &evaluation->hardest[i]);
@@ -227,8 +235,10 @@ void page_layers(Markup *markup, Arena *arena, const Evaluation *evaluation)
     char number[FIGURE_ROOM], operations[FIGURE_ROOM];
     page_section(markup, "Layers");
     page_table_begin(markup, "Layers of the model", NULL);
-    markup_add(markup, "<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"text\">type</th><th scope=\"col\">output</th>"
-                       "<th scope=\"col\">parameters</th><th scope=\"col\">operations a sample</th></tr></thead>\n<tbody>\n");
+    markup_add(
+        markup,
+        "<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"text\">type</th><th scope=\"col\">output</th>"
+        "<th scope=\"col\">parameters</th><th scope=\"col\">operations a sample</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < evaluation->layer_count; i++) {
         const LayerRow *layer = &evaluation->layers[i];
         parameters += (double)layer->parameters;
@@ -237,11 +247,13 @@ void page_layers(Markup *markup, Arena *arena, const Evaluation *evaluation)
         markup_escape(markup, layer->name);
         markup_add(markup, "</th><td class=\"text\">");
         markup_escape(markup, layer->type);
-        markup_format(markup, "</td><td>%s</td><td>%s</td><td>%s</td></tr>\n", shape_of_layer(arena, layer), figure_count(number, (double)layer->parameters),
-                      figure_short(operations, layer->flops));
+        markup_format(markup, "</td><td>%s</td><td>%s</td><td>%s</td></tr>\n", shape_of_layer(arena, layer),
+                      figure_count(number, (double)layer->parameters), figure_short(operations, layer->flops));
     }
-    markup_format(markup, "</tbody>\n<tfoot><tr><th scope=\"row\">sum</th><td></td><td></td><td>%s</td><td>%s</td></tr></tfoot>\n",
-                  figure_count(number, parameters), figure_short(operations, flops));
+    markup_format(
+        markup,
+        "</tbody>\n<tfoot><tr><th scope=\"row\">sum</th><td></td><td></td><td>%s</td><td>%s</td></tr></tfoot>\n",
+        figure_count(number, parameters), figure_short(operations, flops));
     page_table_end(markup);
     markup_add(markup, "</section>\n");
 }

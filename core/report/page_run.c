@@ -79,8 +79,10 @@ static void add_metric_card(Markup *markup, Arena *arena, const FinalMetric *met
     char *value = arena_alloc(arena, FIGURE_ROOM), low[FIGURE_ROOM], high[FIGURE_ROOM];
     const char *range = NULL;
     if (isfinite(metric->low) && isfinite(metric->high))
-        range = arena_format(arena, "95%% interval %s to %s", figure_text(low, metric->low), figure_text(high, metric->high));
-    add_card(markup, arena_format(arena, "%s, %s", figure_title(arena, metric->name), metric->split), figure_text(value, metric->value), range);
+        range = arena_format(arena, "95%% interval %s to %s", figure_text(low, metric->low),
+                             figure_text(high, metric->high));
+    add_card(markup, arena_format(arena, "%s, %s", figure_title(arena, metric->name), metric->split),
+             figure_text(value, metric->value), range);
 }
 
 /* While there are no final figures, the last ones of the validation curves. */
@@ -92,7 +94,8 @@ static void add_latest_cards(Markup *markup, Arena *arena, const ReportData *dat
         char *value = arena_alloc(arena, FIGURE_ROOM), step[FIGURE_ROOM];
         if (strcmp(curve->split, "val") != 0)
             continue;
-        add_card(markup, arena_format(arena, "%s, val", figure_title(arena, curve->figure)), figure_text(value, curve->values[curve->count - 1]),
+        add_card(markup, arena_format(arena, "%s, val", figure_title(arena, curve->figure)),
+                 figure_text(value, curve->values[curve->count - 1]),
                  arena_format(arena, "at step %s", figure_count(step, curve->steps[curve->count - 1])));
         cards++;
     }
@@ -100,7 +103,8 @@ static void add_latest_cards(Markup *markup, Arena *arena, const ReportData *dat
 
 static void add_cards(Markup *markup, Arena *arena, const ReportData *data)
 {
-    static const char *const preferred[] = {"accuracy", "nll", "loss", "ece", "perplexity", "bits_per_byte", "f1_macro", "rmse", "r2", "auroc", "brier"};
+    static const char *const preferred[] = {"accuracy", "nll",  "loss", "ece",   "perplexity", "bits_per_byte",
+                                            "f1_macro", "rmse", "r2",   "auroc", "brier"};
     const char *split = report_split(data);
     int cards = 0;
     markup_add(markup, "<ul class=\"cards\" aria-label=\"Summary\">\n");
@@ -113,7 +117,8 @@ static void add_cards(Markup *markup, Arena *arena, const ReportData *data)
         add_latest_cards(markup, arena, data);
     if (data->evaluation) {
         char *count = arena_alloc(arena, FIGURE_ROOM);
-        add_card(markup, arena_format(arena, "Samples, %s", data->evaluation->split), figure_count(count, (double)data->evaluation->n), NULL);
+        add_card(markup, arena_format(arena, "Samples, %s", data->evaluation->split),
+                 figure_count(count, (double)data->evaluation->n), NULL);
     }
     for (int i = 0; i < SUMMARY_ROWS; i++) {
         const struct SummaryRow *row = &summary_rows[i];
@@ -214,7 +219,9 @@ static void add_environment(Markup *markup, Arena *arena, const ReportData *data
         ConfigLeaf *leaves;
         int count = config_leaves(arena, entry, &leaves);
         for (int i = 0; i < count; i++)
-            page_row(markup, figure_title(arena, *leaves[i].path ? arena_format(arena, "%s %s", entry->string, leaves[i].path) : entry->string),
+            page_row(markup,
+                     figure_title(arena, *leaves[i].path ? arena_format(arena, "%s %s", entry->string, leaves[i].path)
+                                                         : entry->string),
                      leaves[i].value);
     }
     markup_add(markup, "</tbody>\n");

@@ -143,7 +143,8 @@ static void cover_text_stroke(void *context, const Point *points, int count)
     cover_stroke(place->picture, turned, count, place->width);
 }
 
-void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight, Color color)
+void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight,
+                  Color color)
 {
     double radians = angle * (3.14159265358979323846 / 180);
     TextPlace place = {picture, origin, cos(radians), sin(radians), weight * size};

@@ -24,7 +24,8 @@ void picture_free(Picture *picture);            /* NULL allowed */
 void picture_stroke(Picture *picture, const Point *points, int count, double width, Color color, double opacity);
 void picture_rectangle(Picture *picture, double x, double y, double width, double height, Color color, double opacity);
 /* Baseline at `origin`; `angle` in degrees, counterclockwise; `weight` is the width of a stroke in ems. */
-void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight, Color color);
+void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight,
+                  Color color);
 
 /* An 8-bit PNG of `channels` 1 (grey) or 3 (RGB), interleaved. *data is the caller's, freed with memory_free. */
 bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error);

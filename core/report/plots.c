@@ -54,8 +54,8 @@ static bool save_reliability(const Plot *plot, const char *name)
     const FinalMetric *ece = report_metric(plot->data, evaluation->split, "ece");
     PictureSurface surface;
     picture_surface_begin(&surface, RELIABILITY_WIDTH, RELIABILITY_HEIGHT, pixels_a_unit);
-    reliability_draw(arena_format(plot->arena, "Reliability, %s", evaluation->split), evaluation->bins, evaluation->bin_count,
-                     ece ? ece->value : NAN, &surface.surface);
+    reliability_draw(arena_format(plot->arena, "Reliability, %s", evaluation->split), evaluation->bins,
+                     evaluation->bin_count, ece ? ece->value : NAN, &surface.surface);
     return save(plot, name, &surface);
 }
 
@@ -68,8 +68,8 @@ static bool save_confusion(const Plot *plot, const char *name)
     PictureSurface surface;
     confusion_size(evaluation->class_count, evaluation->classes, &width, &height);
     picture_surface_begin(&surface, width, height, pixels_a_unit);
-    confusion_draw(arena_format(plot->arena, "Confusion, %s", evaluation->split), evaluation->confusion, evaluation->class_count,
-                   evaluation->classes, &surface.surface);
+    confusion_draw(arena_format(plot->arena, "Confusion, %s", evaluation->split), evaluation->confusion,
+                   evaluation->class_count, evaluation->classes, &surface.surface);
     return save(plot, name, &surface);
 }
 
@@ -77,9 +77,9 @@ bool plots_write(const ReportData *data, Error *error)
 {
     Arena *arena = arena_new();
     Plot plot = {data, arena, path_join(arena, data->folder, "plots"), error};
-    bool good = folder_make(plot.folder, error) && save_figure(&plot, "loss.png", "loss") && save_shares(&plot, "metrics.png") &&
-                save_figure(&plot, "learning_rate.png", "lr") && save_reliability(&plot, "reliability.png") &&
-                save_confusion(&plot, "confusion.png");
+    bool good = folder_make(plot.folder, error) && save_figure(&plot, "loss.png", "loss") &&
+                save_shares(&plot, "metrics.png") && save_figure(&plot, "learning_rate.png", "lr") &&
+                save_reliability(&plot, "reliability.png") && save_confusion(&plot, "confusion.png");
     arena_free(arena);
     return good;
 }

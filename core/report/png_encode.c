@@ -77,7 +77,8 @@ bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint
     *data = NULL;
     *size = 0;
     Encoder encoder = {.error = error};
-    encoder.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &encoder, on_error, on_warning, NULL, allocate, release);
+    encoder.png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &encoder, on_error, on_warning, NULL, allocate, release);
     if (!encoder.png)
         return fail(error, "writing a PNG: libpng does not start");
     encoder.info = png_create_info_struct(encoder.png);

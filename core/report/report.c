@@ -21,7 +21,8 @@ static bool write_page(const ReportData *data, const char *path, Error *error)
 bool report_write(const char *run_folder, Error *error)
 {
     ReportData *data = report_data_read(run_folder, error);
-    bool good = data && plots_write(data, error) && write_page(data, path_join(data->arena, run_folder, "report.html"), error);
+    bool good =
+        data && plots_write(data, error) && write_page(data, path_join(data->arena, run_folder, "report.html"), error);
     report_data_free(data);
     return good;
 }

@@ -48,10 +48,12 @@ static bool add_figure(ReportData *data, const Line *line, const cJSON *entry)
         if (data->curve_count == CURVES_MAX)
             return fail(line->error, "%s:%lld: more than %d figures", line->path, line->number, CURVES_MAX);
         curve = &data->curves[data->curve_count++];
-        *curve = (Curve){.split = arena_string(data->arena, line->split), .figure = arena_string(data->arena, entry->string)};
+        *curve = (Curve){.split = arena_string(data->arena, line->split),
+                         .figure = arena_string(data->arena, entry->string)};
     }
     if (curve->count && line->step < curve->steps[curve->count - 1])
-        return fail(line->error, "%s:%lld: step: %.0f after %.0f", line->path, line->number, line->step, curve->steps[curve->count - 1]);
+        return fail(line->error, "%s:%lld: step: %.0f after %.0f", line->path, line->number, line->step,
+                    curve->steps[curve->count - 1]);
     add_point(curve, line->step, line->epoch, cJSON_IsNull(entry) ? NAN : entry->valuedouble);
     return true;
 }
@@ -60,7 +62,8 @@ static bool add_line(ReportData *data, Line *line, const cJSON *object)
 {
     if (!cJSON_IsObject(object))
         return fail(line->error, "%s:%lld: expected an object", line->path, line->number);
-    const cJSON *step = json_member(object, "step"), *split = json_member(object, "split"), *epoch = json_member(object, "epoch"), *entry;
+    const cJSON *step = json_member(object, "step"), *split = json_member(object, "split"),
+                *epoch = json_member(object, "epoch"), *entry;
     if (!cJSON_IsNumber(step) || step->valuedouble < 0 || step->valuedouble > largest_step)
         return fail(line->error, "%s:%lld: step: expected an integer >= 0", line->path, line->number);
     if (!cJSON_IsString(split))
@@ -130,7 +133,8 @@ static bool read_split_metrics(ReportData *data, const JsonReader *reader, const
     cJSON_ArrayForEach(entry, metrics) {
         const cJSON *interval = NULL;
         if (!cJSON_IsNumber(entry) && !cJSON_IsNull(entry))
-            return json_refuse(reader, entry, "metrics.%s.%s: expected a number or null", metrics->string, entry->string);
+            return json_refuse(reader, entry, "metrics.%s.%s: expected a number or null", metrics->string,
+                               entry->string);
         if (data->metric_count == SUMMARY_METRICS_MAX)
             return json_refuse(reader, entry, "metrics: more than %d", SUMMARY_METRICS_MAX);
         if (intervals && !json_read_array(reader, intervals, entry->string, 2, 2, &interval))
@@ -148,7 +152,8 @@ static bool read_summary(ReportData *data, Error *error)
     const cJSON *metrics, *intervals, *split, *of_split = NULL;
     if (!cJSON_IsObject(data->summary))
         return json_refuse(&reader, data->summary, "expected an object");
-    if (!json_read_object(&reader, data->summary, "metrics", &metrics) || !json_read_object(&reader, data->summary, "ci", &intervals))
+    if (!json_read_object(&reader, data->summary, "metrics", &metrics) ||
+        !json_read_object(&reader, data->summary, "ci", &intervals))
         return false;
     cJSON_ArrayForEach(split, metrics)
         if ((intervals && !json_read_object(&reader, intervals, split->string, &of_split)) ||
@@ -195,8 +200,10 @@ static const char *folder_name(Arena *arena, const char *folder)
 static bool read_folder(ReportData *data, Error *error)
 {
     Arena *arena = data->arena;
-    const char *config = path_join(arena, data->folder, "config.json"), *metrics = path_join(arena, data->folder, "metrics.jsonl");
-    const char *summary = path_join(arena, data->folder, "summary.json"), *evaluation = path_join(arena, data->folder, "evaluation.json");
+    const char *config = path_join(arena, data->folder, "config.json"),
+               *metrics = path_join(arena, data->folder, "metrics.jsonl");
+    const char *summary = path_join(arena, data->folder, "summary.json"),
+               *evaluation = path_join(arena, data->folder, "evaluation.json");
     if (!file_is_folder(data->folder))
         return fail_usage(error, "%s: not a folder; expected that of a run", data->folder);
     if (!file_exists(config))

@@ -25,7 +25,8 @@ struct Surface {
     double width, height;
     /* `tip` is what a page shows when the pointer rests on the shape; NULL: nothing. */
     void (*line)(Surface *surface, const Point *points, int count, double width, Ink ink, bool dashed);
-    void (*rectangle)(Surface *surface, double x, double y, double width, double height, Ink ink, double opacity, const char *tip);
+    void (*rectangle)(Surface *surface, double x, double y, double width, double height, Ink ink, double opacity,
+                      const char *tip);
     void (*disc)(Surface *surface, Point center, double radius, Ink ink, const char *tip);
     void (*text)(Surface *surface, Point baseline, const char *text, TextStyle style);
 };

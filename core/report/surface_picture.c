@@ -6,8 +6,18 @@
 /* The light theme of page_style.h. */
 static const Color paper = {255, 255, 255};
 static const Color inks[] = {
-    [INK_TEXT] = {28, 32, 40}, [INK_MUTED] = {95, 103, 115}, [INK_GRID] = {226, 229, 234}, [INK_ERROR] = {200, 62, 36},
-    [INK_SERIES] = {37, 99, 200}, {208, 80, 8}, {12, 130, 90}, {140, 60, 200}, {190, 30, 100}, {10, 118, 145}, {130, 92, 10}, {80, 88, 100},
+    [INK_TEXT] = {28, 32, 40},
+    [INK_MUTED] = {95, 103, 115},
+    [INK_GRID] = {226, 229, 234},
+    [INK_ERROR] = {200, 62, 36},
+    [INK_SERIES] = {37, 99, 200},
+    {208, 80, 8},
+    {12, 130, 90},
+    {140, 60, 200},
+    {190, 30, 100},
+    {10, 118, 145},
+    {130, 92, 10},
+    {80, 88, 100},
 };
 
 static Picture *picture_of(Surface *surface, double *scale)
@@ -53,7 +63,8 @@ static void draw_line(Surface *surface, const Point *points, int count, double w
     memory_free(scaled);
 }
 
-static void draw_rectangle(Surface *surface, double x, double y, double width, double height, Ink ink, double opacity, const char *tip)
+static void draw_rectangle(Surface *surface, double x, double y, double width, double height, Ink ink, double opacity,
+                           const char *tip)
 {
     (void)tip;
     double scale;
@@ -74,9 +85,12 @@ static void draw_text(Surface *surface, Point baseline, const char *text, TextSt
 {
     double scale;
     Picture *picture = picture_of(surface, &scale);
-    double shift = style.anchor == ANCHOR_START ? 0 : font_width(text, style.size) * (style.anchor == ANCHOR_END ? 1 : 0.5);
-    Point origin = {(baseline.x - (style.upright ? 0 : shift)) * scale, (baseline.y + (style.upright ? shift : 0)) * scale};
-    picture_text(picture, origin, text, style.size * scale, style.upright ? 90 : 0, style.bold ? 0.115 : 0.08, inks[style.ink]);
+    double shift =
+        style.anchor == ANCHOR_START ? 0 : font_width(text, style.size) * (style.anchor == ANCHOR_END ? 1 : 0.5);
+    Point origin = {(baseline.x - (style.upright ? 0 : shift)) * scale,
+                    (baseline.y + (style.upright ? shift : 0)) * scale};
+    picture_text(picture, origin, text, style.size * scale, style.upright ? 90 : 0, style.bold ? 0.115 : 0.08,
+                 inks[style.ink]);
 }
 
 void picture_surface_begin(PictureSurface *surface, double width, double height, double scale)

@@ -26,17 +26,19 @@ static void close_shape(Markup *markup, const char *element, const char *tip)
 static void draw_line(Surface *surface, const Point *points, int count, double width, Ink ink, bool dashed)
 {
     Markup *markup = markup_of(surface);
-    markup_format(markup, "<polyline fill=\"none\" style=\"stroke:var(--%s)\" stroke-width=\"%g\"%s points=\"", inks[ink], width,
-                  dashed ? " stroke-dasharray=\"5 4\"" : "");
+    markup_format(markup, "<polyline fill=\"none\" style=\"stroke:var(--%s)\" stroke-width=\"%g\"%s points=\"",
+                  inks[ink], width, dashed ? " stroke-dasharray=\"5 4\"" : "");
     for (int i = 0; i < count; i++)
         markup_format(markup, "%s%.1f,%.1f", i ? " " : "", points[i].x, points[i].y);
     markup_add(markup, "\"/>");
 }
 
-static void draw_rectangle(Surface *surface, double x, double y, double width, double height, Ink ink, double opacity, const char *tip)
+static void draw_rectangle(Surface *surface, double x, double y, double width, double height, Ink ink, double opacity,
+                           const char *tip)
 {
     Markup *markup = markup_of(surface);
-    markup_format(markup, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" style=\"fill:var(--%s)\"", x, y, width, height, inks[ink]);
+    markup_format(markup, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" style=\"fill:var(--%s)\"", x, y,
+                  width, height, inks[ink]);
     if (opacity < 1)
         markup_format(markup, " opacity=\"%.3g\"", opacity);
     close_shape(markup, "rect", tip);
@@ -45,7 +47,8 @@ static void draw_rectangle(Surface *surface, double x, double y, double width, d
 static void draw_disc(Surface *surface, Point center, double radius, Ink ink, const char *tip)
 {
     Markup *markup = markup_of(surface);
-    markup_format(markup, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" style=\"fill:var(--%s)\"", center.x, center.y, radius, inks[ink]);
+    markup_format(markup, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" style=\"fill:var(--%s)\"", center.x, center.y,
+                  radius, inks[ink]);
     close_shape(markup, "circle", tip);
 }
 
@@ -53,8 +56,8 @@ static void draw_text(Surface *surface, Point baseline, const char *text, TextSt
 {
     static const char *const anchors[] = {"start", "middle", "end"};
     Markup *markup = markup_of(surface);
-    markup_format(markup, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%g\" text-anchor=\"%s\" style=\"fill:var(--%s)\"", baseline.x, baseline.y,
-                  style.size, anchors[style.anchor], inks[style.ink]);
+    markup_format(markup, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%g\" text-anchor=\"%s\" style=\"fill:var(--%s)\"",
+                  baseline.x, baseline.y, style.size, anchors[style.anchor], inks[style.ink]);
     if (style.bold)
         markup_add(markup, " font-weight=\"600\"");
     if (style.upright)

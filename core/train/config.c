@@ -21,7 +21,8 @@ struct sections {
 #define LARGEST_EXACT_SEED 9007199254740991.0
 
 const Param config_params[] = {
-    PARAM_INT(struct sections, seed, 0, .min = 0, .max = LARGEST_EXACT_SEED, .help = "of every random number of the run; above 2^53, to 2^63-1, as a string of digits"),
+    PARAM_INT(struct sections, seed, 0, .min = 0, .max = LARGEST_EXACT_SEED,
+              .help = "of every random number of the run; above 2^53, to 2^63-1, as a string of digits"),
     PARAM_JSON(struct sections, data, "null", .help = "a data set, or {\"train\", \"val\", \"test\"} of data sets; see xent-datasets(7)"),
     PARAM_COMPONENT(struct sections, model, "null", "model", .help = "what is trained; see xent-models(7)"),
     PARAM_COMPONENT(struct sections, loss, "null", "loss", .help = "what is minimised; null: ce for classes and tokens, bce for labels, mse for values"),
@@ -126,7 +127,8 @@ static bool take_large_seed(const JsonSource *source, cJSON *json, int64_t *seed
     errno = 0;
     long long number = strtoll(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end || errno)
-        return fail_usage(error, "%s:%d: seed: expected decimal digits, 0 to %lld, got \"%s\"", place, line, (long long)INT64_MAX, text);
+        return fail_usage(error, "%s:%d: seed: expected decimal digits, 0 to %lld, got \"%s\"", place, line,
+                          (long long)INT64_MAX, text);
     *seed = number;
     cJSON_DeleteItemFromObjectCaseSensitive(json, "seed");
     return true;
@@ -137,10 +139,9 @@ static void name_default_types(cJSON *json)
 {
     for (const Param *row = config_params; row->type != PARAM_TYPE_END; row++) {
         cJSON *section = cJSON_GetObjectItemCaseSensitive(json, row->name);
-        if (row->type != PARAM_TYPE_COMPONENT || row->fallback[0] != '"' || !cJSON_IsObject(section) || cJSON_HasObjectItem(section, "type"))
-            continue;
-        cJSON *name = cJSON_Parse(row->fallback);
-        cJSON_AddItemToObject(section, "type", name);
+        bool named = row->type == PARAM_TYPE_COMPONENT && row->fallback[0] == '"'; /* the default is a bare name */
+        if (named && cJSON_IsObject(section) && !cJSON_GetObjectItemCaseSensitive(section, "type"))
+            cJSON_AddItemToObject(section, "type", cJSON_Parse(row->fallback));
     }
 }
 
@@ -150,7 +151,8 @@ static bool parse_sections(Config *config, Error *error)
     int64_t large_seed = -1;
     ParamContext context = {.source = config->source, .arena = config->arena, .error = error};
     name_default_types(config->json);
-    if (!take_large_seed(config->source, config->json, &large_seed, error) || !params_parse(&context, config_params, false, config->json, &sections))
+    if (!take_large_seed(config->source, config->json, &large_seed, error)
+        || !params_parse(&context, config_params, false, config->json, &sections))
         return false;
     config->seed = large_seed < 0 ? sections.seed : large_seed;
     config->model = sections.model;

@@ -52,7 +52,9 @@ bool run_folder_lock(RunFolder *folder, const char *path, Error *error)
         return fail_errno(error, "%s", path);
     if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)
         return true;
-    return errno == EWOULDBLOCK ? fail(error, "%s: another process trains in this folder", path) : fail_errno(error, "%s: lock", path);
+    if (errno == EWOULDBLOCK)
+        return fail(error, "%s: another process trains in this folder", path);
+    return fail_errno(error, "%s: lock", path);
 }
 
 bool run_folder_owns(const char *path, const char *file)
@@ -163,8 +165,8 @@ static bool is_before(const char *line, const Progress *progress)
 {
     long long step, epoch;
     char split[8];
-    return sscanf(line, "{\"step\":%lld,\"epoch\":%lld,\"split\":\"%7[a-z]", &step, &epoch, split) == 3 && step <= progress->step
-           && epoch <= progress->epoch && strcmp(split, "test") != 0;
+    int found = sscanf(line, "{\"step\":%lld,\"epoch\":%lld,\"split\":\"%7[a-z]", &step, &epoch, split);
+    return found == 3 && step <= progress->step && epoch <= progress->epoch && strcmp(split, "test") != 0;
 }
 
 static size_t kept_bytes(const char *text, size_t size, const Progress *progress)

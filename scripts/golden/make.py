@@ -246,7 +246,7 @@ def make_transformer(inputs, targets):
 
 
 def make_rotary(inputs, targets):
-    """Rotary positions, root-mean-square norm, swiglu, shared heads of keys and values, no biases, a head of its own."""
+    """Rotary positions, rms norm, swiglu, heads that share keys and values, no biases, a head of its own."""
     size = WIDTH // HEADS
     weights = {"embedding.weight": 0.3 * torch.randn(VOCABULARY, WIDTH)}
     for layer in range(LAYERS):
@@ -276,7 +276,8 @@ def make_rotary(inputs, targets):
             query, key, value = (heads(linear(weights, block + "attention." + name, z), count)
                                  for name, count in (("q", HEADS), ("k", 1), ("v", 1)))
             x = x + linear(weights, block + "attention.out", attend(rotate(query), rotate(key), value))
-            gate, up = linear(weights, block + "feed_forward.up", rms_norm(weights, block + "feed_forward_norm", x)).chunk(2, -1)
+            z = rms_norm(weights, block + "feed_forward_norm", x)
+            gate, up = linear(weights, block + "feed_forward.up", z).chunk(2, -1)
             x = x + linear(weights, block + "feed_forward.down", F.silu(gate) * up)
         return linear(weights, "head", rms_norm(weights, "norm", x))
 
