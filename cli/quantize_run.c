@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/evaluation.h"
 #include "cli/quantize.h"
@@ -111,24 +112,46 @@ static void print_table(const Quantizing *q)
     }
 }
 
-static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, const cJSON *summary,
+/* What is written to the folder. */
+static const char *const files[] = {"config.json", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+                                    "quantization.json", "summary.json", NULL};
+
+static bool write_files(const Quantizing *q, const SavedModel *saved, RunFolder *folder, const cJSON *summary,
+                        Error *error)
+{
+    cJSON *report = model_report_json(q->method, &q->report);
+    bool good = run_folder_write_config(folder, saved->config, error);
+    for (int i = 1; i < 3 && good; i++)
+        good = quantize_save(q->method, saved, arena_format(folder->arena, "%s/%s", folder->path, files[i]), error);
+    good = good && run_folder_write_json(folder, "quantization.json", report, error)
+        && run_folder_write_json(folder, "summary.json", summary, error);
+    cJSON_Delete(report);
+    return good;
+}
+
+/* A folder that could not be filled does not stay. */
+static void remove_files(RunFolder *folder)
+{
+    for (const char *const *name = files; *name; name++)
+        unlink(arena_format(folder->arena, "%s/%s", folder->path, *name));
+    rmdir(arena_format(folder->arena, "%s/checkpoints", folder->path));
+    rmdir(folder->path);
+}
+
+static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, bool force, const cJSON *summary,
                       Error *error)
 {
-    RunFolder folder;
-    static const char *const names[] = {"best", "last"};
-    bool good = run_folder_open(&folder, path, true, error) && run_folder_write_config(&folder, saved->config, error);
-    for (int i = 0; i < 2 && good; i++)
-        good = quantize_save(q->method, saved,
-                             arena_format(folder.arena, "%s/checkpoints/%s.safetensors", path, names[i]), error);
-    cJSON *report = model_report_json(q->method, &q->report);
-    good = good && run_folder_write_json(&folder, "quantization.json", report, error)
-        && run_folder_write_json(&folder, "summary.json", summary, error);
-    cJSON_Delete(report);
+    RunFolder folder = {.lock = -1, .metrics = -1};
+    bool existed = file_exists(path);
+    bool good = run_folder_open(&folder, path, force, error) && write_files(q, saved, &folder, summary, error);
+    if (!good && !existed && folder.arena)
+        remove_files(&folder);
     run_folder_close(&folder);
     return good;
 }
 
-static bool check_folder(const char *path, const char *run, bool force, Error *error)
+/* Nothing is written yet: what stands in the way is said before the work is done. */
+static bool check_folder(const char *path, const char *run, bool force, Arena *arena, Error *error)
 {
     if (file_same(path, run))
         return fail_usage(error, "-o: %s is the run itself", path);
@@ -136,6 +159,21 @@ static bool check_folder(const char *path, const char *run, bool force, Error *e
         return fail_usage(error, "-o: %s is not a folder", path);
     if (folder_has_run(path) && !force)
         return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);
+    for (const char *const *name = files; *name && !force; name++) {
+        const char *file = arena_format(arena, "%s/%s", path, *name);
+        if (file_exists(file))
+            return fail_usage(error, "%s: exists; --force replaces it", file);
+    }
+    return true;
+}
+
+/* --force removes nothing that is read. */
+static bool check_inputs(const char *folder, const Arguments *arguments, const SavedModel *saved, Error *error)
+{
+    const char *inputs[] = {saved->path, arguments->words[1]};
+    for (int i = 0; i < 2; i++)
+        if (run_folder_owns(folder, inputs[i]))
+            return fail_usage(error, "-o: %s would replace %s, which is read", folder, inputs[i]);
     return true;
 }
 
@@ -149,7 +187,7 @@ static bool quantize(const Arguments *arguments, Quantizing *q, SavedModel *save
         || !measure(saved, data, arena, &q->after, error))
         return false;
     cJSON *summary = summary_json(q);
-    bool good = !folder || write_run(q, saved, folder, summary, error);
+    bool good = !folder || write_run(q, saved, folder, argument_option(arguments, "force") != NULL, summary, error);
     if (good && argument_option(arguments, "json")) {
         print_json_object(summary);
         return true;
@@ -164,13 +202,14 @@ bool quantize_run(const Arguments *arguments, const Config *config, Arena *arena
 {
     Quantizing q = {.method = &config->quantize};
     const char *folder = argument_option(arguments, "output");
-    if (folder && !check_folder(folder, arguments->words[0], argument_option(arguments, "force") != NULL, error))
+    if (folder && !check_folder(folder, arguments->words[0], argument_option(arguments, "force") != NULL, arena, error))
         return false;
     Tape *tape = tape_new();
     tape_use(tape);
     DataSplits data = {0};
     SavedModel *saved = saved_open(arguments->words[0], NULL, NULL, error);
-    bool good = saved && saved_load_data(saved, config->data.component ? config : NULL, &data, error);
+    bool good = saved && (!folder || check_inputs(folder, arguments, saved, error))
+        && saved_load_data(saved, config->data.component ? config : NULL, &data, error);
     if (good) {
         saved->config->quantize = config->quantize;
         if (config->data.component)

@@ -115,6 +115,28 @@ number() { printf '%s' "$output" | sed "s/.*\"$1\":\([-0-9.e]*\).*/\1/"; }
     [ ! -e b ]
 }
 
+@test "--force does not remove what is read, and a failure leaves no folder" {
+    cp -r "$RUN" copy
+    echo '{"quantize": "rtn"}' > copy/summary.json
+    for words in 'copy/checkpoints/best.safetensors {"type":"rtn"}' "$RUN copy/summary.json"; do
+        set -- $words
+        run "$XENT" quantize "$1" "$2" -o copy --force
+        [ "$status" -eq 2 ]
+        [[ "$output" == *"which is read" ]]
+        cmp "$RUN/checkpoints/best.safetensors" copy/checkpoints/best.safetensors
+    done
+    run bash -c 'ulimit -f 1; "$0" quantize "$1" "{\"type\": \"rtn\"}" -o full' "$XENT" "$RUN"
+    [ "$status" -eq 1 ]
+    [[ "$output" == "xent: full/"* ]]
+    [ ! -e full ]
+    mkdir other
+    echo mine > other/summary.json
+    run "$XENT" quantize "$RUN" '{"type": "rtn"}' -o other
+    [ "$status" -eq 2 ]
+    [ "$output" = "xent: other/summary.json: exists; --force replaces it" ]
+    [ "$(cat other/summary.json)" = mine ]
+}
+
 @test "what a run cannot have is refused before anything is written" {
     for method in '{"type": "rtn", "skip": ["nothing"]}' '{"type": "rtn", "activations": "per_tensor"}' '{"type": "none"}' '{"type": "rtn", "skip": ["*"]}' \
         '{"type": "rtn", "bias_correction": true}' '{"type": "rtn", "granularity": "group", "group_size": 100000}'; do

@@ -1,4 +1,5 @@
 /* Linear maps and convolutions over activations that become integers row by row, as they are read. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -124,6 +125,7 @@ static void list_offsets(const Convolution *t)
 {
     const ConvolutionShape *s = t->shape;
     int32_t *to = t->offsets;
+    assert(s->in_channels / s->groups * t->in <= INT32_MAX);
     for (int64_t c = 0; c < s->in_channels / s->groups; c++)
         for (int64_t d = 0; d < s->kernel[0]; d++)
             for (int64_t h = 0; h < s->kernel[1]; h++)
