@@ -1,6 +1,6 @@
 /* The product of large matrices after Goto: C is cut into blocks; the parts of A and B that a block
-   needs are packed in the order in which gemm_tile reads them, where that pays, or read in place; tiles of mr x nr
-   are then computed in registers. Every element of C is a sum over k in one fixed order, whichever thread computes it. */
+   needs are packed in the order in which gemm_tile reads them, where that pays, or read in place; tiles of
+   mr x nr are then computed in registers. Every element of C is a sum over k in one fixed order, whichever thread computes it. */
 #include "core/kernels/gemm.h"
 
 #include "core/base/threads.h"
@@ -84,16 +84,25 @@ static void measure_caches(void)
 
 /* ---- Packing ---- */
 
+/* So many panels read whole cache lines of rows that lie next to each other. */
+enum { PANELS_TOGETHER = 4 };
+
 static void pack_a(void *context, int64_t begin, int64_t end)
 {
     const Product *t = context;
     const int64_t mr = t->kernels->mr;
-    for (int64_t panel = begin; panel < end; panel++) {
-        const int64_t row = panel * mr;
+    for (int64_t panel = begin, count; panel < end; panel += count) {
+        const int64_t row = panel * mr, whole = smaller(smaller(end - panel, PANELS_TOGETHER), (t->block_m - row) / mr);
         const float *from = t->a.data + (t->first_row + row) * t->a.row_stride +
                             t->first_k * t->a.column_stride;
-        pack_panel(mr, smaller(mr, t->block_m - row), t->block_k, from, t->a.row_stride,
-                   t->a.column_stride, t->packed_a + row * t->block_k);
+        float *to = t->packed_a + row * t->block_k;
+        if (t->a.row_stride == 1 && whole > 0) {
+            t->kernels->gemm_pack_a(whole, t->block_k, from, t->a.column_stride, to);
+            count = whole;
+        } else {
+            pack_panel(mr, smaller(mr, t->block_m - row), t->block_k, from, t->a.row_stride, t->a.column_stride, to);
+            count = 1;
+        }
     }
 }
 
@@ -107,8 +116,11 @@ static void pack_b(void *context, int64_t begin, int64_t end)
             continue;
         const float *from = t->b.data + t->first_k * t->b.row_stride +
                             (t->first_column + column) * t->b.column_stride;
-        pack_panel(nr, smaller(nr, t->block_n - column), t->block_k, from, t->b.column_stride,
-                   t->b.row_stride, t->packed_b + column * t->block_k);
+        float *to = t->packed_b + column * t->block_k;
+        if (t->b.column_stride == 1 && column + nr <= t->block_n)
+            t->kernels->gemm_pack_b(t->block_k, from, t->b.row_stride, to);
+        else
+            pack_panel(nr, smaller(nr, t->block_n - column), t->block_k, from, t->b.column_stride, t->b.row_stride, to);
     }
 }
 

@@ -55,19 +55,12 @@ static void pack_lines(int64_t width, int64_t lines, int64_t k, const float *fro
             to[p * width + line] = from[line * line_stride + p];
 }
 
-/* Lines that lie next to each other. Full panels are copied in steps of a size the compiler knows. */
-static void pack_adjacent(int64_t width, int64_t lines, int64_t k, const float *from,
-                          int64_t k_stride, float *to)
+/* Lines that lie next to each other. */
+static void pack_adjacent(int64_t width, int64_t lines, int64_t k, const float *from, int64_t k_stride, float *to)
 {
-    enum { STEP = 4 };
-    if (lines == width && width % STEP == 0)
-        for (int64_t p = 0; p < k; p++)
-            for (int64_t i = 0; i < width; i += STEP)
-                memcpy(to + p * width + i, from + p * k_stride + i, STEP * sizeof(float));
-    else
-        for (int64_t p = 0; p < k; p++)
-            for (int64_t i = 0; i < lines; i++)
-                to[p * width + i] = from[p * k_stride + i];
+    for (int64_t p = 0; p < k; p++)
+        for (int64_t i = 0; i < lines; i++)
+            to[p * width + i] = from[p * k_stride + i];
 }
 
 void pack_panel(int64_t width, int64_t lines, int64_t k, const float *from, int64_t line_stride, int64_t k_stride,

@@ -27,6 +27,9 @@ typedef struct Kernels {
     /* c[r + 1][nr] = a b + bias + beta c for gemm_tile[r], r < mr. Value (i, p) of a is at i a_row + p a_step, and
        row p of b at p b_step. bias: nr values for each row, or NULL. With beta 0, c is not read. */
     GemmTile gemm_tile[KERNEL_MAX_MR];
+    /* Panels of mr rows of a (of nr columns of b) that lie next to each other, in the order in which blocks read. */
+    void (*gemm_pack_a)(int64_t panels, int64_t k, const float *from, int64_t k_stride, float *to);
+    void (*gemm_pack_b)(int64_t k, const float *from, int64_t k_stride, float *to);
     /* c[4][4] = products of 4 rows of a with 4 rows of b, all of k values that lie together. */
     void (*gemm_dots)(int64_t k, const float *a, int64_t a_row, const float *b, int64_t b_row, float *c);
     float (*dot)(int64_t n, const float *x, const float *y);

@@ -105,6 +105,21 @@ DEFINE_TILE(11, ROWS_12)
 #endif
 #define TILE_ENTRY(i, third, rest) gemm_tile_##i,
 
+/* ---- Packing ---- */
+
+static void gemm_pack_a(int64_t panels, int64_t k, const float *from, int64_t k_stride, float *to)
+{
+    for (int64_t p = 0; p < k; p++)
+        for (int64_t panel = 0; panel < panels; panel++)
+            memcpy(to + (panel * k + p) * MR, from + p * k_stride + panel * MR, MR * sizeof(float));
+}
+
+static void gemm_pack_b(int64_t k, const float *from, int64_t k_stride, float *to)
+{
+    for (int64_t p = 0; p < k; p++)
+        memcpy(to + p * NR, from + p * k_stride, NR * sizeof(float));
+}
+
 /* ---- Products of rows with rows ---- */
 
 /* Where both operands lie along k there is nothing to pack: 4 x 4 sums, or twice 2 x 4 where there are 16
