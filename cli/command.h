@@ -50,6 +50,6 @@ bool argument_number(const Arguments *arguments, const char *name, double *value
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
-extern const Command command_calibrate, command_distill, command_eval, command_help, command_list, command_train, command_version;
+extern const Command command_bench, command_calibrate, command_distill, command_eval, command_help, command_list, command_train, command_version;
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_train, &command_eval, &command_calibrate, &command_distill, &command_list, &command_version, &command_help, NULL};
+const Command *const commands[] = {&command_train, &command_eval, &command_calibrate, &command_distill, &command_bench, &command_list, &command_version, &command_help, NULL};
 
 int command_exit_status;
 

@@ -56,6 +56,10 @@ typedef struct Kernels {
     RowKernels rows;
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
+
+    /* For measuring the machine: independent chains x = factor x + term, chain_flops operations a round. */
+    float (*multiply_add_chains)(int64_t rounds, float factor, float term);
+    int64_t chain_flops;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -359,6 +359,7 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
+#include "core/kernels/kernels_peak.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -388,4 +389,6 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .elementwise = ELEMENTWISE_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+    .multiply_add_chains = multiply_add_chains,
+    .chain_flops = 2 * PEAK_CHAINS * LANES,
 };
