@@ -51,7 +51,8 @@ void benchmarks_round(BenchmarkList *list, int64_t round)
     for (int64_t i = 0; i < list->count; i++) {
         Benchmark *benchmark = list->items[i];
         tape_use(benchmark->tape);
-        benchmark->def->run(benchmark); /* brings its data back into the caches */
+        if (benchmark->repeats > 1)
+            benchmark->def->run(benchmark); /* brings its data back into the caches; long runs do it themselves */
         benchmark->times[round] = measure(benchmark, benchmark->repeats);
     }
 }
