@@ -36,7 +36,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check unit lint asan fuzz install uninstall dist clean help
+.PHONY: all check bench unit lint asan fuzz install uninstall dist clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/xent ## build the program
@@ -97,6 +97,9 @@ fuzz: $(FUZZERS) ## a short run of every fuzz target
 		found=$(BUILD)/fuzz/found/$${target##*/}; \
 		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
 		$$target -runs=20000 -max_len=4096 -verbosity=0 -artifact_prefix=$$found/ $$found $$seeds || exit 1; done
+
+bench: all ## xent beside OpenBLAS, XNNPACK and PyTorch, into BENCHMARKS.md
+	sh scripts/bench/run.sh -b $(BUILD)
 
 lint: ## layering of includes, size of files
 	sh scripts/lint.sh

@@ -87,14 +87,14 @@ bool benchmarks_add(BenchmarkList *list, const char *name, Error *error)
     snprintf(benchmark->name, sizeof benchmark->name, "%s", name);
     if (!fits(benchmark, error))
         return false;
-    append(list, benchmark);
-    if (benchmark->def->reference) {
-        char reference[BENCHMARK_NAME];
+    char reference[BENCHMARK_NAME] = "";
+    if (benchmark->def->reference)
         benchmark->def->reference(benchmark, reference, sizeof reference);
-        if (!benchmarks_add(list, reference, error))
-            return false;
-        benchmark->reference = find_item(list, reference);
-    }
+    bool own = strcmp(reference, name) == 0;
+    if (reference[0] && !own && !benchmarks_add(list, reference, error))
+        return false;
+    append(list, benchmark);
+    benchmark->reference = reference[0] ? find_item(list, reference) : NULL;
     return true;
 }
 
