@@ -50,11 +50,15 @@ static Tensor *margins(const LossInput *in, Tensor *f, double margin)
     return loss_without_target(t_add_scalar(t_sub(f, own), margin), in->targets, 0);
 }
 
-/* lambda log mean exp(d / lambda), lambda a constant [N, 1] or rank 0. */
+/* lambda log mean exp(d / lambda), lambda a constant [N, 1] or rank 0. A large lambda multiplies what rounding is left
+   in the logarithm, so near 0 it is taken by log1p. */
 static Tensor *soft_maximum(Tensor *d, Tensor *lambda)
 {
-    Tensor *log_mean = t_add_scalar(t_log_sum_exp(t_div(d, lambda), -1, true), -log((double)d->shape[1]));
-    return t_reshape(t_mul(log_mean, lambda), SHAPE(d->shape[0]));
+    Tensor *largest = t_detach(t_max(d, -1, true)), *x = t_div(t_sub(d, largest), lambda);
+    Tensor *excess = t_mean(loss_expm1(x), -1, true), *near = t_less(t_scalar(d->type, -0.5), excess);
+    Tensor *far = t_add_scalar(t_log_sum_exp(x, -1, true), -log((double)d->shape[1]));
+    Tensor *log_mean = t_where(near, t_log1p(t_where(near, excess, t_scalar(d->type, 0))), far);
+    return t_reshape(t_add(t_mul(log_mean, lambda), largest), SHAPE(d->shape[0]));
 }
 
 static Tensor *ldr_kl(const void *values, const LossInput *in)

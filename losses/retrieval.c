@@ -93,7 +93,7 @@ const LossDef loss_infonce = {
     .component = {.name = "infonce", .summary = "cross-entropy of the positive among a row's scores", .params = infonce_params,
                   .size = sizeof(struct infonce), .source = "arXiv:1807.03748", .formula = "-log softmax(s / T)_positive",
                   .notes = "Logits are scores [B, M], targets the positive's column."},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER, .forward = infonce,
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = infonce,
 };
 
 const LossDef loss_mw = {
