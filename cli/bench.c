@@ -142,13 +142,18 @@ static void print_table(const BenchmarkList *list, const struct settings *settin
         print_result(list->items[i], outcome);
 }
 
-/* Rounds, with a line on a terminal that says which. */
-static bool measure(BenchmarkList *list, const struct settings *settings, bool quiet, Error *error)
+/* Prepares first, so that what is wrong is found before anything is measured; then the machine, then rounds, with a
+   line on a terminal that says which. */
+static bool measure(BenchmarkList *list, const struct settings *settings, bool quiet, Outcome *outcome, Error *error)
 {
     bool show = !quiet && isatty(STDERR_FILENO);
+    double before = peak_memory();
     if (show)
         fprintf(stderr, "preparing %lld benchmarks", (long long)list->count);
     bool good = benchmarks_prepare(list, settings->repeat, settings->seconds, error);
+    outcome->measured = settings->peaks;
+    if (good && settings->peaks)
+        outcome->peaks = machine_measure();
     for (int64_t round = 0; good && round < settings->repeat; round++) {
         if (show)
             fprintf(stderr, "\r\033[Kround %lld of %lld", (long long)round + 1, (long long)settings->repeat);
@@ -158,6 +163,7 @@ static bool measure(BenchmarkList *list, const struct settings *settings, bool q
         fputs("\r\033[K", stderr);
     if (good)
         benchmarks_finish(list, settings->repeat);
+    outcome->memory = settings->peaks ? NAN : peak_memory() - before; /* measuring the machine takes more */
     return good;
 }
 
@@ -169,12 +175,8 @@ static bool run(const Arguments *arguments, Error *error)
         return fail_usage(error, "--seed: does not apply to bench");
     if (!parse_settings(arguments, &settings, error) || !benchmarks_find(arguments->count, arguments->words, &list, error))
         return false;
-    Outcome outcome = {.measured = settings.peaks};
-    if (settings.peaks)
-        outcome.peaks = machine_measure();
-    double before = peak_memory();
-    bool good = measure(&list, &settings, argument_option(arguments, "quiet") != NULL, error);
-    outcome.memory = settings.peaks ? NAN : peak_memory() - before; /* measuring the machine takes more */
+    Outcome outcome;
+    bool good = measure(&list, &settings, argument_option(arguments, "quiet") != NULL, &outcome, error);
     if (good && argument_option(arguments, "json"))
         print_json(&list, &outcome);
     else if (good)

@@ -74,13 +74,13 @@ static const char *const gradient_examples[] = {"convolution/gradients-128x32x14
 
 const BenchmarkDef benchmark_convolution = {
     .component = {.name = "convolution", .summary = "N images [C, H, W] with OUT filters of K x K, forward",
-                  .formula = "flops 2 N OUT H W C K^2", .notes = "Stride 1; zeros around the images keep their size."},
+                  .formula = "convolution/NxCxHxW-OUTxK: flops 2 N OUT H W C K^2", .notes = "Stride 1; zeros around the images keep their size."},
     .pattern = "convolution/NxCxHxW-OUTxK", .examples = examples, .memory = memory, .prepare = prepare, .run = run,
 };
 
 const BenchmarkDef benchmark_convolution_gradients = {
     .component = {.name = "convolution/gradients", .summary = "the gradients of its images and of its filters",
-                  .formula = "flops 4 N OUT H W C K^2"},
+                  .formula = "convolution/gradients-NxCxHxW-OUTxK: flops 4 N OUT H W C K^2"},
     .pattern = "convolution/gradients-NxCxHxW-OUTxK", .examples = gradient_examples, .memory = gradients_memory,
     .prepare = prepare_gradients, .run = run_gradients,
 };

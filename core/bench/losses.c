@@ -149,8 +149,9 @@ static void reference(const Benchmark *benchmark, char *name, size_t size)
 
 const BenchmarkDef benchmark_losses = {
     .component = {.name = "losses", .summary = "a loss of CLASSES classes with its defaults, forward and backward, beside plain cross-entropy",
+                  .formula = "losses/NAME/CLASSES: bytes of the logits read and of their gradient written; flops are not counted",
                   .notes = "The bare name runs every loss that needs logits and classes alone (a list of class counts, and a teacher's "
-                           "logits, are made up) at 10, 1,000 and 100,000 classes. Flops are not counted."},
+                           "logits, are made up) at 10, 1,000 and 100,000 classes."},
     .pattern = "losses/WORD/CLASSES", .each_example = each_example, .on_demand = true, .memory = memory, .prepare = prepare, .run = run,
     .release = release, .reference = reference,
 };

@@ -35,6 +35,6 @@ static const char *const examples[] = {"sgemm/128x128x128", "sgemm/512x512x512",
                                        "sgemm/128x256x784", "sgemm/4096x64x576", "sgemm/2048x8192x256", NULL};
 
 const BenchmarkDef benchmark_sgemm = {
-    .component = {.name = "sgemm", .summary = "C [M, N] = A [M, K] B [K, N] in single precision", .formula = "flops 2 M N K"},
+    .component = {.name = "sgemm", .summary = "C [M, N] = A [M, K] B [K, N] in single precision", .formula = "sgemm/MxNxK: flops 2 M N K"},
     .pattern = "sgemm/MxNxK", .examples = examples, .memory = memory, .prepare = prepare, .run = run,
 };

@@ -24,6 +24,7 @@ static bool prepare(Benchmark *benchmark, VectorFunction row)
     return true;
 }
 
+/* A row for another kernel is this function and a definition. */
 static bool prepare_softmax(Benchmark *benchmark, Error *error)
 {
     (void)error;
@@ -47,9 +48,8 @@ static void run(Benchmark *benchmark)
 
 static const char *const examples[] = {"softmax/4096x1024", "softmax/2048x32768", NULL};
 
-#define SOFTMAX_FORMULA .formula = "flops 5 a value (subtraction, exp, sum, scale, maximum); bytes 4 read and 4 written a value"
-
 const BenchmarkDef benchmark_softmax = {
-    .component = {.name = "softmax", .summary = "softmax of each row, by the kernel that models use", SOFTMAX_FORMULA},
+    .component = {.name = "softmax", .summary = "softmax of each row, by the kernel that models use",
+                  .formula = "softmax/ROWSxCOLS: flops 5 a value (maximum, subtraction, exp, sum, scale)"},
     .pattern = "softmax/ROWSxCOLS", .examples = examples, .memory = memory, .prepare = prepare_softmax, .run = run,
 };

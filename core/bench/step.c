@@ -87,19 +87,19 @@ static const char *const mlp_examples[] = {"step/mlp-b128", "step/mlp-b16", NULL
 static const char *const cnn_examples[] = {"step/cnn-b128", NULL};
 static const char *const gpt_examples[] = {"step/gpt-b16", NULL};
 
-#define STEP_FORMULA .formula = "flops three times those of the model's forward"
+#define STEP_FORMULA(pattern) .formula = pattern ": flops three times those of the model's forward"
 
 const BenchmarkDef benchmark_step_mlp = {
-    .component = {.name = "step/mlp", .summary = "training step of an MLP 784-256-10 with Adam, BATCH samples", STEP_FORMULA},
+    .component = {.name = "step/mlp", .summary = "training step of an MLP 784-256-10 with Adam, BATCH samples", STEP_FORMULA("step/mlp-bBATCH")},
     .pattern = "step/mlp-bBATCH", .examples = mlp_examples, .memory = memory, .prepare = prepare_mlp, .run = run_step, .release = release,
 };
 
 const BenchmarkDef benchmark_step_cnn = {
-    .component = {.name = "step/cnn", .summary = "of a CNN with 3 x 3 filters (32, 64) and layers of 128 and 10 on 28 x 28 images, Adam", STEP_FORMULA},
+    .component = {.name = "step/cnn", .summary = "of a CNN with 3 x 3 filters (32, 64) and layers of 128 and 10 on 28 x 28 images, Adam", STEP_FORMULA("step/cnn-bBATCH")},
     .pattern = "step/cnn-bBATCH", .examples = cnn_examples, .memory = memory, .prepare = prepare_cnn, .run = run_step, .release = release,
 };
 
 const BenchmarkDef benchmark_step_gpt = {
-    .component = {.name = "step/gpt", .summary = "of a transformer of 4 layers, width 128, 4 heads, 128 tokens of 65, AdamW", STEP_FORMULA},
+    .component = {.name = "step/gpt", .summary = "of a transformer of 4 layers, width 128, 4 heads, 128 tokens of 65, AdamW", STEP_FORMULA("step/gpt-bBATCH")},
     .pattern = "step/gpt-bBATCH", .examples = gpt_examples, .memory = memory, .prepare = prepare_gpt, .run = run_step, .release = release,
 };
