@@ -68,6 +68,10 @@ typedef struct Kernels {
     ConvolutionKernels convolution;
     OptimizerKernels optimizer;
     Int8Kernels int8;
+
+    /* For measuring the machine: independent chains x = factor x + term, chain_flops operations a round. */
+    float (*multiply_add_chains)(int64_t rounds, float factor, float term);
+    int64_t chain_flops;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */
