@@ -4,7 +4,7 @@
 run_folder() {
     mkdir -p "$1"
     echo "{\"seed\": $2, \"model\": \"mlp\", \"loss\": \"ce\"}" > "$1/config.json"
-    printf '{"step":1,"epoch":1,"split":"train","loss":2.5,"lr":0.1}\n{"step":2,"epoch":1,"split":"val","loss":2,"accuracy":0.5}\n' > "$1/metrics.jsonl"
+    printf '{"step":1,"epoch":1,"split":"train","loss":2.5,"lr":0.1}\n{"step":2,"epoch":1,"split":"val","loss":2,"accuracy":0.5}\n{"step":4,"epoch":2,"split":"val","loss":1,"accuracy":0.75}\n' > "$1/metrics.jsonl"
     echo '{"metrics": {"test": {"accuracy": 0.5}}, "ci": {"test": {"accuracy": [0.4, 0.6]}}, "version": "1"}' > "$1/summary.json"
 }
 
@@ -54,7 +54,7 @@ setup() {
     echo '{"step":3,"split":"val","loss":"x"}' >> a/metrics.jsonl
     run "$XENT" report a
     [ "$status" -eq 1 ]
-    [[ "$output" == "xent: a/metrics.jsonl:3: loss: expected a number or null" ]]
+    [[ "$output" == "xent: a/metrics.jsonl:4: loss: expected a number or null" ]]
     printf '{\n"metrics": {\n"test": 3}}' > b/summary.json
     run "$XENT" report b
     [ "$status" -eq 1 ]

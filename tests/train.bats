@@ -49,7 +49,7 @@ no_leftovers() {
 
 @test "train writes its files, and no others" {
     train a
-    files=$(echo a/checkpoints/{best,last,last.state}.safetensors a/{config.json,metrics.jsonl,summary.json})
+    files=$(echo a/checkpoints/{best,last,last.state}.safetensors a/{config.json,evaluation.json,metrics.jsonl,summary.json})
     [ "$(find a -type f ! -name '*.html' ! -name '*.png' | LC_ALL=C sort | tr '\n' ' ')" = "$files " ]
     [ "$(grep -c '"split":"train"' a/metrics.jsonl)" -eq 26 ]
     [ "$(grep -c '"split":"val"' a/metrics.jsonl)" -eq 2 ]
