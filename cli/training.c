@@ -105,14 +105,15 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     PredictionInput outputs;
     if (split->count == 0)
         return true;
+    double loss = run_measure(run, split).loss;
+    if (!isfinite(loss)) /* metrics take logits that are finite */
+        return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
+                    training->folder_path, name);
     if (!split_outputs(run->model, split, run->config->train.eval_batch_size, training->arena, &outputs, error))
         return false;
     MeasuredSplit measured =
         measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);
-    measured.loss = run_measure(run, split).loss;
-    if (!isfinite(measured.loss))
-        return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
-                    training->folder_path, name);
+    measured.loss = loss;
     cJSON *json = measured_json(&measured);
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "metrics"));
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "ci"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "ci"));

@@ -261,27 +261,6 @@ static void test_nn_layers__errors_of_compositions(void **state)
                 "model.layers.2: no stride takes the shortcut from [2, 8] to [2, 6]");
 }
 
-/* The defaults of every component of the program fit the rows that they stand in. */
-static void test_nn_layers__defaults_fit_their_rows(void **state)
-{
-    (void)state;
-    for (const ComponentKind *kind = component_kinds; kind->name; kind++)
-        for (const Component *const *item = kind->items; *item; item++) {
-            Param rows[64];
-            int count = 0;
-            for (const Param *row = (*item)->params; row && row->type != PARAM_TYPE_END; row++)
-                if (row->fallback)
-                    rows[count++] = *row;
-            rows[count] = (Param)PARAM_END;
-            Texts texts = texts_open();
-            ParamContext context = {.source = texts.source, .arena = texts.arena, .error = &texts.error};
-            void *values = arena_zero(texts.arena, 1, (*item)->size ? (*item)->size : 1);
-            if (!params_parse(&context, rows, true, NULL, values))
-                fail_msg("%s %s: %s", kind->name, (*item)->name, texts.error.message);
-            texts_close(&texts);
-        }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,7 +275,6 @@ int main(void)
         TAPE_TEST(test_nn_layers__errors_of_ranks),
         TAPE_TEST(test_nn_layers__errors_of_sizes),
         TAPE_TEST(test_nn_layers__errors_of_compositions),
-        TAPE_TEST(test_nn_layers__defaults_fit_their_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,11 +115,11 @@ enum { MUON_SMALL = 3, MUON_LARGE = 5, MUON_COUNT = MUON_SMALL * MUON_LARGE };
 /* Five steps of the quintic iteration on x [3, 5], written out. */
 static void newton_schulz_reference(double x[MUON_SMALL][MUON_LARGE])
 {
-    double norm = 1e-14;
+    double norm = 1e-14, *flat = &x[0][0];
     for (int i = 0; i < MUON_COUNT; i++)
-        norm += x[0][i] * x[0][i];
+        norm += flat[i] * flat[i];
     for (int i = 0; i < MUON_COUNT; i++)
-        x[0][i] /= sqrt(norm);
+        flat[i] /= sqrt(norm);
     for (int k = 0; k < 5; k++) {
         double gram[MUON_SMALL][MUON_SMALL] = {{0}}, polynomial[MUON_SMALL][MUON_SMALL], next[MUON_SMALL][MUON_LARGE];
         for (int i = 0; i < MUON_SMALL; i++)
