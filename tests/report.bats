@@ -69,3 +69,15 @@ setup() {
     grep -q 'has not ended' a/report.html
     grep -q 'last line of metrics.jsonl is incomplete' a/report.html
 }
+
+@test "a browser shows the page" {
+    browser=$(command -v chromium || command -v chromium-browser) || skip "no chromium"
+    "$XENT" train '{"data": {"type": "glyphs", "count": 64, "val_count": 32, "test_count": 32}, "model": {"type": "mlp", "hidden": [8]},
+        "train": {"epochs": 2}}' -o shown --quiet
+    for width in 1200 390; do
+        timeout 60 "$browser" --headless --no-sandbox --disable-gpu --screenshot="$PWD/$width.png" --window-size=$width,1600 \
+            "file://$PWD/shown/report.html" > browser.log 2>&1 || skip "chromium does not run here"
+        [ "$(stat -c %s $width.png)" -gt 20000 ]
+    done
+    ! grep -i "console" browser.log
+}
