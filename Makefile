@@ -36,7 +36,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check unit lint asan cross-arm64 fuzz install uninstall dist clean help
+.PHONY: all check bench unit lint asan cross-arm64 fuzz install uninstall dist clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/xent $(BUILD)/pages ## build the program, and the pages and completions that it prints
@@ -106,6 +106,9 @@ fuzz: $(FUZZERS) ## a short run of every fuzz target
 		found=$(BUILD)/fuzz/found/$${target##*/}; \
 		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
 		$$target -runs=20000 -max_len=4096 -verbosity=0 -artifact_prefix=$$found/ $$found $$seeds || exit 1; done
+
+bench: all ## xent beside OpenBLAS, XNNPACK and PyTorch, into BENCHMARKS.md
+	sh scripts/bench/run.sh -b $(BUILD)
 
 cross-arm64: ## build for arm64 with Debian's cross compiler and run the unit tests under qemu (scripts/cross-arm64.sh)
 	sh scripts/cross-arm64.sh

@@ -51,6 +51,8 @@ bool argument_share(const Arguments *arguments, const char *name, double least, 
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
+
+extern const Command command_bench;
 extern const Command command_calibrate;
 extern const Command command_check;
 extern const Command command_data;
@@ -67,21 +69,5 @@ extern const Command command_quantize;
 extern const Command command_report;
 extern const Command command_train;
 extern const Command command_version;
-extern const Command command_check;
-extern const Command command_data;
-extern const Command command_describe;
-extern const Command command_distill;
-extern const Command command_eval;
-extern const Command command_export;
-extern const Command command_generate;
-extern const Command command_help;
-extern const Command command_list;
-extern const Command command_loss;
-extern const Command command_predict;
-extern const Command command_quantize;
-extern const Command command_report;
-extern const Command command_train;
-extern const Command command_version;
-
 
 #endif

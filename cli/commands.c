@@ -21,6 +21,7 @@ const Command *const commands[] = {
     &command_report,
     &command_data,
     &command_export,
+    &command_bench,
     &command_list,
     &command_describe,
     &command_version,

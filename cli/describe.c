@@ -42,7 +42,8 @@ static cJSON *param_to_json(const Param *param)
 static void add_loss(cJSON *object, const LossDef *loss)
 {
     add_text(object, "targets", loss_targets_name(loss->targets));
-    cJSON *extras = cJSON_AddArrayToObject(object, "extras"), *optional = cJSON_AddArrayToObject(object, "optional_extras");
+    cJSON *extras = cJSON_AddArrayToObject(object, "extras");
+    cJSON *optional = cJSON_AddArrayToObject(object, "optional_extras");
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
         char name[64];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(*extra, "?"), *extra);
@@ -174,6 +175,8 @@ static bool run(const Arguments *arguments, Error *error)
 }
 
 const Command command_describe = {
-    .name = "describe", .synopsis = "describe KIND NAME [--json]", .summary = "one component: formula, parameters, source",
-    .description = "Prints what a component is and every parameter's type, range and default.", .least = 2, .most = 2, .run = run,
+    .name = "describe", .synopsis = "describe KIND NAME [--json]",
+    .summary = "one component: formula, parameters, source",
+    .description = "Prints what a component is and every parameter's type, range and default.", .least = 2, .most = 2,
+    .run = run,
 };

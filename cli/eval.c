@@ -47,14 +47,12 @@ static bool only_for(const Arguments *arguments, bool arrays, Error *error)
     return true;
 }
 
-static bool write_evaluation(const char *folder, const cJSON *json, bool force, Error *error)
+static bool write_evaluation(const char *folder, const MeasuredSplit *measured, const Model *model, const DataSplit *split, bool force, Error *error)
 {
     Arena *arena = arena_new();
     const char *path = path_join(arena, folder, "evaluation.json");
-    char *text = cJSON_Print(json);
     bool good = (force || !file_exists(path) || fail_usage(error, "%s: exists; --force replaces it", path))
-                && folder_make(folder, error) && file_write(path, text, strlen(text), error);
-    cJSON_free(text);
+                && folder_make(folder, error) && measured_write(measured, model, split, path, error);
     arena_free(arena);
     return good;
 }
@@ -113,12 +111,10 @@ static bool measure_model(const Arguments *arguments, const Settings *settings, 
     if (!saved->calibration)
         measured.loss = split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
     const char *folder = argument_option(arguments, "output");
-    cJSON *json = measured_json(&measured);
-    bool good = !folder || write_evaluation(folder, json, argument_option(arguments, "force") != NULL, error);
-    cJSON_Delete(json);
-    if (good)
-        print(&measured, arguments);
-    return good;
+    if (folder && !write_evaluation(folder, &measured, saved->model, split, argument_option(arguments, "force") != NULL, error))
+        return false;
+    print(&measured, arguments);
+    return true;
 }
 
 static bool eval_model(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)

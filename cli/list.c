@@ -34,7 +34,8 @@ static void print_loss(const LossDef *loss)
     for (int bit = 0; letters[bit]; bit++)
         if (loss->properties & (1 << bit))
             letters[bit] = loss_property_name(1 << bit)[0];
-    printf("  %-20s %-24s %s  %s\n", loss->component.name, loss_targets_name(loss->targets), letters, loss->component.summary);
+    printf("  %-20s %-24s %s  %s\n", loss->component.name, loss_targets_name(loss->targets), letters,
+           loss->component.summary);
 }
 
 static bool run(const Arguments *arguments, Error *error)

@@ -97,7 +97,8 @@ static bool collect_inputs(const Arguments *arguments, Work *work, Error *error)
     work->arrays = arena_zero(work->arena, (size_t)(FIXED_COUNT + extra_count), sizeof *work->arrays);
     for (work->count = 0; work->count < FIXED_COUNT; work->count++) {
         NamedArray *array = &work->arrays[work->count];
-        *array = (NamedArray){.name = fixed_names[work->count], .path = argument_option(arguments, fixed_names[work->count])};
+        array->name = fixed_names[work->count];
+        array->path = argument_option(arguments, array->name);
     }
     bool good = true;
     for (int i = 0; good && i < extra_count; i++) {
@@ -148,7 +149,8 @@ static bool check_outputs(const Arguments *arguments, const Work *work, Error *e
         for (int k = 0; k < work->count; k++) {
             const NamedArray *other = &work->arrays[k];
             input |= other->path && file_same(path, other->path);
-            if (k < i && other->gradient_path && (strcmp(path, other->gradient_path) == 0 || file_same(path, other->gradient_path)))
+            const char *before = k < i ? other->gradient_path : NULL;
+            if (before && (strcmp(path, before) == 0 || file_same(path, before)))
                 return fail_usage(error, "--grad: %s is given twice", path);
         }
         if (input)
@@ -195,13 +197,15 @@ static bool integer_tensor(const Work *work, NamedArray *array, bool ids, Error 
 static bool target_tensor(const Work *work, NamedArray *targets, ArrayType type, Error *error)
 {
     LossTargets kind = definition(work)->targets;
-    bool integers = array_is_integer(&targets->array), wanted = kind == LOSS_CLASSES || kind == LOSS_IDS || kind == LOSS_TOKENS;
+    bool integers = array_is_integer(&targets->array);
+    bool wanted = kind == LOSS_CLASSES || kind == LOSS_IDS || kind == LOSS_TOKENS;
     if (kind == LOSS_CLASSES_OR_SOFT)
         wanted = targets->array.rank < work->arrays[LOGITS].array.rank;
     if (integers && wanted && targets->array.count)
         return integer_tensor(work, targets, kind == LOSS_IDS, error);
     if (wanted && !integers)
-        return fail(error, "%s: %s needs integer targets (%s)", targets->path, work->loss.component->name, loss_targets_name(kind));
+        return fail(error, "%s: %s needs integer targets (%s)", targets->path, work->loss.component->name,
+                    loss_targets_name(kind));
     targets->tensor = t_from_array(&targets->array, type);
     return true;
 }
@@ -232,7 +236,8 @@ static bool read_arrays(Work *work, Error *error)
 static LossInput loss_input(Work *work, uint64_t seed)
 {
     LossInput in = {
-        .logits = work->arrays[LOGITS].tensor, .targets = work->arrays[TARGETS].tensor, .features = work->arrays[FEATURES].tensor,
+        .logits = work->arrays[LOGITS].tensor, .targets = work->arrays[TARGETS].tensor,
+        .features = work->arrays[FEATURES].tensor,
         .weights = work->arrays[WEIGHTS].tensor, .random = random_start(seed, "loss", 0),
     };
     for (int i = FIXED_COUNT; i < work->count; i++)
@@ -255,7 +260,8 @@ static void print_json(const LossResult *result)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddItemToObject(object, "loss", json_number9(tensor_value(result->loss, 0)));
-    cJSON *list = result->per_sample ? cJSON_AddArrayToObject(object, "per_sample") : cJSON_AddNullToObject(object, "per_sample");
+    cJSON *list = result->per_sample ? cJSON_CreateArray() : cJSON_CreateNull();
+    cJSON_AddItemToObject(object, "per_sample", list);
     for (int64_t i = 0; result->per_sample && i < result->per_sample->count; i++)
         cJSON_AddItemToArray(list, json_number9(tensor_value(result->per_sample, i)));
     print_json_object(object);
@@ -309,12 +315,13 @@ static bool write_gradients(Work *work, const LossResult *result, Error *error)
         return true;
     t_gradients(result->loss, NULL, count, inputs, gradients, false);
     for (int i = 0; i < count; i++) {
-        int64_t at = first_not_finite(gradients[i]), width = gradients[i]->count / (gradients[i]->rank ? gradients[i]->shape[0] : 1);
+        int64_t at = first_not_finite(gradients[i]), rows = gradients[i]->rank ? gradients[i]->shape[0] : 1;
         if (at >= 0)
-            return fail(error, "%s: the gradient by row %lld is not finite", asked[i]->path, (long long)(at / width));
+            return fail(error, "%s: the gradient by row %lld is not finite", asked[i]->path,
+                        (long long)(at / (gradients[i]->count / rows)));
     }
     for (int i = 0; i < count; i++) {
-        ArrayType type = asked[i]->array.type == ARRAY_F64 || array_is_integer(&asked[i]->array) ? ARRAY_F64 : ARRAY_F32;
+        ArrayType type = asked[i]->array.type == ARRAY_F32 ? ARRAY_F32 : ARRAY_F64;
         Array array = {.type = type, .rank = gradients[i]->rank, .count = gradients[i]->count};
         memcpy(array.shape, gradients[i]->shape, sizeof array.shape);
         array.data = gradients[i]->type == type ? gradients[i]->data : t_cast(t_detach(gradients[i]), type)->data;
@@ -352,7 +359,8 @@ static bool check_words(const Work *work, Error *error)
         return fail_usage(error, "loss: --targets FILE is missing, %s needs %s", name, loss_targets_name(kind));
     for (int i = FIXED_COUNT; i < work->count; i++)
         if (!definition(work)->any_extras && !loss_takes_extra(definition(work), work->arrays[i].name))
-            return fail_usage(error, "--extra: %s takes no \"%s\"; see xent describe loss %s", name, work->arrays[i].name, name);
+            return fail_usage(error, "--extra: %s takes no \"%s\"; see xent describe loss %s", name,
+                              work->arrays[i].name, name);
     for (const char *const *extra = definition(work)->extras; extra && *extra; extra++)
         if (!strchr(*extra, '?') && !find_array((Work *)work, *extra))
             return fail_usage(error, "loss: --extra %s=FILE is missing", *extra);
@@ -363,7 +371,8 @@ static bool run(const Arguments *arguments, Error *error)
 {
     Work work = {.arena = arena_new(), .source = json_source_new()};
     Tape *tape = tape_new(), *before = tape_use(tape);
-    bool good = parse_spec(arguments, &work, error) && collect_inputs(arguments, &work, error) && check_words(&work, error) &&
+    bool good = parse_spec(arguments, &work, error) && collect_inputs(arguments, &work, error) &&
+        check_words(&work, error) &&
                 collect_gradients(arguments, &work, error) && check_outputs(arguments, &work, error) &&
                 evaluate(arguments, &work, error);
     tape_use(before);
@@ -384,7 +393,8 @@ static const Option options[] = {
 };
 
 const Command command_loss = {
-    .name = "loss", .synopsis = "loss SPEC --logits FILE [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
+    .name = "loss",
+    .synopsis = "loss SPEC --logits FILE [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
     .summary = "a loss and its gradient, of arrays",
     .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one.",
     .least = 1, .most = 1, .options = options, .run = run,

@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "core/base/file.h"
+#include "core/report/report.h"
 #include "core/train/checkpoint.h"
 #include "core/train/folder.h"
 #include "core/train/outputs.h"
@@ -85,16 +86,30 @@ static bool load_best(Training *training, Error *error)
     return checkpoint_load_weights(training->run->model->parameters, path, error);
 }
 
+/* The line of metrics.jsonl that is written once, at the end. */
+static bool log_test(Training *training, const MeasuredSplit *measured, Error *error)
+{
+    cJSON *line = cJSON_CreateObject();
+    cJSON_AddNumberToObject(line, "step", (double)training->run->progress.step);
+    cJSON_AddNumberToObject(line, "epoch", (double)training->run->progress.epoch);
+    cJSON_AddStringToObject(line, "split", "test");
+    cJSON_AddItemToObject(line, "loss", json_number9(measured->loss));
+    for (int i = 0; measured->metrics[i]; i++)
+        cJSON_AddItemToObject(line, measured->metrics[i]->component.name, json_number9(measured->values[i]));
+    return run_folder_log(&training->folder, line, error);
+}
+
 static bool measure_split(Training *training, const char *name, const DataSplit *split, cJSON *summary, Error *error)
 {
-    const Config *config = training->run->config;
+    Run *run = training->run;
     PredictionInput outputs;
     if (split->count == 0)
         return true;
-    if (!split_outputs(training->run->model, split, config->train.eval_batch_size, training->arena, &outputs, error))
+    if (!split_outputs(run->model, split, run->config->train.eval_batch_size, training->arena, &outputs, error))
         return false;
-    MeasuredSplit measured = measure_outputs(training->arena, name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);
-    measured.loss = run_measure(training->run, split).loss;
+    MeasuredSplit measured =
+        measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);
+    measured.loss = run_measure(run, split).loss;
     if (!isfinite(measured.loss))
         return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
                     training->folder_path, name);
@@ -104,16 +119,9 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     cJSON_Delete(json);
     if (!training->quiet && !training->json)
         measured_print(&measured);
-    if (strcmp(name, "test") != 0)
-        return true;
-    cJSON *line = cJSON_CreateObject();
-    cJSON_AddNumberToObject(line, "step", (double)training->run->progress.step);
-    cJSON_AddNumberToObject(line, "epoch", (double)training->run->progress.epoch);
-    cJSON_AddStringToObject(line, "split", "test");
-    cJSON_AddItemToObject(line, "loss", json_number9(measured.loss));
-    for (int i = 0; measured.metrics[i]; i++)
-        cJSON_AddItemToObject(line, measured.metrics[i]->component.name, json_number9(measured.values[i]));
-    return run_folder_log(&training->folder, line, error);
+    bool test = strcmp(name, "test") == 0, detailed = test || run->splits.test.count == 0;
+    const char *path = arena_format(training->arena, "%s/evaluation.json", training->folder_path);
+    return (!test || log_test(training, &measured, error)) && (!detailed || measured_write(&measured, run->model, split, path, error));
 }
 
 /* Final figures, of the best checkpoint: validation chose it, the test split is only measured. */
@@ -125,7 +133,8 @@ static bool summarise(Training *training, Error *error)
     cJSON_AddObjectToObject(summary, "ci");
     bool good = load_best(training, error) && measure_split(training, "val", &run->splits.val, summary, error)
                 && measure_split(training, "test", &run->splits.test, summary, error)
-                && run_folder_write_json(&training->folder, "summary.json", summary, error);
+                && run_folder_write_json(&training->folder, "summary.json", summary, error)
+                && (!run->config->train.report || report_write(training->folder_path, error));
     if (good && training->json)
         print_json_object(summary);
     else

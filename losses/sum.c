@@ -21,9 +21,12 @@ static bool validate(const void *values, Error *error)
     const struct sum *self = values;
     for (int64_t i = 0; i < self->terms.count; i++) {
         const LossDef *def = definition(&self->terms.items[i]);
-        bool fits = def->targets == LOSS_NO_TARGETS || def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT;
+        bool fits = def->targets == LOSS_NO_TARGETS || def->targets == LOSS_CLASSES ||
+            def->targets == LOSS_CLASSES_OR_SOFT;
         if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras)
-            return fail_usage(error, "terms[%lld]: %s cannot be a term: it is not a loss of classes with a value for each sample "
+            return fail_usage(error,
+                              "terms[%lld]: %s cannot be a term: it is not a loss of classes with a value for each "
+                              "sample "
                               "alone", (long long)i, def->component.name);
     }
     return true;
@@ -95,13 +98,16 @@ static Tensor *entropy(const void *self, const LossInput *in)
 
 static const char *const examples[] = {
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": -0.1}]}",
-    "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"class_weights\": [1, 2, 3]}, {\"type\": \"mae\", \"weight\": 0.5}]}", NULL};
+    "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"class_weights\": [1, 2, 3]}, "
+    "{\"type\": \"mae\", \"weight\": 0.5}]}", NULL};
 
 const LossDef loss_sum = {
     .component = {.name = "sum", .summary = "a weighted sum of losses", .params = params, .size = sizeof(struct sum),
                   .formula = "sum_i weight_i loss_i",
-                  .notes = "Terms are losses of classes or of no targets that have a value for each sample; extras go to the "
-                           "terms that take them. The class weights and ignored rows of the first term that has any hold "
+                  .notes = "Terms are losses of classes or of no targets that have a value for each sample; extras go "
+                           "to the "
+                           "terms that take them. The class weights and ignored rows of the first term that has any "
+                           "hold "
                            "for all.",
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .forward = forward, .weights = weights,

@@ -142,6 +142,27 @@ static void test_sgemm(void **state)
     }
 }
 
+static void test_bias(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        Case with = new_case(random_size(), random_size(), random_size()), without = with;
+        float *bias = new_floats(with.n);
+        fill(with.n, bias);
+        without.c = new_floats(with.size_c);
+        run_case(&without);
+        memcpy(with.c, with.before, (size_t)with.size_c * sizeof(float));
+        sgemm_bias(with.transpose_a, with.transpose_b, with.m, with.n, with.k, with.a, with.lda, with.b, with.ldb,
+                   with.beta, bias, with.c, with.ldc);
+        for (int64_t i = 0; i < with.m; i++)
+            for (int64_t j = 0; j < with.n; j++)
+                assert_float_equal(with.c[i * with.ldc + j], without.c[i * with.ldc + j] + bias[j], 1e-4F);
+        memory_free(without.c);
+        memory_free(bias);
+        free_case(&with);
+    }
+}
+
 static void test_thread_count_keeps_bits(void **state)
 {
     (void)state;
@@ -351,6 +372,7 @@ int main(void)
     const struct CMUnitTest once[] = {cmocka_unit_test(test_choice)};
     const struct CMUnitTest each[] = {
         cmocka_unit_test(test_sgemm),
+        cmocka_unit_test(test_bias),
         cmocka_unit_test(test_thread_count_keeps_bits),
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_steady_state_allocates_nothing),

@@ -65,7 +65,8 @@ static void check_gradient(const Case *item, const char *name, Tensor *input)
     for (int64_t i = 0; i < input->count; i++) {
         double expected = difference(item, input, i), got = tensor_value(gradient, i);
         if (!(fabs(expected - got) <= 1e-6 * fmax(1, fabs(expected))))
-            fail_msg("%s: gradient by %s [%lld] is %.12g, by differences %.12g", item->spec, name, (long long)i, got, expected);
+            fail_msg("%s: gradient by %s [%lld] is %.12g, by differences %.12g", item->spec, name, (long long)i, got,
+                     expected);
     }
     tape_record(was);
 }
@@ -139,7 +140,8 @@ static void assert_finite(const Case *item, const LossInput *in, const char *wha
             fail_msg("%s: %s: the loss is %g", item->spec, what, tensor_value(result.loss, 0));
         for (int64_t i = 0; i < gradient->count; i++)
             if (!isfinite(tensor_value(gradient, i)))
-                fail_msg("%s: %s: the gradient by logit %lld is %g", item->spec, what, (long long)i, tensor_value(gradient, i));
+                fail_msg("%s: %s: the gradient by logit %lld is %g", item->spec, what, (long long)i,
+                         tensor_value(gradient, i));
     }
 }
 
@@ -305,7 +307,8 @@ static void test_losses__symmetry(void **state)
 /* The expected loss under p, at logits z: rows of equal logits, one a class, weighted by p. */
 static double expected_loss(const Case *item, const double *p, const double *z)
 {
-    LossInput in = {.logits = t_new(ARRAY_F64, SHAPE(3, 3)), .targets = t_new(ARRAY_I32, SHAPE(3)), .weights = t_new(ARRAY_F64, SHAPE(3))};
+    LossInput in = {.logits = t_new(ARRAY_F64, SHAPE(3, 3)), .targets = t_new(ARRAY_I32, SHAPE(3)),
+                    .weights = t_new(ARRAY_F64, SHAPE(3))};
     for (int i = 0; i < 9; i++)
         tensor_set(in.logits, i, z[i % 3]);
     for (int k = 0; k < 3; k++) {

@@ -34,7 +34,8 @@ static void run_make(Run *run)
         "{\"step\":0,\"epoch\":1,\"split\":\"train\",\"loss\":2.5,\"lr\":0.1}\n{\"step\":5,\"epoch\":1,\"split\":"
         "\"train\",\"loss\":null,\"lr\":0.1}\n"
         "{\"step\":9,\"epoch\":1,\"split\":\"train\",\"loss\":1.5,\"lr\":0}\n{\"step\":9,\"epoch\":1,\"split\":\"val\","
-        "\"loss\":1.25,\"accuracy\":0.5}\n");
+        "\"loss\":1.25,\"accuracy\":0.5}\n"
+        "{\"step\":18,\"epoch\":2,\"split\":\"val\",\"loss\":1.125,\"accuracy\":0.75}\n");
     put(run, "summary.json",
         "{\"epochs\":1,\"best_epoch\":1,\"metrics\":{\"test\":{\"accuracy\":0.75,\"ece\":0.0625}},\"ci\":{\"test\":{"
         "\"accuracy\":[0.7,0.8]}},"
@@ -59,7 +60,7 @@ static void put_evaluation(Run *run, int classes)
 {
     static const uint8_t pixels[3 * 4] = {255, 0, 0, 0, 0, 255, 0, 0, 0, 0, 255, 128};
     EvaluationMetric metrics[] = {{"accuracy", 0.75, 0.7, 0.8}, {"nll", 0.5, NAN, NAN}};
-    ReliabilityBin bins[] = {{0, NAN, NAN}, {10, 0.4, 0.5}, {30, 0.9, 0.8}};
+    ReliabilityBin bins[] = {{.confidence = NAN, .accuracy = NAN}, {.count = 10, .confidence = 0.4, .accuracy = 0.5}, {.count = 30, .confidence = 0.9, .accuracy = 0.8}};
     HardExample hardest[] = {{17, 0, 1, 3.5, 0.97, {2, 2, 3, pixels, NULL}}, {4, 1, 1, 0.5, 0.6, {0}}};
     LayerRow layers[] = {{"layers.0", "linear", 1, {8}, 136, 256}, {"head", "linear", 1, {2}, 18, 32}};
     const char **names = arena_zero(run->arena, (size_t)classes, sizeof *names);
@@ -69,7 +70,7 @@ static void put_evaluation(Run *run, int classes)
         names[i] = i == 0 ? "<i>\"cat\"" : arena_format(run->arena, "class %d", i);
         confusion[i * classes + i] = 15;
         confusion[i * classes + (i + 1) % classes] = 5 + i % 2;
-        figures[i] = (ClassFigures){i == 1 ? NAN : 0.75, 0.7, 0.72, 20};
+        figures[i] = (ClassFigures){.precision = i == 1 ? NAN : 0.75, .recall = 0.7, .f1 = 0.72, .targets = 20};
     }
     Evaluation evaluation = {.split = "test",
                              .n = 40,

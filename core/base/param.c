@@ -288,7 +288,8 @@ static bool read_default(ParamContext *context, const Param *param, void *field)
 }
 
 /* Keys besides those of the table: none, a component's, a term's. */
-static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL}, *const term_keys[] = {"type", "weight", NULL};
+static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL},
+    *const term_keys[] = {"type", "weight", NULL};
 
 static bool fail_unknown_key(ParamContext *context, const Param *table, const char *const *also, const cJSON *item)
 {

@@ -15,11 +15,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_ready = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
 static pthread_t workers[MAX_WORKERS];
 static int wanted = 1, started, spins;
-static _Atomic int busy;
-static _Atomic uint64_t generation;
+static _Atomic int sleepers;        /* workers that wait for work_ready */
+static _Atomic bool caller_sleeps;  /* the caller waits for work_done */
 static _Atomic bool stopping;
 
-/* The loop in progress; valid while busy > 0 or its caller is inside parallel_for. */
+/* Whether the loop still takes workers in, and how many are in it. A worker that comes late does not get in, and
+   nobody waits for it: on a busy machine it may be milliseconds late. */
+enum { INSIDE = 0xffff, OPEN = 0x10000 };
+static _Atomic uint32_t state;
+
+/* The loop in progress; written while it is closed and nobody is inside. */
 static struct {
     ParallelBody body;
     void *context;
@@ -49,41 +54,79 @@ static inline void spin_once(void)
 #endif
 }
 
-/* Returns the generation after `seen`, or `seen` itself when the pool stops. */
-static uint64_t wait_for_work(uint64_t seen)
+static bool is_open(void)
 {
-    for (int i = 0; i < spins; i++, spin_once())
-        if (atomic_load(&generation) != seen || atomic_load(&stopping))
-            return atomic_load(&generation);
-    pthread_mutex_lock(&lock);
-    while (atomic_load(&generation) == seen && !atomic_load(&stopping))
-        pthread_cond_wait(&work_ready, &lock);
-    pthread_mutex_unlock(&lock);
-    return atomic_load(&generation);
+    return atomic_load(&state) & OPEN;
 }
 
-static void *worker(void *start)
+/* Until there is an open loop, or the pool stops. */
+static void wait_for_work(void)
 {
-    uint64_t seen = (uint64_t)(uintptr_t)start;
-    for (uint64_t next; (next = wait_for_work(seen)) != seen; seen = next) {
-        take_chunks();
-        if (atomic_fetch_sub(&busy, 1) == 1) {
-            pthread_mutex_lock(&lock); /* the caller is before its test or in its wait, not between */
-            pthread_cond_signal(&work_done);
-            pthread_mutex_unlock(&lock);
-        }
+    for (int i = 0; i < spins; i++, spin_once())
+        if (is_open() || atomic_load(&stopping))
+            return;
+    pthread_mutex_lock(&lock);
+    atomic_fetch_add(&sleepers, 1); /* before the test: who opens a loop looks at it afterwards */
+    while (!is_open() && !atomic_load(&stopping))
+        pthread_cond_wait(&work_ready, &lock);
+    atomic_fetch_sub(&sleepers, 1);
+    pthread_mutex_unlock(&lock);
+}
+
+static bool enter(void)
+{
+    uint32_t seen = atomic_load(&state);
+    while (seen & OPEN)
+        if (atomic_compare_exchange_weak(&state, &seen, seen + 1))
+            return true;
+    return false;
+}
+
+static void close_loop(void)
+{
+    atomic_fetch_and(&state, ~(uint32_t)OPEN);
+}
+
+static void leave(void)
+{
+    uint32_t before = atomic_fetch_sub(&state, 1);
+    if ((before & INSIDE) == 1 && atomic_load(&caller_sleeps)) {
+        pthread_mutex_lock(&lock); /* the caller is before its test or in its wait, not between */
+        pthread_cond_signal(&work_done);
+        pthread_mutex_unlock(&lock);
     }
-    return NULL;
+}
+
+static void *worker(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        wait_for_work();
+        if (atomic_load(&stopping))
+            return NULL;
+        if (!enter())
+            continue;
+        take_chunks();
+        close_loop(); /* all chunks are taken */
+        leave();
+    }
+}
+
+static bool somebody_is_inside(void)
+{
+    return atomic_load(&state) & INSIDE;
 }
 
 static void wait_for_workers(void)
 {
     for (int i = 0; i < spins; i++, spin_once())
-        if (atomic_load(&busy) == 0)
+        if (!somebody_is_inside())
             return;
     pthread_mutex_lock(&lock);
-    while (atomic_load(&busy) > 0)
+    atomic_store(&caller_sleeps, true);
+    while (somebody_is_inside())
         pthread_cond_wait(&work_done, &lock);
+    atomic_store(&caller_sleeps, false);
     pthread_mutex_unlock(&lock);
 }
 
@@ -117,7 +160,7 @@ static void start_workers(void)
 {
     spins = sysconf(_SC_NPROCESSORS_ONLN) >= wanted ? SPINS : 0; /* without a core each, spinning only hinders */
     while (started < wanted - 1 &&
-           pthread_create(&workers[started], NULL, worker, (void *)(uintptr_t)atomic_load(&generation)) == 0)
+           pthread_create(&workers[started], NULL, worker, NULL) == 0)
         started++;
     wanted = started + 1;
 }
@@ -139,11 +182,13 @@ void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
     loop.n = n;
     loop.grain = grain;
     atomic_store(&loop.next, 0);
-    atomic_store(&busy, started);
-    pthread_mutex_lock(&lock);
-    atomic_fetch_add(&generation, 1); /* publishes the loop; under the lock for those that sleep */
-    pthread_cond_broadcast(&work_ready);
-    pthread_mutex_unlock(&lock);
+    atomic_store(&state, OPEN);
+    if (atomic_load(&sleepers) > 0) {
+        pthread_mutex_lock(&lock);
+        pthread_cond_broadcast(&work_ready);
+        pthread_mutex_unlock(&lock);
+    }
     take_chunks();
+    close_loop();
     wait_for_workers();
 }

@@ -1,9 +1,10 @@
 /* The product of large matrices after Goto: C is cut into blocks; the parts of A and B that a block
-   needs are packed in the order in which gemm_tile reads them; tiles of mr x nr are then computed in
-   registers. Every element of C is a sum over k in one fixed order, whichever thread computes it. */
+   needs are packed in the order in which gemm_tile reads them, where that pays, or read in place; tiles of
+   mr x nr are then computed in registers. Every element of C is a sum over k in one fixed order, whichever thread computes it. */
 #include "core/kernels/gemm.h"
 
 #include "core/base/threads.h"
+#include "core/kernels/gemm_pack.h"
 #include "core/kernels/gemm_scratch.h"
 #include "core/kernels/kernels.h"
 
@@ -24,9 +25,11 @@ typedef struct Matrix {
 typedef struct Product {
     const Kernels *kernels;
     Matrix a, b;
+    const float *bias;          /* n values added to every row, or NULL */
     float *c;
     int64_t ldc, m, n, k;
     float beta;
+    bool packs_a, packs_b;      /* else read in place, but for the last columns of B where they are no full block */
     int64_t block_m, block_n, block_k;       /* sizes of the part */
     int64_t first_row, first_column, first_k; /* where it begins */
     int64_t task_rows, task_columns;          /* the part is cut into tasks of this size */
@@ -81,98 +84,25 @@ static void measure_caches(void)
 
 /* ---- Packing ---- */
 
-#ifdef __has_builtin
-#if __has_builtin(__builtin_shufflevector)
-#define HAVE_SHUFFLE
-#endif
-#endif
-
-typedef float Four __attribute__((vector_size(16)));
-typedef float FourInMemory __attribute__((vector_size(16), aligned(4), may_alias));
-
-/* to[p * width + line] = from[line * line_stride + p] for 4 lines and 4 p. */
-static inline void transpose_4x4(int64_t width, const float *from, int64_t line_stride, float *to)
-{
-#ifdef HAVE_SHUFFLE
-    const Four x0 = *(const FourInMemory *)from;
-    const Four x1 = *(const FourInMemory *)(from + line_stride);
-    const Four x2 = *(const FourInMemory *)(from + 2 * line_stride);
-    const Four x3 = *(const FourInMemory *)(from + 3 * line_stride);
-    const Four low01 = __builtin_shufflevector(x0, x1, 0, 4, 1, 5);
-    const Four low23 = __builtin_shufflevector(x2, x3, 0, 4, 1, 5);
-    const Four high01 = __builtin_shufflevector(x0, x1, 2, 6, 3, 7);
-    const Four high23 = __builtin_shufflevector(x2, x3, 2, 6, 3, 7);
-    *(FourInMemory *)to = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
-    *(FourInMemory *)(to + width) = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
-    *(FourInMemory *)(to + 2 * width) = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
-    *(FourInMemory *)(to + 3 * width) = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
-#else
-    for (int p = 0; p < 4; p++)
-        for (int line = 0; line < 4; line++)
-            to[p * width + line] = from[line * line_stride + p];
-#endif
-}
-
-/* Lines that are contiguous along k. Four at a time, so that both reading and writing stay within few
-   cache lines; strides that are powers of two would otherwise make all lines of a panel fall into one
-   cache set. */
-static void pack_lines(int64_t width, int64_t lines, int64_t k, const float *from,
-                       int64_t line_stride, float *to)
-{
-    int64_t line = 0;
-    for (; line + 4 <= lines; line += 4) {
-        const float *x = from + line * line_stride;
-        int64_t p = 0;
-        for (; p + 4 <= k; p += 4)
-            transpose_4x4(width, x + p, line_stride, to + p * width + line);
-        for (; p < k; p++)
-            for (int i = 0; i < 4; i++)
-                to[p * width + line + i] = x[i * line_stride + p];
-    }
-    for (; line < lines; line++)
-        for (int64_t p = 0; p < k; p++)
-            to[p * width + line] = from[line * line_stride + p];
-}
-
-/* Lines that lie next to each other. Full panels are copied in steps of a size the compiler knows. */
-static void pack_adjacent(int64_t width, int64_t lines, int64_t k, const float *from,
-                          int64_t k_stride, float *to)
-{
-    enum { STEP = 4 };
-    if (lines == width && width % STEP == 0)
-        for (int64_t p = 0; p < k; p++)
-            for (int64_t i = 0; i < width; i += STEP)
-                memcpy(to + p * width + i, from + p * k_stride + i, STEP * sizeof(float));
-    else
-        for (int64_t p = 0; p < k; p++)
-            for (int64_t i = 0; i < lines; i++)
-                to[p * width + i] = from[p * k_stride + i];
-}
-
-/* Packs `lines` <= width lines (rows of A or columns of B) as k groups of `width` values; the lines
-   that are missing become zeros. */
-static void pack_panel(int64_t width, int64_t lines, int64_t k, const float *from,
-                       int64_t line_stride, int64_t k_stride, float *to)
-{
-    if (line_stride == 1)
-        pack_adjacent(width, lines, k, from, k_stride, to);
-    else
-        pack_lines(width, lines, k, from, line_stride, to);
-    if (lines < width)
-        for (int64_t p = 0; p < k; p++)
-            memset(to + p * width + lines, 0, (size_t)(width - lines) * sizeof(float));
-}
+/* So many panels read whole cache lines of rows that lie next to each other. */
+enum { PANELS_TOGETHER = 4 };
 
 static void pack_a(void *context, int64_t begin, int64_t end)
 {
     const Product *t = context;
     const int64_t mr = t->kernels->mr;
-    for (int64_t panel = begin; panel < end; panel++) {
-        const int64_t row = panel * mr;
+    for (int64_t panel = begin, count; panel < end; panel += count) {
+        const int64_t row = panel * mr, whole = smaller(smaller(end - panel, PANELS_TOGETHER), (t->block_m - row) / mr);
         const float *from = t->a.data + (t->first_row + row) * t->a.row_stride +
                             t->first_k * t->a.column_stride;
-        pack_panel(mr, smaller(mr, t->block_m - row), t->block_k, from, t->a.row_stride,
-                   t->a.column_stride, t->packed_a + row * t->block_k);
+        float *to = t->packed_a + row * t->block_k;
+        if (t->a.row_stride == 1 && whole > 0) {
+            t->kernels->gemm_pack_a(whole, t->block_k, from, t->a.column_stride, to);
+            count = whole;
+        } else {
+            pack_panel(mr, smaller(mr, t->block_m - row), t->block_k, from, t->a.row_stride, t->a.column_stride, to);
+            count = 1;
+        }
     }
 }
 
@@ -182,22 +112,43 @@ static void pack_b(void *context, int64_t begin, int64_t end)
     const int64_t nr = t->kernels->nr;
     for (int64_t panel = begin; panel < end; panel++) {
         const int64_t column = panel * nr;
+        if (!t->packs_b && column + nr <= t->block_n)
+            continue;
         const float *from = t->b.data + t->first_k * t->b.row_stride +
                             (t->first_column + column) * t->b.column_stride;
-        pack_panel(nr, smaller(nr, t->block_n - column), t->block_k, from, t->b.column_stride,
-                   t->b.row_stride, t->packed_b + column * t->block_k);
+        float *to = t->packed_b + column * t->block_k;
+        if (t->b.column_stride == 1 && column + nr <= t->block_n)
+            t->kernels->gemm_pack_b(t->block_k, from, t->b.row_stride, to);
+        else
+            pack_panel(nr, smaller(nr, t->block_n - column), t->block_k, from, t->b.column_stride, t->b.row_stride, to);
     }
 }
 
 /* ---- Computing ---- */
 
-/* A tile that sticks out of C is computed beside it and then copied. */
-static void edge_tile(const Product *t, int64_t rows, int64_t columns, const float *a,
-                      const float *b, float beta, float *c)
+typedef struct Panel {
+    const float *data;
+    int64_t step;
+} Panel;
+
+/* Columns of B from `column` of the block on. */
+static Panel panel_of_b(const Product *t, int64_t column)
 {
-    float tile[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64)));
-    const int64_t nr = t->kernels->nr;
-    t->kernels->gemm_tile(t->block_k, a, b, 0.0F, tile, nr);
+    if (t->packs_b || column + t->kernels->nr > t->block_n)
+        return (Panel){t->packed_b + column * t->block_k, t->kernels->nr};
+    return (Panel){t->b.data + t->first_k * t->b.row_stride + t->first_column + column, t->b.row_stride};
+}
+
+/* A block that sticks out of C is computed beside it and then copied. */
+static void edge_tile(const Product *t, int64_t rows, int64_t columns, const float *a, Panel b, const float *bias,
+                      float beta, float *c)
+{
+    float tile[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64))), padded[KERNEL_MAX_NR] = {0};
+    const int64_t nr = t->kernels->nr, a_row = t->packs_a ? 1 : t->a.row_stride;
+    const int64_t a_step = t->packs_a ? t->kernels->mr : t->a.column_stride;
+    if (bias != NULL)
+        memcpy(padded, bias, (size_t)columns * sizeof(float));
+    t->kernels->gemm_tile[rows - 1](t->block_k, a, a_row, a_step, b.data, b.step, padded, 0.0F, tile, nr);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
             float *to = &c[i * t->ldc + j];
@@ -213,18 +164,24 @@ static void compute_task(const Product *t, int64_t task)
     const int64_t column0 = task % tasks_across * t->task_columns;
     const int64_t row_end = smaller(row0 + t->task_rows, t->block_m);
     const int64_t column_end = smaller(column0 + t->task_columns, t->block_n);
+    const int64_t a_row = t->packs_a ? 1 : t->a.row_stride, a_step = t->packs_a ? mr : t->a.column_stride;
     /* Later parts of k add to what the first one left. */
-    const float beta = t->first_k == 0 ? t->beta : 1.0F;
-    for (int64_t j = column0; j < column_end; j += nr)
+    const bool first = t->first_k == 0;
+    const float beta = first ? t->beta : 1.0F;
+    for (int64_t j = column0; j < column_end; j += nr) {
+        const Panel b = panel_of_b(t, j);
+        const float *bias = first && t->bias != NULL ? t->bias + t->first_column + j : NULL;
         for (int64_t i = row0; i < row_end; i += mr) {
-            const float *a = t->packed_a + i * t->block_k, *b = t->packed_b + j * t->block_k;
+            const float *a = t->packs_a ? t->packed_a + i * t->block_k
+                                        : t->a.data + (t->first_row + i) * a_row + t->first_k * a_step;
             float *c = t->c + (t->first_row + i) * t->ldc + t->first_column + j;
             const int64_t rows = smaller(mr, row_end - i), columns = smaller(nr, column_end - j);
-            if (rows == mr && columns == nr)
-                t->kernels->gemm_tile(t->block_k, a, b, beta, c, t->ldc);
+            if (columns == nr)
+                t->kernels->gemm_tile[rows - 1](t->block_k, a, a_row, a_step, b.data, b.step, bias, beta, c, t->ldc);
             else
-                edge_tile(t, rows, columns, a, b, beta, c);
+                edge_tile(t, rows, columns, a, b, bias, beta, c);
         }
+    }
 }
 
 static void compute_tasks(void *context, int64_t begin, int64_t end)
@@ -266,10 +223,21 @@ static void run_block(Product *t, bool b_is_packed, int64_t limit_m)
     choose_tasks(t, limit_m);
     const int64_t tasks = cut(t->block_m, t->task_rows) * cut(t->block_n, t->task_columns);
     const bool alone = t->block_m * t->block_n * t->block_k < THREADS_PAY;
-    if (!b_is_packed)
-        parallel_for(b_panels, pack_grain(b_panels, t->block_n * t->block_k), pack_b, t);
-    parallel_for(a_panels, pack_grain(a_panels, t->block_m * t->block_k), pack_a, t);
+    if (!b_is_packed && (t->packs_b || t->block_n % t->kernels->nr != 0))
+        parallel_for(b_panels, t->packs_b ? pack_grain(b_panels, t->block_n * t->block_k) : b_panels, pack_b, t);
+    if (t->packs_a)
+        parallel_for(a_panels, pack_grain(a_panels, t->block_m * t->block_k), pack_a, t);
     parallel_for(tasks, alone ? tasks : 1, compute_tasks, t);
+}
+
+/* Reading in place costs nothing where rows of A lie along k, or a block of columns is all there is; packing B pays
+   when many rows read it. Rows a multiple of a page apart would push each other out of the first cache. */
+static void choose_packing(Product *t)
+{
+    enum { FEW = 2, FEW_ROWS = 6, PAGE = 1024 };
+    const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
+    t->packs_a = t->a.column_stride == 1 ? t->a.row_stride % PAGE == 0 && t->n > FEW * nr : t->n > FEW * nr;
+    t->packs_b = t->b.column_stride != 1 || t->m > FEW_ROWS * mr;
 }
 
 static void multiply_packed(Product *t)
@@ -283,8 +251,10 @@ static void multiply_packed(Product *t)
     const int64_t limit_m = round_up(cache.l2 / 2 / (piece_k * size), mr);
     const int64_t piece_n = even_piece(t->n, MOST_COLUMNS, nr);
     const int64_t piece_m = even_piece(t->m, MOST_ROWS, mr);
-    t->packed_a = gemm_scratch(round_up(piece_m * piece_k, 16) + piece_n * piece_k);
-    t->packed_b = t->packed_a + round_up(piece_m * piece_k, 16);
+    choose_packing(t);
+    const int64_t room_a = t->packs_a ? round_up(piece_m * piece_k, 16) : 0;
+    t->packed_a = gemm_scratch(room_a + piece_n * piece_k);
+    t->packed_b = t->packed_a + room_a;
     for (t->first_column = 0; t->first_column < t->n; t->first_column += piece_n)
         for (t->first_k = 0; t->first_k < t->k; t->first_k += piece_k)
             for (t->first_row = 0; t->first_row < t->m; t->first_row += piece_m) {
@@ -369,14 +339,62 @@ static void multiply_few_rows(const Product *t)
     }
 }
 
+/* ---- Few rows or few columns ---- */
+
+/* Blocks of 4 x 4. Those that would stick out are moved back, and store only what is theirs. */
+static void compute_dots(void *context, int64_t begin, int64_t end)
+{
+    const Product *t = context;
+    const int64_t down = cut(t->m, 4);
+    float dots[16];
+    for (int64_t block = begin; block < end; block++) {
+        const int64_t i = block % down * 4, row = smaller(i, t->m - 4);
+        const int64_t j = block / down * 4, column = smaller(j, t->n - 4);
+        t->kernels->gemm_dots(t->k, t->a.data + row * t->a.row_stride, t->a.row_stride,
+                              t->b.data + column * t->b.column_stride, t->b.column_stride, dots);
+        for (int64_t r = i; r < row + 4; r++)
+            for (int64_t c = j; c < column + 4; c++)
+                set_element(&t->c[r * t->ldc + c], dots[(r - row) * 4 + c - column] + (t->bias ? t->bias[c] : 0),
+                            t->beta);
+    }
+}
+
+/* Where rows of A, and columns of B or so few of them that copying is cheap, lie along k, and there is not enough
+   of one for packing the other to pay. */
+static bool dots_pay(const Product *t)
+{
+    enum { FEW = 16 };
+    return t->a.column_stride == 1 && (t->n <= FEW || (t->m <= FEW && t->b.row_stride == 1));
+}
+
+static void multiply_dots(Product *t)
+{
+    if (t->b.row_stride != 1) {
+        float *copy = gemm_scratch(t->n * t->k);
+        for (int64_t p = 0; p < t->k; p++)
+            for (int64_t j = 0; j < t->n; j++)
+                copy[j * t->k + p] = t->b.data[p * t->b.row_stride + j * t->b.column_stride];
+        t->b = (Matrix){copy, 1, t->k};
+    }
+    const int64_t blocks = cut(t->m, 4) * cut(t->n, 4);
+    parallel_for(blocks, t->m * t->n * t->k < THREADS_PAY ? blocks : cut(blocks, 16), compute_dots, t);
+}
+
+static void add_bias(const Product *t)
+{
+    for (int64_t i = 0; i < t->m; i++)
+        t->kernels->axpy(t->n, 1, t->bias, t->c + i * t->ldc);
+}
+
 /* ---- Entry points ---- */
 
-void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
-           int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+void sgemm_bias(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                const float *b, int64_t ldb, float beta, const float *bias, float *c, int64_t ldc)
 {
     Product t = {.kernels = kernels(),
                  .a = {a, transpose_a ? 1 : lda, transpose_a ? lda : 1},
                  .b = {b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1},
+                 .bias = bias,
                  .c = c,
                  .ldc = ldc,
                  .m = m,
@@ -386,9 +404,14 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, 
     if (m == 0 || n == 0)
         return;
     const bool plain = m < SKINNY || n < SKINNY || k < SKINNY || m * n < PACKING_PAYS / k;
-    if (!plain)
-        multiply_packed(&t);
-    else if (k == 0 || (!transpose_b && n >= SKINNY))
+    if (!plain) {
+        if (dots_pay(&t))
+            multiply_dots(&t);
+        else
+            multiply_packed(&t);
+        return;
+    }
+    if (k == 0 || (!transpose_b && n >= SKINNY))
         multiply_by_rows(&t);
     else if (transpose_a && transpose_b && m < SKINNY)
         multiply_few_rows(&t);
@@ -396,6 +419,14 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, 
         multiply_by_columns(&t);
     else
         multiply_by_dots(&t);
+    if (bias != NULL)
+        add_bias(&t);
+}
+
+void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+           int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
+    sgemm_bias(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, NULL, c, ldc);
 }
 
 typedef struct Batch {

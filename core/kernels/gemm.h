@@ -10,6 +10,10 @@
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
            int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
+/* The same plus a bias of n values in every row (NULL: none), in one pass. */
+void sgemm_bias(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                const float *b, int64_t ldb, float beta, const float *bias, float *c, int64_t ldc);
+
 /* `batch` products; the strides are counted in values. Those of A and B may be 0. */
 void sgemm_batch(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
                  const float *a, int64_t lda, int64_t stride_a, const float *b, int64_t ldb,

@@ -17,13 +17,21 @@ typedef void (*VectorFunction)(int64_t n, const float *x, float *y);
 
 enum { KERNEL_MAX_MR = 16, KERNEL_MAX_NR = 32 };
 
+typedef void (*GemmTile)(int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
+                         const float *bias, float beta, float *c, int64_t ldc);
+
 typedef struct Kernels {
     const char *isa;
-    int64_t mr, nr; /* rows and columns of the register block of gemm_tile */
+    int64_t mr, nr; /* rows and columns of the largest register block */
 
-    /* c[mr][nr] = a b + beta c, where `a` is packed as k columns of mr floats and `b` as k rows of
-       nr floats. With beta 0, c is not read. */
-    void (*gemm_tile)(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc);
+    /* c[r + 1][nr] = a b + bias + beta c for gemm_tile[r], r < mr. Value (i, p) of a is at i a_row + p a_step, and
+       row p of b at p b_step. bias: nr values for each row, or NULL. With beta 0, c is not read. */
+    GemmTile gemm_tile[KERNEL_MAX_MR];
+    /* Panels of mr rows of a (of nr columns of b) that lie next to each other, in the order in which blocks read. */
+    void (*gemm_pack_a)(int64_t panels, int64_t k, const float *from, int64_t k_stride, float *to);
+    void (*gemm_pack_b)(int64_t k, const float *from, int64_t k_stride, float *to);
+    /* c[4][4] = products of 4 rows of a with 4 rows of b, all of k values that lie together. */
+    void (*gemm_dots)(int64_t k, const float *a, int64_t a_row, const float *b, int64_t b_row, float *c);
     float (*dot)(int64_t n, const float *x, const float *y);
     void (*axpy)(int64_t n, float alpha, const float *x, float *y); /* y += alpha x */
 
@@ -60,6 +68,10 @@ typedef struct Kernels {
     ConvolutionKernels convolution;
     OptimizerKernels optimizer;
     Int8Kernels int8;
+
+    /* For measuring the machine: independent chains x = factor x + term, chain_flops operations a round. */
+    float (*multiply_add_chains)(int64_t rounds, float factor, float term);
+    int64_t chain_flops;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

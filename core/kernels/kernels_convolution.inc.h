@@ -1,7 +1,5 @@
 /* The inner loops of convolutions. Part of kernels_isa.c. */
 
-typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
-
 /* A run that is no multiple of the vector ends with one that overlaps the one before. */
 INLINE void copy_run(int64_t n, const float *from, float *to)
 {
@@ -35,18 +33,21 @@ static void store_tile(const ConvolutionTile *t, const float *tile)
     }
 }
 
-#define START_ROW(i) Vec left##i = splat(t->start[i]), right##i = left##i;
+#define START_CHANNEL(i, third, rest) Vec left##i = splat(t->start[i]), right##i = left##i;
+#define UPDATE_CHANNEL(i, third, rest) \
+    left##i += a[i] * b_left;          \
+    right##i += a[i] * b_right;
 
 #define DEFINE_CONVOLUTION_TILE(name, HEIGHT, EACH)                        \
     static void name(const ConvolutionTile *t)                             \
     {                                                                      \
         const int64_t ldc = NR;                                            \
         const float *a = t->a;                                             \
-        EACH(START_ROW)                                                    \
+        EACH(START_CHANNEL)                                                \
         for (int64_t p = 0; p < t->k; p++, a += HEIGHT) {                  \
             const float *b = t->b + t->offsets[p];                         \
             const Vec b_left = load(b), b_right = load(b + LANES);         \
-            EACH(UPDATE_ROW)                                               \
+            EACH(UPDATE_CHANNEL)                                           \
         }                                                                  \
         float tile[HEIGHT * NR] __attribute__((aligned(64))), *to = tile;  \
         EACH(SET_ROW)                                                      \
@@ -56,12 +57,12 @@ static void store_tile(const ConvolutionTile *t, const float *tile)
 /* A lower tile wastes less where the number of channels is no multiple of the high one's. */
 #if KERNEL_VECTOR_BYTES == 64
 enum { LOW = 8 };
-#define EACH_LOW_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_LOW_ROW ROWS_8
 #else
 enum { LOW = 4 };
-#define EACH_LOW_ROW(X) X(0) X(1) X(2) X(3)
+#define EACH_LOW_ROW ROWS_4
 #endif
-#define EACH_SINGLE_ROW(X) X(0)
+#define EACH_SINGLE_ROW ROWS_1
 
 DEFINE_CONVOLUTION_TILE(high_convolution_tile, MR, EACH_ROW)
 DEFINE_CONVOLUTION_TILE(low_convolution_tile, LOW, EACH_LOW_ROW)

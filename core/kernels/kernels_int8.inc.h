@@ -32,11 +32,11 @@ INLINE void store_int(int32_t *y, Int v)
     *(IntInMemory *)y = v;
 }
 
-#define START_INT_ROW(i) Int left##i = start_left, right##i = start_right;
-#define UPDATE_PAIR_ROW(i)                                       \
+#define START_INT_ROW(i, third, rest) Int left##i = start_left, right##i = start_right;
+#define UPDATE_PAIR_ROW(i, third, rest)                                       \
     left##i += multiply_pairs(a[i] - (Int){0}, b_left);          \
     right##i += multiply_pairs(a[i] - (Int){0}, b_right);
-#define SET_INT_ROW(i)                       \
+#define SET_INT_ROW(i, third, rest)                       \
     store_int(c + (i) * NR, left##i);        \
     store_int(c + (i) * NR + LANES, right##i);
 
@@ -55,7 +55,7 @@ static void int8_pairs_tile(int64_t words, const int32_t *start, const int32_t *
 
 #if defined(__x86_64__) && KERNEL_VECTOR_BYTES == 64
 /* Not every machine with AVX-512 has it: int8.c asks first. */
-#define UPDATE_QUAD_ROW(i)                                                                                        \
+#define UPDATE_QUAD_ROW(i, third, rest)                                                                                        \
     left##i = (Int)_mm512_dpbusd_epi32((__m512i)left##i, (__m512i)(a[i] - (Int){0}), (__m512i)b_left);            \
     right##i = (Int)_mm512_dpbusd_epi32((__m512i)right##i, (__m512i)(a[i] - (Int){0}), (__m512i)b_right);
 

@@ -69,66 +69,7 @@ INLINE float sum_lanes(Vec v)
     return sum;
 }
 
-/* ---- Matrix product ---- */
-
-/* The register block is nearly as high as the register file allows: 2 vectors per row, 2 for the row
-   of b, 1 for a value of a, and room for the compiler to move (14 rows of AVX-512 made it spill);
-   multiples of 4 pack fastest. Named variables rather than an array,
-   so that no compiler is tempted to keep them in memory. */
-#if KERNEL_VECTOR_BYTES == 64
-enum { MR = 12 };
-#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
-#elif KERNEL_VECTOR_BYTES == 32
-enum { MR = 6 };
-#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#elif defined(__aarch64__)
-enum { MR = 8 }; /* 32 registers, as many as AVX-512, but 16 bytes wide */
-#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#else
-enum { MR = 4 };
-#define EACH_ROW(X) X(0) X(1) X(2) X(3)
-#endif
-
-enum { NR = 2 * LANES };
-
-_Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile buffer of gemm.c is too small");
-
-#define ZERO_ROW(i) Vec left##i = {0}, right##i = {0};
-#define UPDATE_ROW(i)          \
-    left##i += a[i] * b_left;   \
-    right##i += a[i] * b_right;
-/* Walking down c row by row keeps the compiler from holding the address of every row. */
-#define SET_ROW(i)                 \
-    store(to, left##i);            \
-    store(to + LANES, right##i);   \
-    to += ldc;
-#define ADD_ROW(i)                                        \
-    store(to, left##i + beta * load(to));                 \
-    store(to + LANES, right##i + beta * load(to + LANES)); \
-    to += ldc;
-/* c is needed only after the sums are done: by then it should be near. */
-#define PREFETCH_ROW(i)        \
-    __builtin_prefetch(to, 1); \
-    to += ldc;
-
-static void gemm_tile(int64_t k, const float *a, const float *b, float beta, float *c, int64_t ldc)
-{
-    EACH_ROW(ZERO_ROW)
-    float *to = c;
-    EACH_ROW(PREFETCH_ROW)
-    for (int64_t p = 0; p < k; p++) {
-        const Vec b_left = load(b), b_right = load(b + LANES);
-        EACH_ROW(UPDATE_ROW)
-        a += MR;
-        b += NR;
-    }
-    to = c;
-    if (beta == 0.0F) {
-        EACH_ROW(SET_ROW)
-    } else {
-        EACH_ROW(ADD_ROW)
-    }
-}
+#include "core/kernels/kernels_gemm.inc.h"
 
 static float dot(int64_t n, const float *x, const float *y)
 {
@@ -361,13 +302,17 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_pooling.inc.h"
 #include "core/kernels/kernels_optimizer.inc.h"
 #include "core/kernels/kernels_int8.inc.h"
+#include "core/kernels/kernels_peak.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .isa = TEXT(KERNEL_ISA),
     .mr = MR,
     .nr = NR,
-    .gemm_tile = gemm_tile,
+    .gemm_tile = {EACH_ROW(TILE_ENTRY)},
+    .gemm_pack_a = gemm_pack_a,
+    .gemm_pack_b = gemm_pack_b,
+    .gemm_dots = gemm_dots,
     .dot = dot,
     .axpy = axpy,
     .exp = exp_map,
@@ -392,4 +337,6 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
     .int8 = INT8_KERNELS,
+    .multiply_add_chains = multiply_add_chains,
+    .chain_flops = 2 * PEAK_CHAINS * LANES,
 };

@@ -2,6 +2,7 @@
 #ifndef XENT_REPORT_CHART_H
 #define XENT_REPORT_CHART_H
 
+#include "core/metrics/tables.h"
 #include "core/report/surface.h"
 
 /* x ascending; a y that is not finite (or not positive on a log axis) breaks the line. Colours repeat after
@@ -32,8 +33,6 @@ void line_chart_draw(const LineChart *chart, Surface *surface);
 bool series_want_log(const Series *series, int series_count, double spread);
 
 /* Bins of equal width on (0, 1]; confidence and accuracy are means over the samples of a bin. */
-typedef struct ReliabilityBin { double count, confidence, accuracy; } ReliabilityBin;
-
 enum { RELIABILITY_WIDTH = 400, RELIABILITY_HEIGHT = 440, RELIABILITY_TITLE = 30 /* height of the title's room */ };
 /* ece NAN: not written. */
 void reliability_draw(const char *title, const ReliabilityBin *bins, int count, double ece, Surface *surface);

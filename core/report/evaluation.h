@@ -17,6 +17,7 @@
 #define XENT_REPORT_EVALUATION_H
 
 #include "core/base/json.h"
+#include "core/metrics/tables.h"
 #include "core/report/chart.h"
 
 enum {
@@ -33,8 +34,6 @@ typedef struct EvaluationMetric {
     const char *name;
     double value, low, high;
 } EvaluationMetric;
-
-typedef struct ClassFigures { double precision, recall, f1, support; } ClassFigures;
 
 /* width 0: no image. Writing takes `pixels` [channels, height, width]; reading gives the PNG in base64. */
 typedef struct ExampleImage {

@@ -109,7 +109,7 @@ static bool read_per_class(const JsonReader *reader, const cJSON *root, Arena *a
     evaluation->per_class = figures;
     cJSON_ArrayForEach(row, rows) {
         if (!read_share(reader, row, "precision", &at->precision) || !read_share(reader, row, "recall", &at->recall) ||
-            !read_share(reader, row, "f1", &at->f1) || !read_count(reader, row, "support", &at->support))
+            !read_share(reader, row, "f1", &at->f1) || !read_count(reader, row, "support", &at->targets))
             return false;
         at++;
     }

@@ -38,7 +38,7 @@ static void add_classes(cJSON *object, const Evaluation *evaluation)
         add_figure(row, "precision", evaluation->per_class[i].precision);
         add_figure(row, "recall", evaluation->per_class[i].recall);
         add_figure(row, "f1", evaluation->per_class[i].f1);
-        add_figure(row, "support", evaluation->per_class[i].support);
+        add_figure(row, "support", evaluation->per_class[i].targets);
         cJSON_AddItemToArray(rows, row);
     }
 }

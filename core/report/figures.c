@@ -67,11 +67,17 @@ static bool contains(const char *const *names, int count, const char *name)
     return false;
 }
 
+/* A figure measured once is no curve; the tables have it. */
+static bool is_drawn(const Curve *curve)
+{
+    return curve->count > 1;
+}
+
 static bool has_figure(const ReportData *const *runs, int run_count, const char *figure)
 {
     for (int r = 0; r < run_count; r++)
         for (int i = 0; i < runs[r]->curve_count; i++)
-            if (strcmp(runs[r]->curves[i].figure, figure) == 0)
+            if (strcmp(runs[r]->curves[i].figure, figure) == 0 && is_drawn(&runs[r]->curves[i]))
                 return true;
     return false;
 }
@@ -85,7 +91,7 @@ const char **figure_names(Arena *arena, const ReportData *const *runs, int run_c
             names[count++] = figures[i].name;
     for (int r = 0; r < run_count; r++)
         for (int i = 0; i < runs[r]->curve_count && count < FIGURES_MAX; i++)
-            if (!contains(names, count, runs[r]->curves[i].figure))
+            if (is_drawn(&runs[r]->curves[i]) && !contains(names, count, runs[r]->curves[i].figure))
                 names[count++] = runs[r]->curves[i].figure;
     return names;
 }

@@ -11,7 +11,7 @@ const char *figure_title(Arena *arena, const char *figure);
 /* 1: larger is better; -1: smaller is better; 0: unknown, or neither. */
 int figure_direction(const char *figure);
 
-/* The names of all figures of the runs' curves, each once, NULL-terminated: those of the table first, in its
+/* The names of all figures of which a run has a curve of two points or more, each once, NULL-terminated: those of the table first, in its
    order, then others as they come; at most FIGURES_MAX. */
 const char **figure_names(Arena *arena, const ReportData *const *runs, int run_count);
 /* All curves of a figure, named by split for one run and by run otherwise; `split` NULL: any split. False: there

@@ -172,7 +172,7 @@ void page_per_class(Markup *markup, const Evaluation *evaluation)
         add_share(markup, figures->precision);
         add_share(markup, figures->recall);
         add_share(markup, figures->f1);
-        markup_format(markup, "<td>%s</td></tr>\n", figure_count(support, figures->support));
+        markup_format(markup, "<td>%s</td></tr>\n", figure_count(support, figures->targets));
     }
     markup_add(markup, "</tbody>\n");
     page_table_end(markup);

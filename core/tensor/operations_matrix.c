@@ -128,19 +128,6 @@ Tensor *t_matmul(Tensor *a, Tensor *b, bool transpose_a, bool transpose_b)
     return result;
 }
 
-typedef struct Rows {
-    int64_t columns;
-    const float *row;
-    float *to;
-} Rows;
-
-static void fill_rows(void *context, int64_t begin, int64_t end)
-{
-    const Rows *t = context;
-    for (int64_t i = begin; i < end; i++)
-        memcpy(t->to + i * t->columns, t->row, (size_t)t->columns * sizeof(float));
-}
-
 static int64_t row_grain(int64_t columns)
 {
     enum { CHUNK = 32 * 1024 };
@@ -153,10 +140,8 @@ static void linear(const Tensor *x, const Tensor *weight, const Tensor *bias, in
     int64_t in = weight->shape[1], out = weight->shape[0];
     double beta = bias ? 1 : 0;
     if (x->type == ARRAY_F32) {
-        if (bias)
-            parallel_for(rows, row_grain(out), fill_rows, &(Rows){out, tensor_f32(bias), tensor_f32(result)});
-        sgemm(false, true, rows, out, in, tensor_f32(x), in, tensor_f32(weight), in, (float)beta, tensor_f32(result),
-              out);
+        sgemm_bias(false, true, rows, out, in, tensor_f32(x), in, tensor_f32(weight), in, 0,
+                   bias ? tensor_f32(bias) : NULL, tensor_f32(result), out);
         return;
     }
     for (int64_t i = 0; bias && i < rows; i++)

@@ -47,6 +47,23 @@ static bool take_tokens(const SavedModel *saved, const char *path, const Array *
     return true;
 }
 
+/* Whether the sizes are the model's, axes of size 1 apart: [28, 28] for [1, 28, 28]. */
+static bool same_but_ones(int rank, const int64_t *sizes, Shape shape)
+{
+    int at = 0;
+    for (int i = 0; i < shape.rank; i++) {
+        if (shape.sizes[i] == 1)
+            continue;
+        while (at < rank && sizes[at] == 1)
+            at++;
+        if (at == rank || sizes[at++] != shape.sizes[i])
+            return false;
+    }
+    while (at < rank && sizes[at] == 1)
+        at++;
+    return at == rank;
+}
+
 static bool read_npy(const SavedModel *saved, const char *path, Dataset *dataset, Error *error)
 {
     Array array;
@@ -55,10 +72,9 @@ static bool read_npy(const SavedModel *saved, const char *path, Dataset *dataset
         return false;
     if (shape.vocabulary)
         return take_tokens(saved, path, &array, dataset, error);
-    bool fits = array.rank == shape.rank + 1 || (array.rank == 2 && array.shape[1] == shape_count(shape)) ||
-                (array.rank == 1 && shape_count(shape) == 1);
-    for (int i = 0; fits && array.rank == shape.rank + 1 && i < shape.rank; i++)
-        fits = array.shape[i + 1] == shape.sizes[i];
+    bool flat =
+        (array.rank == 2 && array.shape[1] == shape_count(shape)) || (array.rank == 1 && shape_count(shape) == 1);
+    bool fits = array.rank > 0 && (flat || same_but_ones(array.rank - 1, array.shape + 1, shape));
     if (!fits) {
         const char *expected = shape_text(dataset->arena, shape),
                    *got =

@@ -5,7 +5,8 @@
 #include "core/train/saved.h"
 
 /* By the name's ending, .gz apart:
-   .npy    [N, shape...] or [N, elements]; U8 means 0..1 as in training. Tokens: integers [N, tokens].
+   .npy    [N, shape...], axes of size 1 apart, or [N, elements]; U8 means 0..1 as in training.
+           Tokens: integers [N, tokens].
    .csv, .tsv  a row a sample, in the order of the features, or under a header that names the columns of the
            training table, in any order; a feature COLUMN=CATEGORY is 1 where the column holds the category;
            columns that the model does not know, such as the target, are passed over.
