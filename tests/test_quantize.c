@@ -14,7 +14,7 @@ static Instance parse(Arena *arena, const char *text)
     JsonSource *source = json_source_new();
     Error error;
     ParamContext context = {.source = source, .arena = arena, .error = &error};
-    Instance instance;
+    Instance instance = {NULL, NULL};
     const cJSON *json = json_parse(source, "test", text, strlen(text), &error);
     if (!json || !instance_parse(&context, "quantizer", json, &instance))
         fail_msg("%s: %s", text, error.message);
@@ -25,7 +25,7 @@ static Instance parse(Arena *arena, const char *text)
 static LinearReport quantize(Arena *arena, const char *text, const LinearData *data)
 {
     const Instance method = parse(arena, text);
-    LinearReport report;
+    LinearReport report = {.output_mse = 0};
     Error error;
     if (!quantize_linear(&method, data, arena, &report, &error))
         fail_msg("%s: %s", text, error.message);
