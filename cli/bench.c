@@ -153,12 +153,14 @@ static bool measure(BenchmarkList *list, const struct settings *settings, bool q
     bool good = benchmarks_prepare(list, settings->repeat, settings->seconds, error);
     outcome->measured = settings->peaks;
     if (good && settings->peaks)
-        outcome->peaks = machine_measure();
+        machine_measure(&outcome->peaks);
     for (int64_t round = 0; good && round < settings->repeat; round++) {
         if (show)
             fprintf(stderr, "\r\033[Kround %lld of %lld", (long long)round + 1, (long long)settings->repeat);
         benchmarks_round(list, round);
     }
+    if (good && settings->peaks)
+        machine_measure(&outcome->peaks);
     if (show)
         fputs("\r\033[K", stderr);
     if (good)
@@ -175,7 +177,7 @@ static bool run(const Arguments *arguments, Error *error)
         return fail_usage(error, "--seed: does not apply to bench");
     if (!parse_settings(arguments, &settings, error) || !benchmarks_find(arguments->count, arguments->words, &list, error))
         return false;
-    Outcome outcome;
+    Outcome outcome = {0};
     bool good = measure(&list, &settings, argument_option(arguments, "quiet") != NULL, &outcome, error);
     if (good && argument_option(arguments, "json"))
         print_json(&list, &outcome);

@@ -109,11 +109,15 @@ static void test_bench__peaks_are_measured(void **state)
 {
     (void)state;
     threads_set(2);
-    MachinePeaks peaks = machine_measure();
+    MachinePeaks peaks = {0};
+    machine_measure(&peaks);
+    MachinePeaks first = peaks;
+    machine_measure(&peaks);
     threads_stop();
     assert_true(peaks.flops > 0 && isfinite(peaks.flops));
     assert_true(peaks.read > 0 && isfinite(peaks.read));
     assert_true(peaks.write > 0 && isfinite(peaks.write));
+    assert_true(peaks.flops >= first.flops && peaks.read >= first.read && peaks.write >= first.write);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include "core/kernels/kernels.h"
 
 /* Far more than caches hold; and pieces that are long beside what handing them out costs. */
-enum { TRIES = 7, PIECES = 64, ROUNDS = 20000, MEMORY = 256 << 20, PIECE = 4 << 20 };
+enum { FLOPS_TRIES = 25, MEMORY_TRIES = 7, PIECES = 64, ROUNDS = 20000, MEMORY = 256 << 20, PIECE = 4 << 20 };
 
 /* What pieces compute is added up here, so that none is left out. */
 typedef struct Probe { float results[PIECES]; unsigned char *memory; int value; } Probe;
@@ -36,31 +36,27 @@ static void write_memory(void *context, int64_t begin, int64_t end)
     memset(probe->memory + begin, probe->value, (size_t)(end - begin));
 }
 
-/* Units of `n` a second, at best. */
-static double best_rate(int64_t n, int64_t grain, double units, ParallelBody body, Probe *probe)
+/* Raises *best to `units` a second where a try reaches that. */
+static void try_rate(int tries, int64_t n, int64_t grain, double units, ParallelBody body, Probe *probe, double *best)
 {
-    double best = INFINITY;
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < tries; i++) {
         probe->value = i;
         double start = clock_now();
         parallel_for(n, grain, body, probe);
-        best = fmin(best, clock_now() - start);
+        *best = fmax(*best, units / (clock_now() - start));
     }
-    return units / best;
 }
 
-MachinePeaks machine_measure(void)
+void machine_measure(MachinePeaks *peaks)
 {
     Probe probe = {.memory = memory_new(MEMORY)};
     double flops = (double)kernels()->chain_flops * ROUNDS * PIECES;
-    /* Written first: memory that was never written is not there to be read. */
-    int64_t share = MEMORY / threads_count();
-    double write = best_rate(MEMORY, share, MEMORY, write_memory, &probe);
-    MachinePeaks peaks = {
-        .flops = best_rate(PIECES, 1, flops, multiply_add, &probe), .read = best_rate(MEMORY, PIECE, MEMORY, read_memory, &probe), .write = write,
-    };
+    /* Written first: memory that was never written is not there to be read. A piece a thread, as long as can be: from
+       some size on memset passes the caches by. */
+    try_rate(MEMORY_TRIES, MEMORY, MEMORY / threads_count(), MEMORY, write_memory, &probe, &peaks->write);
+    try_rate(MEMORY_TRIES, MEMORY, PIECE, MEMORY, read_memory, &probe, &peaks->read);
+    try_rate(FLOPS_TRIES, PIECES, 1, flops, multiply_add, &probe, &peaks->flops);
     memory_free(probe.memory);
-    return peaks;
 }
 
 double machine_bound(const MachinePeaks *peaks, double flops, double read_bytes, double write_bytes, bool *by_memory)

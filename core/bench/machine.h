@@ -10,7 +10,8 @@ typedef struct MachinePeaks {
     double read, write;         /* bytes a second from and to memory, in order, far beyond the caches */
 } MachinePeaks;
 
-MachinePeaks machine_measure(void);
+/* Raises the peaks to what is measured; they begin as zeros. Measuring again finds what a busy moment hid. */
+void machine_measure(MachinePeaks *peaks);
 
 /* Seconds that a computation takes at least, when arithmetic and memory overlap fully. *by_memory: memory takes longer. */
 double machine_bound(const MachinePeaks *peaks, double flops, double read_bytes, double write_bytes, bool *by_memory);
