@@ -49,7 +49,8 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
 
 @test "calibrate of a run: the calibration travels in the checkpoint" {
     "$XENT" calibrate teacher '{"calibrate": "temperature"}' -o calibrated --json > figures.json
-    [ -f calibrated/calibration.json ] && [ -f calibrated/config.json ]
+    [ -f calibrated/calibration.json ]
+    [ -f calibrated/config.json ]
     after=$(sed 's/.*"after":{[^}]*"nll":\([0-9.]*\).*/\1/' figures.json)
     "$XENT" eval calibrated --json --resamples 0 > eval.json
     grep -q "\"nll\":$after" eval.json
