@@ -1,3 +1,4 @@
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,15 +56,23 @@ static const char *default_folder(Arena *arena, const char *config)
     return arena_format(arena, "runs/%.*s", (int)length, base);
 }
 
-static bool check_folder(const Training *training, Error *error)
+static bool fail_taken(const Training *training, Error *error)
 {
-    bool has = folder_has_run(training->folder_path);
+    return fail_usage(error, "%s holds a run already; give --resume to go on with it, --force to replace it, or "
+                      "-o another folder", training->folder_path);
+}
+
+static bool check_folder(Training *training, Error *error)
+{
     if (training->resume && training->force)
         return fail_usage(error, "--resume: cannot be given with --force");
+    if (!argument_option(training->arguments, "dry-run") && !run_folder_lock(&training->folder, training->folder_path, error))
+        return false;
+    bool has = folder_has_run(training->folder_path);
     if (training->resume && !has)
         return fail_usage(error, "--resume: %s holds no run", training->folder_path);
     if (has && !training->resume && !training->force)
-        return fail_usage(error, "%s holds a run already; give --resume to go on with it, --force to replace it, or -o another folder", training->folder_path);
+        return fail_taken(training, error);
     if (file_exists(training->folder_path) && !file_is_folder(training->folder_path))
         return fail_usage(error, "-o: %s is not a folder", training->folder_path);
     return true;
@@ -86,6 +95,9 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
         return false;
     MeasuredSplit measured = measure_outputs(training->arena, name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);
     measured.loss = run_measure(training->run, split).loss;
+    if (!isfinite(measured.loss))
+        return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
+                    training->folder_path, name);
     cJSON *json = measured_json(&measured);
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "metrics"));
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "ci"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "ci"));
@@ -134,7 +146,8 @@ static void keep_rate(void *context, const TrainReport *report)
 static bool train_in_folder(Training *training, Error *error)
 {
     Run *run = training->run;
-    if (!run_folder_open_metrics(&training->folder, run->progress.step, error))
+    if (!run_folder_open_metrics(&training->folder, &run->progress, error)
+        || !checkpoint_update_config(run, training->folder_path, error))
         return false;
     ProgressLine line = progress_start(training->quiet, run->progress.step);
     void *contexts[] = {training, &line};
@@ -163,14 +176,22 @@ static bool start(Training *training, Error *error)
     Run *run = training->run;
     if (training->resume && !run_folder_check_config(training->folder_path, run->config, error))
         return false;
+    const char *inputs[] = {training->arguments->words[0], run->config->train.init_from};
+    for (int i = 0; i < 2; i++)
+        if (training->force && run_folder_owns(training->folder_path, inputs[i]))
+            return fail_usage(error, "--force: %s is read by this run, and would be removed", inputs[i]);
+    bool fresh = training->folder.lock < 0; /* there was no folder when this command began */
     if (!run_folder_open(&training->folder, training->folder_path, training->force, error))
         return false;
+    if (fresh && !training->force && folder_has_run(training->folder_path))
+        return fail_taken(training, error);
     bool found = false;
     if (training->resume && !checkpoint_resume(run, training->folder_path, &found, error))
         return false;
     const char *summary = arena_format(training->arena, "%s/summary.json", training->folder_path);
     if (found && run->progress.finished && run_at_end(run) && file_exists(summary))
         return print_finished(training, error);
+    unlink(summary); /* of a shorter run */
     return run_folder_write_config(&training->folder, run->config, error) && train_in_folder(training, error);
 }
 

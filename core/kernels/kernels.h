@@ -4,7 +4,9 @@
 
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/int8.h"
 #include "core/kernels/kernels_convolution.h"
+#include "core/kernels/optimizer.h"
 #include "core/kernels/rows.h"
 
 #include <stdbool.h>
@@ -56,6 +58,8 @@ typedef struct Kernels {
     RowKernels rows;
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
+    OptimizerKernels optimizer;
+    Int8Kernels int8;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

@@ -359,6 +359,8 @@ static void softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
+#include "core/kernels/kernels_optimizer.inc.h"
+#include "core/kernels/kernels_int8.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -386,6 +388,8 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .average_spread_2x2_row = average_spread_2x2_row,
     .rows = ROW_KERNELS,
     .elementwise = ELEMENTWISE_KERNELS,
+    .optimizer = OPTIMIZER_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+    .int8 = INT8_KERNELS,
 };

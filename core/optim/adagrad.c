@@ -1,4 +1,5 @@
 /* Adagrad (Duchi et al. 2011). */
+#include "core/kernels/kernels.h"
 #include "core/optim/optimizer.h"
 
 struct adagrad { OptimizerCommon common; double epsilon; };
@@ -9,16 +10,11 @@ static const Param params[] = {
     PARAM_END
 };
 
-static void elements(const void *values, const Update *update, int64_t count, float *restrict weight, const float *restrict gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
 {
     const struct adagrad *self = values;
-    float *restrict sum = slots[0];
-    float lr = (float)update->lr, decay = (float)update->weight_decay, epsilon = (float)self->epsilon;
-    for (int64_t i = 0; i < count; i++) {
-        float g = gradient[i] + decay * weight[i];
-        sum[i] += g * g;
-        weight[i] -= lr * g / (sqrtf(sum[i]) + epsilon);
-    }
+    AdagradStep by = {(float)update->lr, (float)update->weight_decay, (float)self->epsilon};
+    kernels()->optimizer.adagrad(count, &by, weight, gradient, slots[0]);
 }
 
 const OptimizerDef optimizer_adagrad = {

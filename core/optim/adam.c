@@ -1,4 +1,5 @@
 /* Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019): they differ in where the decay enters. */
+#include "core/kernels/kernels.h"
 #include "core/optim/optimizer.h"
 
 struct adam { OptimizerCommon common; FloatList betas; double epsilon; };
@@ -17,30 +18,28 @@ static bool validate(const void *values, Error *error)
     return self->betas.count == 2 || fail_usage(error, "betas: expected 2 numbers, got %lld", (long long)self->betas.count);
 }
 
-static void step(const struct adam *self, const Update *update, bool decoupled, int64_t count, float *restrict weight,
-                 const float *restrict gradient, float *restrict mean, float *restrict square)
+static void step(const struct adam *self, const Update *update, bool decoupled, int64_t count, float *weight, const float *gradient,
+                 float *const *slots)
 {
     double beta1 = self->betas.items[0], beta2 = self->betas.items[1];
     double correction1 = 1 - pow(beta1, (double)update->step), correction2 = 1 - pow(beta2, (double)update->step);
-    float b1 = (float)beta1, b2 = (float)beta2, keep = decoupled ? (float)(1 - update->lr * update->weight_decay) : 1;
-    float decay = decoupled ? 0 : (float)update->weight_decay, epsilon = (float)self->epsilon;
-    float rate = (float)(update->lr / correction1), root = (float)(1 / sqrt(correction2));
-    for (int64_t i = 0; i < count; i++) {
-        float g = gradient[i] + decay * weight[i];
-        mean[i] = b1 * mean[i] + (1 - b1) * g;
-        square[i] = b2 * square[i] + (1 - b2) * g * g;
-        weight[i] = keep * weight[i] - rate * mean[i] / (sqrtf(square[i]) * root + epsilon);
-    }
+    AdamStep by = {
+        .beta1 = (float)beta1, .beta2 = (float)beta2, .epsilon = (float)self->epsilon,
+        .keep = decoupled ? (float)(1 - update->lr * update->weight_decay) : 1,
+        .decay = decoupled ? 0 : (float)update->weight_decay,
+        .rate = (float)(update->lr / correction1), .root = (float)(1 / sqrt(correction2)),
+    };
+    kernels()->optimizer.adam(count, &by, weight, gradient, slots[0], slots[1]);
 }
 
 static void adam_elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
 {
-    step(values, update, false, count, weight, gradient, slots[0], slots[1]);
+    step(values, update, false, count, weight, gradient, slots);
 }
 
 static void adamw_elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
 {
-    step(values, update, true, count, weight, gradient, slots[0], slots[1]);
+    step(values, update, true, count, weight, gradient, slots);
 }
 
 const OptimizerDef optimizer_adam = {

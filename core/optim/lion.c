@@ -1,4 +1,5 @@
 /* Lion: the sign of an interpolated momentum, with decoupled decay (Chen et al. 2023). */
+#include "core/kernels/kernels.h"
 #include "core/optim/optimizer.h"
 
 struct lion { OptimizerCommon common; FloatList betas; };
@@ -15,18 +16,11 @@ static bool validate(const void *values, Error *error)
     return self->betas.count == 2 || fail_usage(error, "betas: expected 2 numbers, got %lld", (long long)self->betas.count);
 }
 
-static void elements(const void *values, const Update *update, int64_t count, float *restrict weight, const float *restrict gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
 {
     const struct lion *self = values;
-    float *restrict momentum = slots[0];
-    float b1 = (float)self->betas.items[0], b2 = (float)self->betas.items[1];
-    float lr = (float)update->lr, keep = (float)(1 - update->lr * update->weight_decay);
-    for (int64_t i = 0; i < count; i++) {
-        float direction = b1 * momentum[i] + (1 - b1) * gradient[i];
-        float sign = (float)((direction > 0) - (direction < 0));
-        weight[i] = keep * weight[i] - lr * sign;
-        momentum[i] = b2 * momentum[i] + (1 - b2) * gradient[i];
-    }
+    LionStep by = {(float)update->lr, (float)(1 - update->lr * update->weight_decay), (float)self->betas.items[0], (float)self->betas.items[1]};
+    kernels()->optimizer.lion(count, &by, weight, gradient, slots[0]);
 }
 
 const OptimizerDef optimizer_lion = {

@@ -5,7 +5,8 @@
 
 #include "core/base/threads.h"
 
-enum { ELEMENTS_PER_CHUNK = 1 << 15 };
+/* A step over fewer elements than THREADS_PAY is over before another thread has begun. */
+enum { ELEMENTS_PER_CHUNK = 1 << 14, THREADS_PAY = 3 << 14 };
 
 typedef struct Entry {
     Parameter *parameter;
@@ -20,7 +21,7 @@ struct Optimizer {
     const OptimizerCommon *common;
     Arena *arena;
     Entry *entries;
-    int64_t count, chunks;
+    int64_t count, chunks, elements;
     /* Of the step that runs. */
     float *const *gradients;
     double lr_factor;
@@ -58,6 +59,11 @@ static const Param group_params[] = {
     PARAM_END
 };
 
+static double default_decay(const Optimizer *optimizer, const Parameter *parameter)
+{
+    return parameter->role == ROLE_WEIGHT || optimizer->common->decay_all ? optimizer->common->weight_decay : 0;
+}
+
 static bool apply_group(Optimizer *optimizer, const struct group *group)
 {
     bool matched = false;
@@ -67,8 +73,7 @@ static bool apply_group(Optimizer *optimizer, const struct group *group)
             continue;
         matched = true;
         entry->lr_scale = group->lr_scale;
-        if (!isnan(group->weight_decay))
-            entry->weight_decay = group->weight_decay;
+        entry->weight_decay = isnan(group->weight_decay) ? default_decay(optimizer, entry->parameter) : group->weight_decay;
         if (entry->parameter->role != ROLE_BUFFER)
             entry->parameter->value->requires_gradient = !group->frozen;
     }
@@ -112,9 +117,9 @@ Optimizer *optimizer_new(const Instance *instance, ParameterSet *parameters, Err
         Entry *entry = &optimizer->entries[i];
         entry->parameter = &parameters->items[i];
         entry->lr_scale = 1;
-        bool decays = entry->parameter->role == ROLE_WEIGHT || optimizer->common->decay_all;
-        entry->weight_decay = decays ? optimizer->common->weight_decay : 0;
+        entry->weight_decay = default_decay(optimizer, entry->parameter);
         entry->first_chunk = optimizer->chunks;
+        optimizer->elements += entry->parameter->value->count;
         optimizer->chunks += (entry->parameter->value->count + ELEMENTS_PER_CHUNK - 1) / ELEMENTS_PER_CHUNK;
     }
     if (!apply_groups(optimizer, error)) {
@@ -178,7 +183,8 @@ void optimizer_step(Optimizer *optimizer, float *const *gradients, double lr_fac
     optimizer->gradients = gradients;
     optimizer->lr_factor = lr_factor;
     optimizer->step = step;
-    parallel_for(optimizer->chunks, 1, update_chunks, optimizer);
+    bool alone = optimizer->elements < THREADS_PAY;
+    parallel_for(optimizer->chunks, alone ? optimizer->chunks : 1, update_chunks, optimizer);
     for (int64_t i = 0; i < optimizer->count; i++) {
         Entry *entry = &optimizer->entries[i];
         if (!gradients[i] || !is_whole(optimizer, entry))

@@ -1,4 +1,5 @@
 /* RMSprop (Tieleman and Hinton 2012). */
+#include "core/kernels/kernels.h"
 #include "core/optim/optimizer.h"
 
 struct rmsprop { OptimizerCommon common; double decay, momentum, epsilon; };
@@ -11,18 +12,11 @@ static const Param params[] = {
     PARAM_END
 };
 
-static void elements(const void *values, const Update *update, int64_t count, float *restrict weight, const float *restrict gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
 {
     const struct rmsprop *self = values;
-    float *restrict square = slots[0], *restrict velocity = slots[1];
-    float lr = (float)update->lr, weight_decay = (float)update->weight_decay, decay = (float)self->decay;
-    float momentum = (float)self->momentum, epsilon = (float)self->epsilon;
-    for (int64_t i = 0; i < count; i++) {
-        float g = gradient[i] + weight_decay * weight[i];
-        square[i] = decay * square[i] + (1 - decay) * g * g;
-        velocity[i] = momentum * velocity[i] + g / (sqrtf(square[i]) + epsilon);
-        weight[i] -= lr * velocity[i];
-    }
+    RmspropStep by = {(float)update->lr, (float)update->weight_decay, (float)self->decay, (float)self->momentum, (float)self->epsilon};
+    kernels()->optimizer.rmsprop(count, &by, weight, gradient, slots[0], slots[1]);
 }
 
 const OptimizerDef optimizer_rmsprop = {

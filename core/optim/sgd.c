@@ -1,4 +1,5 @@
 /* Stochastic gradient descent with momentum; weight decay joins the gradient. */
+#include "core/kernels/kernels.h"
 #include "core/optim/optimizer.h"
 
 struct sgd { OptimizerCommon common; double momentum, dampening; bool nesterov; };
@@ -11,18 +12,12 @@ static const Param params[] = {
     PARAM_END
 };
 
-static void elements(const void *values, const Update *update, int64_t count, float *restrict weight, const float *restrict gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
 {
     const struct sgd *self = values;
-    float *restrict velocity = slots[0];
-    float lr = (float)update->lr, decay = (float)update->weight_decay, momentum = (float)self->momentum;
-    float enter = update->step == 1 ? 1 : (float)(1 - self->dampening);
-    for (int64_t i = 0; i < count; i++) {
-        float g = gradient[i] + decay * weight[i];
-        velocity[i] = momentum * velocity[i] + enter * g;
-        float direction = self->nesterov ? g + momentum * velocity[i] : velocity[i];
-        weight[i] -= lr * direction;
-    }
+    SgdStep by = {(float)update->lr, (float)update->weight_decay, (float)self->momentum,
+                  update->step == 1 ? 1 : (float)(1 - self->dampening), self->nesterov};
+    kernels()->optimizer.sgd(count, &by, weight, gradient, slots[0]);
 }
 
 const OptimizerDef optimizer_sgd = {
