@@ -111,8 +111,7 @@ static bool write_run(const Quantizing *q, const SavedModel *saved, const char *
     cJSON *report = model_report_json(q->method, &q->report);
     good = good && run_folder_write_json(&folder, "quantization.json", report, error) && run_folder_write_json(&folder, "summary.json", summary, error);
     cJSON_Delete(report);
-    run_folder_close(&folder);
-    return good;
+    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
 
 static bool check_folder(const char *path, const char *run, bool force, Error *error)

@@ -250,8 +250,11 @@ bool training_command(const Arguments *arguments, bool distill, Error *error)
     training.quiet = argument_option(arguments, "quiet") != NULL;
     training.json = argument_option(arguments, "json") != NULL;
     bool good = train(&training, error);
-    if (training.folder.arena)
-        run_folder_close(&training.folder);
+    Error closing;
+    if (training.folder.arena && !run_folder_close(&training.folder, &closing) && good) {
+        *error = closing;
+        good = false;
+    }
     run_free(training.run);
     arena_free(training.arena);
     if (good && stop_signal)

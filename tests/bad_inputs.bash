@@ -6,9 +6,11 @@ bytes() { # FILE PRINTF...: writes what printf makes of the words one after anot
     printf "$@" > "$file"
 }
 
-# safetensors FILE HEADER DATA(printf escapes)
+# tensors FILE HEADER DATA(printf escapes)
 tensors() {
-    { printf "\\x$(printf %02x $((${#2} % 256)))\\x$(printf %02x $((${#2} / 256)))\0\0\0\0\0\0"; printf '%s' "$2"; printf "$3"; } > "$1"
+    local header=$2
+    while ((${#header} % 8)); do header+=' '; done
+    { printf "\\x$(printf %02x $((${#header} % 256)))\\x$(printf %02x $((${#header} / 256)))\0\0\0\0\0\0"; printf '%s' "$header"; printf "$3"; } > "$1"
 }
 
 make_tables() {
@@ -83,14 +85,14 @@ make_arrays() {
 }
 
 make_tensors() {
-    tensors good.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  ' '\0\0\0\0'
-    tensors hole.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}  ' '\0\0\0\0\0\0\0\0'
+    tensors good.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' '\0\0\0\0'
+    tensors hole.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}' '\0\0\0\0\0\0\0\0'
     tensors overlap.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' '\0\0\0\0'
     tensors twice.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}' '\0\0\0\0\0\0\0\0'
-    tensors type.safetensors '{"a":{"dtype":"X32","shape":[1],"data_offsets":[0,4]}}  ' '\0\0\0\0'
-    tensors size.safetensors '{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}  ' '\0\0\0\0'
-    tensors json.safetensors '{"a": nonsense}     ' ''
-    tensors list.safetensors '[]      ' ''
+    tensors type.safetensors '{"a":{"dtype":"X32","shape":[1],"data_offsets":[0,4]}}' '\0\0\0\0'
+    tensors size.safetensors '{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}' '\0\0\0\0'
+    tensors json.safetensors '{"a": nonsense}' ''
+    tensors list.safetensors '[]' ''
     bytes length.safetensors '\377\377\377\377\377\377\377\177{}'
     bytes zero.safetensors '\0\0\0\0\0\0\0\0'
     bytes cut.safetensors '\020\0\0'
