@@ -72,6 +72,11 @@ $(BUILD)/tests/%: tests/%.c $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OBJECTS) $(LIBS) -lcmocka
 
+# Preloaded by tests/faults.bats.
+$(BUILD)/tests/fault.so: tests/fault.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -O1 -shared -fPIC -o $@ $< -ldl
+
 # What the fuzz targets read with, built for them anew with the fuzzer's instrumentation.
 FUZZED := $(filter core/base/% data/%,$(SOURCES))
 FUZZ_OBJECTS := $(FUZZED:%.c=$(BUILD)/fuzz/objects/%.o) $(BUILD)/fuzz/objects/registry.o
@@ -94,7 +99,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJECTS) $(LIBS)
 
-check: all $(TESTS) ## all tests
+check: all $(TESTS) $(BUILD)/tests/fault.so ## all tests
 	sh scripts/run-tests.sh $(BUILD)
 
 asan: ## all tests with the address and undefined-behaviour sanitizers

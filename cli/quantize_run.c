@@ -146,8 +146,7 @@ static bool write_run(const Quantizing *q, const SavedModel *saved, const char *
     bool good = run_folder_open(&folder, path, force, error) && write_files(q, saved, &folder, summary, error);
     if (!good && !existed && folder.arena)
         remove_files(&folder);
-    run_folder_close(&folder);
-    return good;
+    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
 
 /* Nothing is written yet: what stands in the way is said before the work is done. */

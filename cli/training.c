@@ -28,7 +28,7 @@ static void on_signal(int number)
 
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -260,8 +260,11 @@ bool training_command(const Arguments *arguments, bool distill, Error *error)
     training.quiet = argument_option(arguments, "quiet") != NULL;
     training.json = argument_option(arguments, "json") != NULL;
     bool good = train(&training, error);
-    if (training.folder.arena)
-        run_folder_close(&training.folder);
+    Error closing;
+    if (training.folder.arena && !run_folder_close(&training.folder, &closing) && good) {
+        *error = closing;
+        good = false;
+    }
     run_free(training.run);
     arena_free(training.arena);
     if (good && stop_signal)

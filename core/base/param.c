@@ -37,16 +37,33 @@ static void leave(ParamContext *context, size_t length)
 }
 
 /* Puts "file:line: path: " in front of the message, as far as they are known. */
-static bool put_place(ParamContext *context, const cJSON *value)
+static bool put_line(ParamContext *context, const cJSON *value)
 {
     int line;
     const char *name = json_place(context->source, value, &line);
     context->error->status = STATUS_USAGE;
+    return name ? fail_at(context->error, "%s:%d", name, line) : false;
+}
+
+static bool put_place(ParamContext *context, const cJSON *value)
+{
     if (context->path[0])
         fail_at(context->error, "%s", context->path);
-    if (name)
-        fail_at(context->error, "%s:%d", name, line);
-    return false;
+    return put_line(context, value);
+}
+
+bool param_refused(ParamContext *context, const cJSON *value)
+{
+    char said[sizeof context->error->message];
+    memcpy(said, context->error->message, sizeof said);
+    size_t key = strspn(said, "abcdefghijklmnopqrstuvwxyz0123456789_[]");
+    if (!context->path[0] || key == 0 || said[key] != ':')
+        return put_place(context, value);
+    fail_usage(context->error, "%s.", context->path);
+    size_t used = strlen(context->error->message), rest = strlen(said), room = sizeof said - 1 - used;
+    memcpy(context->error->message + used, said, rest < room ? rest : room);
+    context->error->message[used + (rest < room ? rest : room)] = '\0';
+    return put_line(context, value);
 }
 
 bool param_fail(ParamContext *context, const cJSON *value, const char *format, ...)
@@ -416,7 +433,7 @@ static bool parse_instance(ParamContext *context, const char *kind_name, const c
         return name ? fail_at(context->error, "%s:%d", name, line) : false;
     }
     if (component->validate && !component->validate(values, context->error))
-        return put_place(context, value);
+        return param_refused(context, value);
     *instance = (Instance){component, values};
     return true;
 }

@@ -89,6 +89,8 @@ cJSON *params_to_json(const Param *table, const void *values);
 cJSON *instance_to_json(const Instance *instance);
 /* A file:line: path: error at `value` (status 2); returns false. */
 bool param_fail(ParamContext *context, const cJSON *value, const char *format, ...) FORMAT_LIKE_PRINTF(3, 4);
+/* Puts the place in front of what a component's own check said; "KEY: ..." becomes "PATH.KEY: ...". Returns false. */
+bool param_refused(ParamContext *context, const cJSON *value);
 const char *param_type_name(ParamType type);
 
 #endif

@@ -186,6 +186,8 @@ static Config *finish(Config *config, cJSON *json, const char *path, const char 
         good = (json = read_extending(config->source, json, path, 0, error)) != NULL;
     for (; good && sets && *sets; sets++)
         good = json_set(config->source, json, *sets, error);
+    if (good && cJSON_GetObjectItemCaseSensitive(json, "extends"))
+        good = fail_usage(error, "--set extends: only a config can name what it extends; --set changes what came of both");
     if (good && seed) {
         char assignment[64];
         snprintf(assignment, sizeof assignment, "seed=\"%llu\"", (unsigned long long)*seed);

@@ -83,14 +83,15 @@ bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *err
     return true;
 }
 
-void run_folder_close(RunFolder *folder)
+bool run_folder_close(RunFolder *folder, Error *error)
 {
-    if (folder->metrics >= 0)
-        close(folder->metrics);
+    bool good = folder->metrics < 0 || close(folder->metrics) == 0 || errno == EINTR
+                || fail_errno(error, "%s/metrics.jsonl", folder->path);
     if (folder->lock >= 0)
         close(folder->lock);
     arena_free(folder->arena);
     *folder = (RunFolder){.lock = -1, .metrics = -1};
+    return good;
 }
 
 bool run_folder_write_json(RunFolder *folder, const char *name, const cJSON *object, Error *error)

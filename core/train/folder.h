@@ -20,7 +20,8 @@ bool run_folder_lock(RunFolder *folder, const char *path, Error *error);
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error);
 /* Whether --force would remove this file, however it is called; NULL is none. */
 bool run_folder_owns(const char *path, const char *file);
-void run_folder_close(RunFolder *folder);
+/* False: what metrics.jsonl was given may not be in it. */
+bool run_folder_close(RunFolder *folder, Error *error);
 /* config.json, resolved. */
 bool run_folder_write_config(RunFolder *folder, const Config *config, Error *error);
 /* On --resume: the config must be the folder's, train.epochs, steps and seconds apart (exit 2, names the key). */
