@@ -99,7 +99,14 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJECTS) $(LIBS)
 
-check: all $(TESTS) $(BUILD)/tests/fault.so ## all tests
+# The same targets without a fuzzer: seeds and mutations of them, part of check.
+REPLAYS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/replay/%)
+
+$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< tests/fuzz/replay.c $(OBJECTS) $(LIBS)
+
+check: all $(TESTS) $(REPLAYS) $(BUILD)/tests/fault.so ## all tests
 	sh scripts/run-tests.sh $(BUILD)
 
 asan: ## all tests with the address and undefined-behaviour sanitizers
