@@ -103,7 +103,7 @@ static void print_table(const Quantizing *q)
 
 static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, const cJSON *summary, Error *error)
 {
-    RunFolder folder;
+    RunFolder folder = {.lock = -1, .metrics = -1};
     static const char *const names[] = {"best", "last"};
     bool good = run_folder_open(&folder, path, true, error) && run_folder_write_config(&folder, saved->config, error);
     for (int i = 0; i < 2 && good; i++)
