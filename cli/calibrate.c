@@ -178,7 +178,7 @@ static bool calibrate_arrays(const Arguments *arguments, const Config *config, u
 /* The run's weights with the calibration in their metadata, and both as files of their own. */
 static bool write_run(const Calibrating *c, const SavedModel *saved, const char *path, Error *error)
 {
-    RunFolder folder;
+    RunFolder folder = {.lock = -1, .metrics = -1};
     bool good = run_folder_open(&folder, path, true, error);
     char *text = calibration_text(&c->calibration);
     good = good && run_folder_write_config(&folder, saved->config, error)
