@@ -36,7 +36,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check unit lint asan fuzz install uninstall dist clean help
+.PHONY: all check unit lint asan exhaustive fuzz install uninstall dist clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/xent ## build the program
@@ -90,6 +90,9 @@ check: all $(TESTS) ## all tests
 
 asan: ## all tests with the address and undefined-behaviour sanitizers
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-format-truncation' check
+
+exhaustive: $(BUILD)/tests/exhaustive_exp ## exp of every float (minutes)
+	$<
 
 fuzz: $(FUZZERS) ## a short run of every fuzz target
 	for target in $(FUZZERS); do \
