@@ -41,6 +41,9 @@ int main(void)
                 continue;
             kernels()->exp(BLOCK, x, y);
             for (int i = 0; i < BLOCK; i++) {
+                /* A unit is at least 2^-24 of the value: most are told apart without finding it. */
+                if (fabs((double)y[i] - truth[i]) <= worst[k] * 0x1p-24 * truth[i])
+                    continue;
                 const double apart = error_of(y[i], truth[i]);
                 if (apart > worst[k]) {
                     worst[k] = apart;
