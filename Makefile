@@ -36,7 +36,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check bench unit lint asan cross-arm64 fuzz install uninstall dist clean help
+.PHONY: all asan bench check clean cross-arm64 dist exhaustive fuzz help install lint tsan uninstall unit valgrind
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/xent $(BUILD)/pages ## build the program, and the pages and completions that it prints
@@ -108,6 +108,7 @@ check: all $(TESTS) $(REPLAYS) $(BUILD)/tests/fault.so ## all tests
 asan: ## all tests with the address and undefined-behaviour sanitizers
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-format-truncation' check
 
+<<<<<<< HEAD
 tsan: ## the unit tests with the thread sanitizer
 	$(MAKE) BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
 
@@ -116,6 +117,10 @@ valgrind: all $(TESTS) ## unit tests and a small training run under valgrind (mi
 
 unit: $(TESTS) ## the unit tests alone
 	for test in $(TESTS); do echo "$$test"; $$test > $$test.log 2>&1 || { cat $$test.log; exit 1; }; done
+=======
+exhaustive: $(BUILD)/tests/exhaustive_exp ## exp of every float (minutes)
+	$<
+>>>>>>> speed
 
 fuzz: $(FUZZERS) ## a short run of every fuzz target
 	for target in $(FUZZERS); do \

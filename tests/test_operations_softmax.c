@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "core/base/threads.h"
 #include "core/kernels/kernels.h"
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
@@ -137,6 +138,28 @@ static void check_thresholded(const Tensor *x, const Tensor *y, double scale, do
     }
 }
 
+/* Rows that threads share: the same bits for any number of them, against double; the second row holds what pairs of
+   mantissa and exponent do not. */
+static void test_operations_softmax__wide_rows(void **state)
+{
+    (void)state;
+    const int64_t n = 200003;
+    Tensor *x = t_new(ARRAY_F32, SHAPE(2, n)), *first = NULL;
+    for (int64_t i = 0; i < x->count; i++)
+        tensor_f32(x)[i] = (float)((i * 7919) % 1009) * 0.02F - (i >= n ? 5e6F : 0);
+    Tensor *truth = t_softmax(t_cast(x, ARRAY_F64));
+    for (int threads = 1; threads <= 3; threads++) {
+        threads_set(threads);
+        Tensor *y = t_softmax(x);
+        for (int64_t i = 0; i < y->count; i++)
+            if (!(fabs(tensor_value(y, i) - tensor_value(truth, i)) <= 4e-6 * tensor_value(truth, i)))
+                fail_msg("%lld: %.9g, not %.9g", (long long)i, tensor_value(y, i), tensor_value(truth, i));
+        first = first ? first : y;
+        assert_memory_equal(y->data, first->data, (size_t)y->count * sizeof(float));
+    }
+    threads_set(1);
+}
+
 static void test_operations_softmax__sparsemax_and_entmax(void **state)
 {
     (void)state;
@@ -197,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_operations_softmax__extreme_logits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__cross_entropy_of_extreme_logits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__single_agrees_with_double, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_operations_softmax__wide_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__sparsemax_and_entmax, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__thresholds_of_extreme_logits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__distances_of_close_rows, set_up, tear_down),

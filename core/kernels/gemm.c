@@ -212,7 +212,7 @@ static void choose_tasks(Product *t, int64_t limit_m)
 
 static int64_t pack_grain(int64_t panels, int64_t values)
 {
-    enum { PACKING_IN_THREADS_PAYS = 48 * 1024 };
+    enum { PACKING_IN_THREADS_PAYS = 16 * 1024 };
     return values < PACKING_IN_THREADS_PAYS ? panels : cut(panels, 16);
 }
 

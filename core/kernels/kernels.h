@@ -8,6 +8,7 @@
 #include "core/kernels/kernels_convolution.h"
 #include "core/kernels/optimizer.h"
 #include "core/kernels/rows.h"
+#include "core/kernels/softmax.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,6 +64,7 @@ typedef struct Kernels {
     /* Its transpose: sets 2n elements of both rows of x. */
     void (*average_spread_2x2_row)(int64_t n, const float *y, int64_t width, float *x);
 
+    SoftmaxKernels softmax;
     RowKernels rows;
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;

@@ -141,6 +141,12 @@ static void rsqrt_unary(int64_t n, const float *x, float *y, float p, float q)
         y[i] = 1.0F / sqrtf(x[i]);
 }
 
+/* Phi(x) from y = x Phi(x): a division is cheaper than erf. */
+INLINE Vec gelu_share(Vec x, Vec y)
+{
+    return choose(magnitude(x) < splat(1e-18F), splat(0.5F), y / x);
+}
+
 #define DEFINE_UNARY_GRADIENT(name, expression)                                                                    \
     static void name##_unary_gradient(int64_t n, const float *from, const float *made, const float *gradient,      \
                                       float *to, float p, float q)                                                 \
@@ -169,7 +175,7 @@ DEFINE_UNARY_GRADIENT(softplus, g * sigmoid_vec(x))
 DEFINE_UNARY_GRADIENT(relu, where_positive(y, g, splat(0.0F)))
 DEFINE_UNARY_GRADIENT(leaky_relu, where_positive(x, g, g * p))
 DEFINE_UNARY_GRADIENT(elu, where_positive(x, g, g * (p * exp_vec(x))))
-DEFINE_UNARY_GRADIENT(gelu, g * (normal_cdf(x) + x * (0.398942280F * exp_vec(-0.5F * x * x))))
+DEFINE_UNARY_GRADIENT(gelu, g * (gelu_share(x, y) + x * (0.398942280F * exp_vec(-0.5F * x * x))))
 DEFINE_UNARY_GRADIENT(gelu_tanh, g * gelu_tanh_slope(x))
 DEFINE_UNARY_GRADIENT(silu, g * silu_slope(x))
 DEFINE_UNARY_GRADIENT(hard_sigmoid, where_within(x, -3.0F, 3.0F, g * (1.0F / 6)))

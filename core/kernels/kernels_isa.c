@@ -6,6 +6,10 @@
 #include <math.h>
 #include <string.h>
 
+#if KERNEL_VECTOR_BYTES == 64
+#include <immintrin.h>
+#endif
+
 #if !defined(KERNEL_ISA) || !defined(KERNEL_VECTOR_BYTES)
 #error "compile with -DKERNEL_ISA=... and -DKERNEL_VECTOR_BYTES=..."
 #endif
@@ -69,6 +73,15 @@ INLINE float sum_lanes(Vec v)
     return sum;
 }
 
+#if KERNEL_VECTOR_BYTES == 64
+/* x 2^n for integers n, rounded once; the only instruction that the vector extensions cannot express and that is
+   worth it. */
+INLINE Vec times_power_of_two(Vec x, Vec n)
+{
+    return (Vec)_mm512_scalef_ps((__m512)x, (__m512)n);
+}
+#endif
+
 #include "core/kernels/kernels_gemm.inc.h"
 
 static float dot(int64_t n, const float *x, const float *y)
@@ -118,10 +131,14 @@ INLINE Vec exp_vec(Vec x)
     p = p * r + 1.6666665459e-1F;
     p = p * r + 5.0000001201e-1F;
     p = (p * (r * r) + r) + 1.0F;
+#if KERNEL_VECTOR_BYTES == 64
+    return times_power_of_two(p, n);
+#else
     const Int exponent = (Int)biased - (Int)splat(round_bias);
     const Int half = exponent >> 1;
     const Vec scale1 = (Vec)((half + 127) << 23), scale2 = (Vec)((exponent - half + 127) << 23);
     return (p * scale1) * scale2;
+#endif
 }
 
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)); log(m) by polynomial in m - 1. */
@@ -273,29 +290,9 @@ static void log_softmax_row(int64_t n, const float *x, float *y)
         y[i] = (x[i] - shift) - log_sum;
 }
 
-static void softmax_row(int64_t n, const float *x, float *y)
-{
-    const float shift = row_shift(n, x);
-    Vec s0 = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        const Vec e = exp_vec(load(x + i) - shift);
-        store(y + i, e);
-        s0 += e;
-    }
-    if (i < n) {
-        const Vec e = exp_vec(load_part(x + i, n - i, -INFINITY) - shift);
-        store_part(y + i, n - i, e);
-        s0 += e;
-    }
-    const float scale = 1.0F / sum_lanes(s0);
-    for (i = 0; i < n; i++)
-        y[i] *= scale;
-}
-
 #include "core/kernels/kernels_distance.inc.h"
-#include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_rows.inc.h"
+#include "core/kernels/kernels_softmax.inc.h"
 #include "core/kernels/kernels_reduce.inc.h"
 #include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
@@ -320,7 +317,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .tanh = tanh_map,
     .sigmoid = sigmoid_map,
     .erf = erf_map,
-    .softmax_row = softmax_row,
+    .softmax_row = softmax_three_pass_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
     .squared_distances = squared_distances,
@@ -331,6 +328,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .max_pool_row = max_pool_row,
     .average_pool_2x2_row = average_pool_2x2_row,
     .average_spread_2x2_row = average_spread_2x2_row,
+    .softmax = SOFTMAX_KERNELS,
     .rows = ROW_KERNELS,
     .elementwise = ELEMENTWISE_KERNELS,
     .optimizer = OPTIMIZER_KERNELS,
