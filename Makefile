@@ -108,7 +108,6 @@ check: all $(TESTS) $(REPLAYS) $(BUILD)/tests/fault.so ## all tests
 asan: ## all tests with the address and undefined-behaviour sanitizers
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-format-truncation' check
 
-<<<<<<< HEAD
 tsan: ## the unit tests with the thread sanitizer
 	$(MAKE) BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
 
@@ -117,10 +116,8 @@ valgrind: all $(TESTS) ## unit tests and a small training run under valgrind (mi
 
 unit: $(TESTS) ## the unit tests alone
 	for test in $(TESTS); do echo "$$test"; $$test > $$test.log 2>&1 || { cat $$test.log; exit 1; }; done
-=======
 exhaustive: $(BUILD)/tests/exhaustive_exp ## exp of every float (minutes)
 	$<
->>>>>>> speed
 
 fuzz: $(FUZZERS) ## a short run of every fuzz target
 	for target in $(FUZZERS); do \
