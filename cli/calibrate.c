@@ -190,7 +190,7 @@ static bool write_run(const Calibrating *c, const SavedModel *saved, const char 
 
 static bool check_run_folder(const char *path, const char *run, bool force, Error *error)
 {
-    if (file_same(path, run))
+    if (file_same(path, run) || run_folder_owns(path, run))
         return fail_usage(error, "-o: %s is the run itself", path);
     if (folder_has_run(path) && !force)
         return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);
