@@ -13,7 +13,7 @@ for test in "$build"/tests/test_*; do
     [ -x "$test" ] && [ -f "$test" ] || continue
     "$test" > "$log" 2>&1
     status=$?
-    good=$(count '^\[       OK \]') bad=$(count '^\[  FAILED  \] [a-z_]*$') over=$(count '^\[  SKIPPED \] [a-z_]*$')
+    good=$(count '^\[       OK \]') bad=$(grep '^\[  FAILED  \] [a-z_0-9]*$' "$log" | sort -u | wc -l) over=$(count '^\[  SKIPPED \] [a-z_]*$')
     if [ $status -ne 0 ]; then
         [ "$bad" -gt 0 ] || bad=1
         cat "$log"
