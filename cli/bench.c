@@ -15,8 +15,10 @@ enum { MOST_ROUNDS = 10001 };
 struct settings { int64_t repeat; double seconds; bool peaks; };
 
 static const Param params[] = {
-    PARAM_INT(struct settings, repeat, 11, .min = 1, .max = MOST_ROUNDS, .help = "rounds; each measures everything once"),
-    PARAM_FLOAT(struct settings, seconds, 0.02, .min = 0, .max = 3600, .help = "least time of a measurement; what is shorter is repeated"),
+    PARAM_INT(struct settings, repeat, 11, .min = 1, .max = MOST_ROUNDS,
+              .help = "rounds; each measures everything once"),
+    PARAM_FLOAT(struct settings, seconds, 0.02, .min = 0, .max = 3600,
+                .help = "least time of a measurement; what is shorter is repeated"),
     PARAM_BOOL(struct settings, peaks, true, .help = "measure the machine first; without, shares are not known"),
     PARAM_END
 };
@@ -54,7 +56,8 @@ static double share_of(const Benchmark *benchmark, const Outcome *outcome, bool 
     *by_memory = false;
     if (!outcome->measured)
         return NAN;
-    return machine_bound(&outcome->peaks, benchmark->flops, benchmark->read_bytes, benchmark->write_bytes, by_memory) / benchmark->median;
+    return machine_bound(&outcome->peaks, benchmark->flops, benchmark->read_bytes, benchmark->write_bytes, by_memory)
+           / benchmark->median;
 }
 
 static void add_number(cJSON *object, const char *name, double value)
@@ -103,10 +106,12 @@ static void print_json(const BenchmarkList *list, const Outcome *outcome)
 static void print_machine(const Outcome *outcome)
 {
     cJSON *machine = machine_description();
-    const char *cpu = cJSON_GetObjectItemCaseSensitive(machine, "cpu")->valuestring, *isa = cJSON_GetObjectItemCaseSensitive(machine, "isa")->valuestring;
+    const char *cpu = cJSON_GetObjectItemCaseSensitive(machine, "cpu")->valuestring,
+               *isa = cJSON_GetObjectItemCaseSensitive(machine, "isa")->valuestring;
     printf("%s, %s, threads %d\n", cpu, isa, cJSON_GetObjectItemCaseSensitive(machine, "threads")->valueint);
     if (outcome->measured)
-        printf("peak %.1f GFLOP/s, read %.1f GB/s, write %.1f GB/s\n", 1e-9 * outcome->peaks.flops, 1e-9 * outcome->peaks.read, 1e-9 * outcome->peaks.write);
+        printf("peak %.1f GFLOP/s, read %.1f GB/s, write %.1f GB/s\n", 1e-9 * outcome->peaks.flops,
+               1e-9 * outcome->peaks.read, 1e-9 * outcome->peaks.write);
     cJSON_Delete(machine);
 }
 
@@ -123,13 +128,15 @@ static void print_result(const Benchmark *benchmark, const Outcome *outcome)
 {
     bool by_memory;
     double share = share_of(benchmark, outcome, &by_memory), ms = 1e3;
-    printf("%-42s %11.4f %11.4f %11.4f ", benchmark->name, ms * benchmark->median, ms * benchmark->least, ms * benchmark->most);
+    printf("%-42s %11.4f %11.4f %11.4f ", benchmark->name, ms * benchmark->median, ms * benchmark->least,
+           ms * benchmark->most);
     print_figure(1e-9 * benchmark->flops / benchmark->median, "%9.1f");
     print_figure(1e-9 * (benchmark->read_bytes + benchmark->write_bytes) / benchmark->median, "%9.1f");
     if (outcome->measured)
         printf(" %6.1f%% %s", 100 * share, by_memory ? "memory" : "flops ");
     if (benchmark->reference)
-        printf(" %6.2f x ce, %.4f us a sample", benchmark->median / benchmark->reference->median, 1e6 * benchmark->median / (double)benchmark->samples);
+        printf(" %6.2f x ce, %.4f us a sample", benchmark->median / benchmark->reference->median,
+               1e6 * benchmark->median / (double)benchmark->samples);
     putchar('\n');
 }
 
@@ -137,7 +144,8 @@ static void print_table(const BenchmarkList *list, const struct settings *settin
 {
     print_machine(outcome);
     printf("median of %lld interleaved rounds\n\n", (long long)settings->repeat);
-    printf("%-42s %11s %11s %11s %9s%9s%s\n", "", "ms", "least", "most", "GFLOP/s", "GB/s", outcome->measured ? "  share of" : "");
+    printf("%-42s %11s %11s %11s %9s%9s%s\n", "", "ms", "least", "most", "GFLOP/s", "GB/s",
+           outcome->measured ? "  share of" : "");
     for (int64_t i = 0; i < list->count; i++)
         print_result(list->items[i], outcome);
 }
@@ -175,7 +183,8 @@ static bool run(const Arguments *arguments, Error *error)
     BenchmarkList list;
     if (argument_option(arguments, "seed"))
         return fail_usage(error, "--seed: does not apply to bench");
-    if (!parse_settings(arguments, &settings, error) || !benchmarks_find(arguments->count, arguments->words, &list, error))
+    if (!parse_settings(arguments, &settings, error)
+        || !benchmarks_find(arguments->count, arguments->words, &list, error))
         return false;
     Outcome outcome = {0};
     bool good = measure(&list, &settings, argument_option(arguments, "quiet") != NULL, &outcome, error);
@@ -188,10 +197,14 @@ static bool run(const Arguments *arguments, Error *error)
 }
 
 const Command command_bench = {
-    .name = "bench", .synopsis = "bench [NAME]... [--set KEY=VALUE]... [--json]", .summary = "kernels and training steps beside this machine's peaks",
-    .description = "Measures this machine's arithmetic and memory, then each benchmark in interleaved rounds, and prints\n"
-                   "medians, spreads and the share of the roof that bounds it. NAME is a benchmark with its sizes\n"
-                   "(sgemm/512x512x512), or the beginning of names (step). See xent list benchmarks, and xent-bench(1)\n"
-                   "for the keys of --set: repeat, seconds, peaks.",
-    .most = 1000, .run = run,
+    .name = "bench",
+    .synopsis = "bench [NAME]... [--set KEY=VALUE]... [--json]",
+    .summary = "kernels and training steps beside this machine's peaks",
+    .description =
+        "Measures this machine's arithmetic and memory, then each benchmark in interleaved rounds, and prints\n"
+        "medians, spreads and the share of the roof that bounds it. NAME is a benchmark with its sizes\n"
+        "(sgemm/512x512x512), or the beginning of names (step). See xent list benchmarks, and xent-bench(1)\n"
+        "for the keys of --set: repeat, seconds, peaks.",
+    .most = 1000,
+    .run = run,
 };

@@ -61,7 +61,9 @@ static void test_bench__references_stand_before(void **state)
 static void test_bench__wrong_names_are_usage_errors(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "sgem", "sgemm/", "sgemm/1x2", "sgemm/1x2x3x", "sgemm/0x1x1", "sgemm/99999999999999999999x1x1", "losses//3"};
+    static const char *const wrong[] = {
+        "",         "sgem", "sgemm/", "sgemm/1x2", "sgemm/1x2x3x", "sgemm/0x1x1", "sgemm/99999999999999999999x1x1",
+        "losses//3"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         BenchmarkList list;
         Error error;

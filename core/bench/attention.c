@@ -54,13 +54,24 @@ static const char *const examples[] = {"attention/512", "attention/2048", NULL};
 static const char *const causal_examples[] = {"attention/causal-2048", NULL};
 
 const BenchmarkDef benchmark_attention = {
-    .component = {.name = "attention", .summary = "attention of 4 heads of 64 over TOKENS, forward and backward",
-                  .formula = "attention/TOKENS: flops 12 heads 64 TOKENS^2; the scores that the backward pass computes again are not counted"},
-    .pattern = "attention/TOKENS", .examples = examples, .memory = memory, .prepare = prepare_full, .run = run,
+    .component = {.name = "attention",
+                  .summary = "attention of 4 heads of 64 over TOKENS, forward and backward",
+                  .formula = "attention/TOKENS: flops 12 heads 64 TOKENS^2; the scores that the backward pass computes "
+                             "again are not counted"},
+    .pattern = "attention/TOKENS",
+    .examples = examples,
+    .memory = memory,
+    .prepare = prepare_full,
+    .run = run,
 };
 
 const BenchmarkDef benchmark_attention_causal = {
-    .component = {.name = "attention/causal", .summary = "the same where a token sees only the past",
+    .component = {.name = "attention/causal",
+                  .summary = "the same where a token sees only the past",
                   .formula = "attention/causal-TOKENS: half of the flops"},
-    .pattern = "attention/causal-TOKENS", .examples = causal_examples, .memory = memory, .prepare = prepare_causal, .run = run,
+    .pattern = "attention/causal-TOKENS",
+    .examples = causal_examples,
+    .memory = memory,
+    .prepare = prepare_causal,
+    .run = run,
 };

@@ -26,8 +26,16 @@ static bool prepare(Benchmark *benchmark, Error *error)
         return fail_usage(error, "the filter's size must be odd, got %lld", (long long)k);
     Images *images = benchmark->state = arena_zero(benchmark->arena, 1, sizeof *images);
     images->shape = (ConvolutionShape){
-        .batch = n, .groups = 1, .in_channels = c, .out_channels = out, .in = {1, h, w}, .kernel = {1, k, k}, .out = {1, h, w},
-        .stride = {1, 1, 1}, .padding = {0, k / 2, k / 2}, .dilation = {1, 1, 1},
+        .batch = n,
+        .groups = 1,
+        .in_channels = c,
+        .out_channels = out,
+        .in = {1, h, w},
+        .kernel = {1, k, k},
+        .out = {1, h, w},
+        .stride = {1, 1, 1},
+        .padding = {0, k / 2, k / 2},
+        .dilation = {1, 1, 1},
     };
     images->x = tensor_f32(benchmark_normals(benchmark, 1, false, SHAPE(n, c, h, w)));
     images->weight = tensor_f32(benchmark_normals(benchmark, 0.1, false, SHAPE(out, c, k, k)));
@@ -73,9 +81,15 @@ static const char *const examples[] = {"convolution/128x1x28x28-32x3", "convolut
 static const char *const gradient_examples[] = {"convolution/gradients-128x32x14x14-64x3", NULL};
 
 const BenchmarkDef benchmark_convolution = {
-    .component = {.name = "convolution", .summary = "N images [C, H, W] with OUT filters of K x K, forward",
-                  .formula = "convolution/NxCxHxW-OUTxK: flops 2 N OUT H W C K^2", .notes = "Stride 1; zeros around the images keep their size."},
-    .pattern = "convolution/NxCxHxW-OUTxK", .examples = examples, .memory = memory, .prepare = prepare, .run = run,
+    .component = {.name = "convolution",
+                  .summary = "N images [C, H, W] with OUT filters of K x K, forward",
+                  .formula = "convolution/NxCxHxW-OUTxK: flops 2 N OUT H W C K^2",
+                  .notes = "Stride 1; zeros around the images keep their size."},
+    .pattern = "convolution/NxCxHxW-OUTxK",
+    .examples = examples,
+    .memory = memory,
+    .prepare = prepare,
+    .run = run,
 };
 
 const BenchmarkDef benchmark_convolution_gradients = {

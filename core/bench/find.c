@@ -57,7 +57,8 @@ static bool fits(const Benchmark *benchmark, Error *error)
     double needed = benchmark->def->memory(benchmark->sizes);
     double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     return needed <= there
-           || fail_usage(error, "bench: %s: needs %.3g GB of memory at least, and this machine has %.3g", benchmark->name, 1e-9 * needed, 1e-9 * there);
+           || fail_usage(error, "bench: %s: needs %.3g GB of memory at least, and this machine has %.3g",
+                         benchmark->name, 1e-9 * needed, 1e-9 * there);
 }
 
 static Benchmark *find_item(const BenchmarkList *list, const char *name)

@@ -35,7 +35,13 @@ static void run(Benchmark *benchmark)
 static const char *const examples[] = {"loss/linear-ce-2048x256x32768", NULL};
 
 const BenchmarkDef benchmark_linear_cross_entropy = {
-    .component = {.name = "loss/linear-ce", .summary = "cross-entropy of a linear map of TOKENS vectors onto WORDS, forward and backward",
-                  .formula = "loss/linear-ce-TOKENSxWIDTHxWORDS: flops 6 TOKENS WIDTH WORDS; the logits that the backward pass computes again are not counted"},
-    .pattern = "loss/linear-ce-TOKENSxWIDTHxWORDS", .examples = examples, .memory = memory, .prepare = prepare, .run = run,
+    .component = {.name = "loss/linear-ce",
+                  .summary = "cross-entropy of a linear map of TOKENS vectors onto WORDS, forward and backward",
+                  .formula = "loss/linear-ce-TOKENSxWIDTHxWORDS: flops 6 TOKENS WIDTH WORDS; the logits that the "
+                             "backward pass computes again are not counted"},
+    .pattern = "loss/linear-ce-TOKENSxWIDTHxWORDS",
+    .examples = examples,
+    .memory = memory,
+    .prepare = prepare,
+    .run = run,
 };

@@ -21,7 +21,7 @@ static double memory(const int64_t *sizes)
     return 8.0 * (double)samples_of(sizes[0]) * (double)sizes[0];
 }
 
-/* The loss's defaults; a list of numbers that must be given has a value for each class. NULL: something else must be. */
+/* The loss's defaults; a list of numbers that must be given has a value for each class. NULL: another key must be. */
 static cJSON *specification(const Component *component, int64_t classes)
 {
     cJSON *json = cJSON_CreateObject();
@@ -59,7 +59,8 @@ static void make_extras(Benchmark *benchmark, const LossDef *def, LossInput *inp
         if (strchr(*name, '?'))
             continue;
         extras = extras ? extras : arena_zero(benchmark->arena, 8, sizeof *extras);
-        extras[input->extra_count++] = (LossExtra){*name, benchmark_normals(benchmark, 1, false, 2, input->logits->shape)};
+        extras[input->extra_count++] =
+            (LossExtra){*name, benchmark_normals(benchmark, 1, false, 2, input->logits->shape)};
     }
     input->extras = extras;
 }
@@ -148,10 +149,19 @@ static void reference(const Benchmark *benchmark, char *name, size_t size)
 }
 
 const BenchmarkDef benchmark_losses = {
-    .component = {.name = "losses", .summary = "a loss of CLASSES classes with its defaults, forward and backward, beside plain cross-entropy",
-                  .formula = "losses/NAME/CLASSES: bytes of the logits read and of their gradient written; flops are not counted",
-                  .notes = "The bare name runs every loss that needs logits and classes alone (a list of class counts, and a teacher's "
-                           "logits, are made up) at 10, 1,000 and 100,000 classes."},
-    .pattern = "losses/WORD/CLASSES", .each_example = each_example, .on_demand = true, .memory = memory, .prepare = prepare, .run = run,
-    .release = release, .reference = reference,
+    .component =
+        {.name = "losses",
+         .summary = "a loss of CLASSES classes with its defaults, forward and backward, beside plain cross-entropy",
+         .formula =
+             "losses/NAME/CLASSES: bytes of the logits read and of their gradient written; flops are not counted",
+         .notes = "The bare name runs every loss that needs logits and classes alone (a list of class counts, and a "
+                  "teacher's logits, are made up) at 10, 1,000 and 100,000 classes."},
+    .pattern = "losses/WORD/CLASSES",
+    .each_example = each_example,
+    .on_demand = true,
+    .memory = memory,
+    .prepare = prepare,
+    .run = run,
+    .release = release,
+    .reference = reference,
 };

@@ -13,7 +13,7 @@ typedef struct MachinePeaks {
 /* Raises the peaks to what is measured; they begin as zeros. Measuring again finds what a busy moment hid. */
 void machine_measure(MachinePeaks *peaks);
 
-/* Seconds that a computation takes at least, when arithmetic and memory overlap fully. *by_memory: memory takes longer. */
+/* Seconds that a computation takes at least, when arithmetic and memory overlap. *by_memory: memory takes longer. */
 double machine_bound(const MachinePeaks *peaks, double flops, double read_bytes, double write_bytes, bool *by_memory);
 
 #endif

@@ -31,10 +31,17 @@ static void run(Benchmark *benchmark)
     sgemm(false, false, m, n, k, product->a, k, product->b, n, 0, product->c, n);
 }
 
-static const char *const examples[] = {"sgemm/128x128x128", "sgemm/512x512x512", "sgemm/1024x1024x1024", "sgemm/2048x2048x2048",
-                                       "sgemm/128x256x784", "sgemm/4096x64x576", "sgemm/2048x8192x256", NULL};
+static const char *const examples[] = {
+    "sgemm/128x128x128", "sgemm/512x512x512", "sgemm/1024x1024x1024", "sgemm/2048x2048x2048",
+    "sgemm/128x256x784", "sgemm/4096x64x576", "sgemm/2048x8192x256",  NULL};
 
 const BenchmarkDef benchmark_sgemm = {
-    .component = {.name = "sgemm", .summary = "C [M, N] = A [M, K] B [K, N] in single precision", .formula = "sgemm/MxNxK: flops 2 M N K"},
-    .pattern = "sgemm/MxNxK", .examples = examples, .memory = memory, .prepare = prepare, .run = run,
+    .component = {.name = "sgemm",
+                  .summary = "C [M, N] = A [M, K] B [K, N] in single precision",
+                  .formula = "sgemm/MxNxK: flops 2 M N K"},
+    .pattern = "sgemm/MxNxK",
+    .examples = examples,
+    .memory = memory,
+    .prepare = prepare,
+    .run = run,
 };

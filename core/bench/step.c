@@ -58,9 +58,12 @@ static void release(Benchmark *benchmark)
 static bool prepare_images(Benchmark *benchmark, const char *model, Error *error)
 {
     long long batch = benchmark->sizes[0], count = batch * batches_of(batch);
-    return prepare(benchmark, arena_format(benchmark->arena,
-        "{\"data\": {\"type\": \"glyphs\", \"count\": %lld, \"val_count\": 0, \"test_count\": 0}, \"model\": %s, \"optimizer\": \"adam\","
-        " \"train\": {\"batch_size\": %lld, \"steps\": 1}}", count, model, batch), error);
+    const char *config = arena_format(
+        benchmark->arena,
+        "{\"data\": {\"type\": \"glyphs\", \"count\": %lld, \"val_count\": 0, \"test_count\": 0},"
+        " \"model\": %s, \"optimizer\": \"adam\", \"train\": {\"batch_size\": %lld, \"steps\": 1}}",
+        count, model, batch);
+    return prepare(benchmark, config, error);
 }
 
 static bool prepare_mlp(Benchmark *benchmark, Error *error)
@@ -70,17 +73,22 @@ static bool prepare_mlp(Benchmark *benchmark, Error *error)
 
 static bool prepare_cnn(Benchmark *benchmark, Error *error)
 {
-    return prepare_images(benchmark, "{\"type\": \"cnn\", \"channels\": [32, 64], \"kernel\": [3], \"hidden\": [128]}", error);
+    return prepare_images(benchmark, "{\"type\": \"cnn\", \"channels\": [32, 64], \"kernel\": [3], \"hidden\": [128]}",
+                          error);
 }
 
 static bool prepare_gpt(Benchmark *benchmark, Error *error)
 {
     enum { TOKENS = 128 };
     long long batch = benchmark->sizes[0], count = batch * batches_of(batch) * TOKENS + 1;
-    return prepare(benchmark, arena_format(benchmark->arena,
-        "{\"data\": {\"type\": \"markov-text\", \"classes\": 65, \"length\": %d, \"count\": %lld, \"val_count\": 0, \"test_count\": 0},"
-        " \"model\": {\"type\": \"transformer\", \"layers\": 4, \"width\": 128, \"heads\": 4, \"tie\": false}, \"optimizer\": \"adamw\","
-        " \"train\": {\"batch_size\": %lld, \"steps\": 1}}", TOKENS, count, batch), error);
+    const char *config = arena_format(
+        benchmark->arena,
+        "{\"data\": {\"type\": \"markov-text\", \"classes\": 65, \"length\": %d, \"count\": %lld,"
+        " \"val_count\": 0, \"test_count\": 0},"
+        " \"model\": {\"type\": \"transformer\", \"layers\": 4, \"width\": 128, \"heads\": 4, \"tie\": false},"
+        " \"optimizer\": \"adamw\", \"train\": {\"batch_size\": %lld, \"steps\": 1}}",
+        TOKENS, count, batch);
+    return prepare(benchmark, config, error);
 }
 
 static const char *const mlp_examples[] = {"step/mlp-b128", "step/mlp-b16", NULL};
@@ -90,16 +98,37 @@ static const char *const gpt_examples[] = {"step/gpt-b16", NULL};
 #define STEP_FORMULA(pattern) .formula = pattern ": flops three times those of the model's forward"
 
 const BenchmarkDef benchmark_step_mlp = {
-    .component = {.name = "step/mlp", .summary = "training step of an MLP 784-256-10 with Adam, BATCH samples", STEP_FORMULA("step/mlp-bBATCH")},
-    .pattern = "step/mlp-bBATCH", .examples = mlp_examples, .memory = memory, .prepare = prepare_mlp, .run = run_step, .release = release,
+    .component = {.name = "step/mlp",
+                  .summary = "training step of an MLP 784-256-10 with Adam, BATCH samples",
+                  STEP_FORMULA("step/mlp-bBATCH")},
+    .pattern = "step/mlp-bBATCH",
+    .examples = mlp_examples,
+    .memory = memory,
+    .prepare = prepare_mlp,
+    .run = run_step,
+    .release = release,
 };
 
 const BenchmarkDef benchmark_step_cnn = {
-    .component = {.name = "step/cnn", .summary = "of a CNN with 3 x 3 filters (32, 64) and layers of 128 and 10 on 28 x 28 images, Adam", STEP_FORMULA("step/cnn-bBATCH")},
-    .pattern = "step/cnn-bBATCH", .examples = cnn_examples, .memory = memory, .prepare = prepare_cnn, .run = run_step, .release = release,
+    .component = {.name = "step/cnn",
+                  .summary = "of a CNN with 3 x 3 filters (32, 64) and layers of 128 and 10 on 28 x 28 images, Adam",
+                  STEP_FORMULA("step/cnn-bBATCH")},
+    .pattern = "step/cnn-bBATCH",
+    .examples = cnn_examples,
+    .memory = memory,
+    .prepare = prepare_cnn,
+    .run = run_step,
+    .release = release,
 };
 
 const BenchmarkDef benchmark_step_gpt = {
-    .component = {.name = "step/gpt", .summary = "of a transformer of 4 layers, width 128, 4 heads, 128 tokens of 65, AdamW", STEP_FORMULA("step/gpt-bBATCH")},
-    .pattern = "step/gpt-bBATCH", .examples = gpt_examples, .memory = memory, .prepare = prepare_gpt, .run = run_step, .release = release,
+    .component = {.name = "step/gpt",
+                  .summary = "of a transformer of 4 layers, width 128, 4 heads, 128 tokens of 65, AdamW",
+                  STEP_FORMULA("step/gpt-bBATCH")},
+    .pattern = "step/gpt-bBATCH",
+    .examples = gpt_examples,
+    .memory = memory,
+    .prepare = prepare_gpt,
+    .run = run_step,
+    .release = release,
 };

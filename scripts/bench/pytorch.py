@@ -27,7 +27,8 @@ def training_step(model, optimizer, x, y):
 
 def mlp_step(batch):
     model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
-    return training_step(model, torch.optim.Adam(model.parameters()), torch.randn(batch, 784), torch.randint(10, (batch,)))
+    x, y = torch.randn(batch, 784), torch.randint(10, (batch,))
+    return training_step(model, torch.optim.Adam(model.parameters()), x, y)
 
 
 def cnn_step(batch):
@@ -36,7 +37,8 @@ def cnn_step(batch):
         nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10),
     )
-    return training_step(model, torch.optim.Adam(model.parameters()), torch.randn(batch, 1, 28, 28), torch.randint(10, (batch,)))
+    x, y = torch.randn(batch, 1, 28, 28), torch.randint(10, (batch,))
+    return training_step(model, torch.optim.Adam(model.parameters()), x, y)
 
 
 def attend(query, key, value, mask=None):

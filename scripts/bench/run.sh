@@ -97,7 +97,7 @@ while [ "$round" -le "$rounds" ]; do
     echo "$rows" | while read -r peer name; do
         case $have in *" $peer "*) ;; *) continue ;; esac
         chosen "$name" "$@" || continue
-        printf '\r%s\r%s' "                                                                          " "round $round of $rounds: $name" >&2
+        [ ! -t 2 ] || printf '\r\033[Kround %s of %s: %s' "$round" "$rounds" "$name" >&2
         mine=$(ours "$name") || mine=
         other=$(theirs "$peer" "$name") || other=
         if [ -n "$mine" ] && [ -n "$other" ]; then
@@ -108,7 +108,7 @@ while [ "$round" -le "$rounds" ]; do
     done
     round=$((round + 1))
 done
-echo >&2
+[ ! -t 2 ] || printf '\r\033[K' >&2
 
 version() { # what is compared with, as it names itself
     case $1 in
@@ -119,8 +119,9 @@ version() { # what is compared with, as it names itself
 }
 
 {
-    echo "Threads $threads, median of $rounds interleaved rounds. Times are milliseconds of one run; above 1, the ratio says that"
-    echo "xent is faster. Memory, in MB, is how much the peak of the process grows while the work is prepared and run."
+    echo "Threads $threads, median of $rounds interleaved rounds. Times are milliseconds of one run; above 1, the ratio"
+    echo "says that xent is faster. Memory, in MB, is how much the peak of the process grows while the work is prepared"
+    echo "and run."
     echo
     echo "| benchmark | peer | time | peer's time | ratio | memory | peer's memory |"
     echo "|---|---|---:|---:|---:|---:|---:|"
@@ -141,8 +142,8 @@ awk '
         for (r = 1; r <= rows; r++) {
             name = order[r]
             ours = column(name, 3); theirs = column(name, 5)
-            printf "| %s | %s | %.4g | %.4g | %.2f | %.1f | %.1f |\n", name, peer[name], 1e3 * ours, 1e3 * theirs, theirs / ours,
-                   column(name, 4) / 1e6, column(name, 6) / 1e6
+            printf "| %s | %s | %.4g | %.4g | %.2f | %.1f | %.1f |\n", name, peer[name], 1e3 * ours, 1e3 * theirs,
+                   theirs / ours, column(name, 4) / 1e6, column(name, 6) / 1e6
         }
     }' "$times" >> "$table"
 {
