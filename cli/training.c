@@ -105,7 +105,7 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     PredictionInput outputs;
     if (split->count == 0)
         return true;
-    if (!split_outputs(run->model, split, run->config->train.eval_batch_size, training->arena, &outputs, error))
+    if (!split_outputs(run->model, &run->config->loss, split, run->config->train.eval_batch_size, training->arena, &outputs, error))
         return false;
     MeasuredSplit measured =
         measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);
