@@ -6,11 +6,12 @@ set -eu
 XENT=${XENT:-"$(dirname "$0")/../build/xent"}
 [ -x "$XENT" ] || { echo "readme-losses.sh: $XENT is missing; build it with make, or set XENT" >&2; exit 1; }
 
+text() { # KEY: its text in one line of JSON on standard input; nothing for null
     sed -n "s/.*\"$1\":[ \t]*\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p" | sed 's/\\\(.\)/\1/g; s/|/\\|/g'
 }
 
 # arXiv:NUMBER becomes a link.
-linked() { sed 's#arXiv:\([0-9][0-9.]*[0-9]\)#[arXiv:\1](https://arxiv.org/abs/\1)#g'; }
+linked() { sed 's|arXiv:\([0-9][0-9.]*[0-9]\)|[arXiv:\1](https://arxiv.org/abs/\1)|g'; }
 
 table() {
     echo "| loss | targets | | source |"
