@@ -205,8 +205,8 @@ static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedMod
         return fail(error, "%s: only a classifier can be calibrated", saved->path);
     if (splits->val.count == 0 || splits->test.count == 0)
         return fail(error, "%s: the data has no %s split; give data.split", saved->path, splits->val.count ? "test" : "val");
-    if (!split_outputs(saved->model, &splits->val, batch_size, arena, &c->fitted, error)
-        || !split_outputs(saved->model, &splits->test, batch_size, arena, &c->rest, error))
+    if (!split_outputs(saved->model, &saved->config->loss, &splits->val, batch_size, arena, &c->fitted, error)
+        || !split_outputs(saved->model, &saved->config->loss, &splits->test, batch_size, arena, &c->rest, error))
         return false;
     if (!fit_and_measure(c, arena, error))
         return fail_at(error, "%s", saved->path);

@@ -109,7 +109,7 @@ static bool measure_model(const Arguments *arguments, const Settings *settings, 
     const DataSplit *split = NULL;
     PredictionInput outputs;
     if (!choose_split(arguments, splits, &name, &split, error)
-        || !split_outputs(saved->model, split, saved->config->train.eval_batch_size, arena, &outputs, error)
+        || !split_outputs(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, arena, &outputs, error)
         || !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
         return false;
     const cJSON *names = config ? config->metrics : saved->config->metrics;

@@ -28,7 +28,7 @@ static bool measure(const SavedModel *saved, const DataSplits *data, Arena *aren
         PredictionInput outputs;
         if (all[i].split->count == 0)
             continue;
-        if (!split_outputs(saved->model, all[i].split, config->train.eval_batch_size, arena, &outputs, error)
+        if (!split_outputs(saved->model, &config->loss, all[i].split, config->train.eval_batch_size, arena, &outputs, error)
             || !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
             return false;
         MeasuredSplit *measured = &figures->splits[i];

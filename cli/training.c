@@ -109,7 +109,8 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     if (!isfinite(loss)) /* metrics take logits that are finite */
         return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
                     training->folder_path, name);
-    if (!split_outputs(run->model, split, run->config->train.eval_batch_size, training->arena, &outputs, error))
+    if (!split_outputs(run->model, &run->config->loss, split, run->config->train.eval_batch_size, training->arena, &outputs,
+                       error))
         return false;
     MeasuredSplit measured =
         measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);

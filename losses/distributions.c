@@ -12,6 +12,40 @@ static const Param pinball_params[] = {
     PARAM_END
 };
 
+static int64_t pinball_outputs(const void *values, int64_t count)
+{
+    return count == 1 ? ((const struct pinball *)values)->quantiles.count : 0;
+}
+
+/* The median: by the line between the quantiles on both sides of it, or the nearest where all are on one side. */
+static void decode_median(const void *values, int64_t outputs, const double *z, double *value)
+{
+    const double *q = ((const struct pinball *)values)->quantiles.items;
+    int64_t below = -1, above = -1;
+    for (int64_t k = 0; k < outputs; k++) {
+        if (q[k] <= 0.5 && (below < 0 || q[k] > q[below]))
+            below = k;
+        if (q[k] >= 0.5 && (above < 0 || q[k] < q[above]))
+            above = k;
+    }
+    below = below < 0 ? above : below;
+    above = above < 0 ? below : above;
+    double share = q[above] > q[below] ? (0.5 - q[below]) / (q[above] - q[below]) : 0;
+    *value = z[below] + share * (z[above] - z[below]);
+}
+
+static int64_t normal_outputs(const void *self, int64_t count)
+{
+    (void)self;
+    return count == 1 ? 2 : 0;
+}
+
+static void decode_mean(const void *self, int64_t outputs, const double *z, double *value)
+{
+    (void)self, (void)outputs;
+    *value = z[0];
+}
+
 static bool check_column(const LossInput *in, Error *error)
 {
     return in->targets->count == in->logits->shape[0] || fail(error, "targets: expected one value a row");
@@ -76,14 +110,17 @@ static void sample_normal(const void *self, Random *random, LossInput *in)
 const LossDef loss_pinball = {
     .component = {.name = "pinball", .summary = "quantile loss, a column a quantile", .params = pinball_params,
                   .size = sizeof(struct pinball), .source = "Koenker and Bassett 1978",
-                  .formula = "mean over quantiles of max(q r, (q-1) r), r = t - z_q"},
-    .targets = LOSS_VALUES, .forward = pinball, .check = check_pinball, .sample = sample_column,
+                  .formula = "mean over quantiles of max(q r, (q-1) r), r = t - z_q",
+                  .notes = "A trained model has a column for each quantile. The prediction is the median, on the line "
+                           "between the quantiles next to 0.5 where that is none of them."},
+    .targets = LOSS_VALUES, .outputs = pinball_outputs, .decode = decode_median, .forward = pinball,
+    .check = check_pinball, .sample = sample_column,
 };
 
 const LossDef loss_crps = {
     .component = {.name = "crps", .summary = "continuous ranked probability score of a normal prediction",
                   .source = "Gneiting and Raftery 2007",
                   .formula = "sigma (w (2 Phi(w) - 1) + 2 phi(w) - 1/sqrt(pi)), w = (t - mu) / sigma",
-                  .notes = "Logits are [N, 2]: mu and log sigma."},
-    .targets = LOSS_VALUES, .forward = crps, .check = check_normal, .sample = sample_normal,
+                  .notes = "Logits are [N, 2]: mu and log sigma. The prediction is mu."},
+    .targets = LOSS_VALUES, .outputs = normal_outputs, .decode = decode_mean, .forward = crps, .check = check_normal, .sample = sample_normal,
 };

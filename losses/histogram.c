@@ -33,6 +33,38 @@ static bool validate(const void *values, Error *error)
     return grid->vmin < grid->vmax || fail_usage(error, "vmin: %g is not below vmax, %g", grid->vmin, grid->vmax);
 }
 
+static int64_t outputs(const void *values, int64_t count)
+{
+    return count == 1 ? ((const struct grid *)values)->bins : 0;
+}
+
+/* The mean of `first`, first + step, ... under softmax(z). */
+static double mean_under_softmax(int64_t bins, const double *z, double first, double step)
+{
+    double largest = -INFINITY, sum = 0, mean = 0;
+    for (int64_t k = 0; k < bins; k++)
+        largest = fmax(largest, z[k]);
+    for (int64_t k = 0; k < bins; k++) {
+        double p = exp(z[k] - largest);
+        sum += p;
+        mean += p * (first + step * (double)k);
+    }
+    return mean / sum;
+}
+
+static void decode_centres(const void *values, int64_t bins, const double *z, double *value)
+{
+    const struct grid *grid = values;
+    double width = (grid->vmax - grid->vmin) / (double)bins;
+    *value = mean_under_softmax(bins, z, grid->vmin + 0.5 * width, width);
+}
+
+static void decode_locations(const void *values, int64_t bins, const double *z, double *value)
+{
+    const struct grid *grid = values;
+    *value = mean_under_softmax(bins, z, grid->vmin, (grid->vmax - grid->vmin) / (double)(bins - 1));
+}
+
 static bool check_bins(const void *values, const LossInput *in, Error *error)
 {
     const struct grid *grid = values;
@@ -175,7 +207,7 @@ const LossDef loss_hl_gauss = {
                            "are moved to the nearest end. The prediction is the mean of the bins' centres.",
                   .validate = validate},
     .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_value,
-    .examples = hl_gauss_examples, .sample = sample_value,
+    .outputs = outputs, .decode = decode_centres, .examples = hl_gauss_examples, .sample = sample_value,
 };
 
 const LossDef loss_two_hot = {
@@ -183,10 +215,10 @@ const LossDef loss_two_hot = {
                   .params = two_hot_params, .size = sizeof(struct grid), .source = "arXiv:2403.03950",
                   .formula = "-sum_k t_k log softmax(z)_k, t on the two locations next to y with mean y",
                   .notes = "The locations run from vmin to vmax, both included. Values outside are moved to the "
-                           "nearest end.",
+                           "nearest end. The prediction is the mean of the locations.",
                   .validate = validate},
     .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_value,
-    .examples = two_hot_examples, .sample = sample_value,
+    .outputs = outputs, .decode = decode_locations, .examples = two_hot_examples, .sample = sample_value,
 };
 
 const LossDef loss_c51 = {

@@ -191,3 +191,24 @@ LossResult loss_evaluate(const Instance *loss, const LossInput *in)
         weights = in->weights;
     return (LossResult){weighted(value, weights, def->sums && def->sums(loss->values)), value};
 }
+
+int64_t loss_outputs(const Instance *loss, int64_t classes)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    return def->outputs ? def->outputs(loss->values, classes) : classes;
+}
+
+void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    int64_t outputs = logits->shape[logits->rank - 1];
+    assert(loss_outputs(loss, classes) == outputs);
+    double *row = def->decode ? arena_alloc(tape_arena(), (size_t)outputs * sizeof *row) : NULL;
+    for (int64_t i = 0; !row && i < logits->count; i++)
+        decoded[i] = tensor_value(logits, i);
+    for (int64_t i = 0; row && i < logits->count / outputs; i++) {
+        for (int64_t k = 0; k < outputs; k++)
+            row[k] = tensor_value(logits, i * outputs + k);
+        def->decode(loss->values, outputs, row, decoded + i * classes);
+    }
+}

@@ -46,7 +46,7 @@ typedef struct LossInput {
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
     float *state;               /* [samples of the data set, state width]; NULL: fresh */
     Random random;              /* for random losses */
-    double progress;            /* share of training done, 0..1 */
+    double progress;            /* share of training done, 0..1; 1 where a model is measured */
 } LossInput;
 
 typedef struct LossDef {
@@ -60,6 +60,12 @@ typedef struct LossDef {
     int64_t least_columns;      /* size of the logits' last axis */
     bool own_classes;           /* `check` knows how many classes there are */
     int64_t unnamed_classes;    /* classes without a column of logits: 1 where columns are thresholds between them */
+    /* Columns of logits that data of so many classes, labels or values needs from a model; 0: such data is not for
+       this loss. NULL: as many. */
+    int64_t (*outputs)(const void *self, int64_t classes);
+    /* One row of logits, [outputs], to what metrics and predictions take, [classes]: logarithms of probabilities, or
+       values. NULL: that is what logits are, by softmax, of labels by a sigmoid each. */
+    void (*decode)(const void *self, int64_t outputs, const double *logits, double *decoded);
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
@@ -87,6 +93,10 @@ typedef struct LossResult {
 bool loss_check(const Instance *loss, const LossInput *in, Error *error);
 /* Inputs are as loss_check wants them. */
 LossResult loss_evaluate(const Instance *loss, const LossInput *in);
+/* Columns of logits for data of so many classes; 0: the loss cannot be had with them. */
+int64_t loss_outputs(const Instance *loss, int64_t classes);
+/* Rows of logits, [..., outputs], by the definition's `decode` into decoded [rows, classes]. */
+void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
 bool loss_takes_extra(const LossDef *def, const char *name);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */

@@ -1,5 +1,7 @@
 /* Ordinal classes 0 < 1 < ... < K-1 by K-1 binary thresholds. CORAL: Cao, Mirjalili and Raschka 2020; CORN: Shi, Cao
    and Raschka 2021. */
+#include <math.h>
+
 #include "losses/shared.h"
 
 /* softplus(-z) where y > k, softplus(z) elsewhere; [N, K-1]. */
@@ -15,6 +17,47 @@ static Tensor *coral(const void *self, const LossInput *in)
 {
     (void)self;
     return t_sum(threshold_terms(in), -1, false);
+}
+
+/* K-1 thresholds between K classes. */
+static int64_t thresholds(const void *self, int64_t classes)
+{
+    (void)self;
+    return classes - 1;
+}
+
+static double softplus(double x)
+{
+    return fmax(x, 0) + log1p(exp(-fabs(x)));
+}
+
+/* A class's value is -softplus(-z) of the thresholds below it and -softplus(z) of the others; up to what all classes
+   share, the sum of the z below it. */
+static void decode_coral(const void *self, int64_t outputs, const double *z, double *log_p)
+{
+    (void)self;
+    double largest = 0, sum = 0, value = 0;
+    for (int64_t k = 0; k <= outputs; k++) {
+        log_p[k] = value;
+        largest = fmax(largest, value);
+        value += k < outputs ? z[k] : 0;
+    }
+    for (int64_t k = 0; k <= outputs; k++)
+        sum += exp(log_p[k] - largest);
+    for (int64_t k = 0; k <= outputs; k++)
+        log_p[k] = log_p[k] - largest - log(sum);
+}
+
+/* log P(y = k) = sum_{j < k} log sigmoid(z_j) + log(1 - sigmoid(z_k)). */
+static void decode_corn(const void *self, int64_t outputs, const double *z, double *log_p)
+{
+    (void)self;
+    double beyond = 0;
+    for (int64_t k = 0; k < outputs; k++) {
+        log_p[k] = beyond - softplus(z[k]);
+        beyond -= softplus(-z[k]);
+    }
+    log_p[outputs] = beyond;
 }
 
 /* Task k is asked of the samples with y >= k: a sample of class y has min(y + 1, K-1) tasks. */
@@ -50,8 +93,11 @@ const LossDef loss_coral = {
     .component = {.name = "coral", .summary = "ordinal classes by binary thresholds of shared weights",
                   .source = "arXiv:1901.07884",
                   .formula = "sum_k [y > k] softplus(-z_k) + [y <= k] softplus(z_k)",
-                  .notes = "Logits are [N, K-1], thresholds between the classes 0..K-1."},
-    .targets = LOSS_CLASSES, .unnamed_classes = 1, .forward = coral,
+                  .notes = "Logits are [N, K-1], thresholds between the classes 0..K-1; a trained model has one for each. "
+                           "A class's probability is that of its thresholds' answers among those of all classes, "
+                           "softmax_y sum_{k < y} z_k: where thresholds descend, the largest is the class with as many "
+                           "positive ones below it."},
+    .targets = LOSS_CLASSES, .unnamed_classes = 1, .outputs = thresholds, .decode = decode_coral, .forward = coral,
 };
 
 const LossDef loss_corn = {
@@ -60,6 +106,8 @@ const LossDef loss_corn = {
                   .formula = "mean over all pairs (sample, k <= y) of [y > k] softplus(-z_k) + [y <= k] softplus(z_k)",
                   .notes = "Logits are [N, K-1], z_k that of P(y > k | y >= k). A sample's value is the mean over its "
                            "tasks, "
-                           "and their number joins its weight in the mean."},
-    .targets = LOSS_CLASSES, .unnamed_classes = 1, .forward = corn, .weights = task_counts,
+                           "and their number joins its weight in the mean. P(y = k) is (1 - sigmoid(z_k)) times the "
+                           "sigmoid(z_j) of all j < k."},
+    .targets = LOSS_CLASSES, .unnamed_classes = 1, .outputs = thresholds, .decode = decode_corn, .forward = corn,
+    .weights = task_counts,
 };

@@ -26,6 +26,32 @@ static Tensor *spherical_softmax(const void *values, const LossInput *in)
     return t_sub(t_log(t_sum(scores, -1, false)), t_log(t_pick(scores, in->targets)));
 }
 
+/* ---- Their probabilities ---- */
+
+static void normalise_scores(int64_t classes, double *scores)
+{
+    double sum = 0;
+    for (int64_t k = 0; k < classes; k++)
+        sum += scores[k];
+    for (int64_t k = 0; k < classes; k++)
+        scores[k] = log(scores[k]) - log(sum);
+}
+
+static void decode_taylor(const void *self, int64_t classes, const double *z, double *log_p)
+{
+    (void)self;
+    for (int64_t k = 0; k < classes; k++)
+        log_p[k] = 0.5 * (1 + (1 + z[k]) * (1 + z[k]));
+    normalise_scores(classes, log_p);
+}
+
+static void decode_spherical(const void *values, int64_t classes, const double *z, double *log_p)
+{
+    for (int64_t k = 0; k < classes; k++)
+        log_p[k] = z[k] * z[k] + ((const struct spherical_softmax *)values)->eps;
+    normalise_scores(classes, log_p);
+}
+
 /* ---- The Z-loss ---- */
 
 struct z_loss { double a; const cJSON *b; };
@@ -62,7 +88,7 @@ const LossDef loss_taylor_softmax = {
     .component = {.name = "taylor_softmax",
                   .summary = "cross-entropy of softmax with exp replaced by its second-order series",
                   .source = "arXiv:1511.05042", .formula = "-log((1 + z_y + z_y^2/2) / sum_k (1 + z_k + z_k^2/2))"},
-    .targets = LOSS_CLASSES, .forward = taylor_softmax,
+    .targets = LOSS_CLASSES, .decode = decode_taylor, .forward = taylor_softmax,
 };
 
 const LossDef loss_spherical_softmax = {
@@ -70,7 +96,7 @@ const LossDef loss_spherical_softmax = {
                   .params = spherical_params,
                   .size = sizeof(struct spherical_softmax), .source = "arXiv:1511.05042",
                   .formula = "-log((z_y^2 + eps) / sum_k (z_k^2 + eps))"},
-    .targets = LOSS_CLASSES, .forward = spherical_softmax,
+    .targets = LOSS_CLASSES, .decode = decode_spherical, .forward = spherical_softmax,
 };
 
 const LossDef loss_z_loss = {

@@ -72,6 +72,8 @@ static cJSON *data_description(const Run *run)
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "targets", kinds[dataset->target_kind]);
     cJSON_AddNumberToObject(object, "classes", (double)dataset->classes);
+    if (run->model->input.outputs != dataset->classes)
+        cJSON_AddNumberToObject(object, "outputs", (double)run->model->input.outputs);
     cJSON *shape = cJSON_AddArrayToObject(object, "shape");
     for (int i = 0; i < dataset->rank; i++)
         cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)dataset->shape[i]));

@@ -150,7 +150,19 @@ void generator_free(Generator *generator)
     memory_free(generator);
 }
 
-/* The last row of the logits of tokens[0..used-1], in a tensor of `length` >= used, filled up behind them. */
+/* In place; a loss of tokens has a logit for each. */
+static void decode(const SavedModel *saved, float *logits)
+{
+    const Instance *loss = &saved->config->loss;
+    if (!((const LossDef *)loss->component)->decode)
+        return;
+    double *decoded = arena_alloc(tape_arena(), (size_t)saved->classes * sizeof *decoded);
+    loss_decode(loss, t_wrap(ARRAY_F32, SHAPE(1, saved->classes), logits), saved->classes, decoded);
+    for (int64_t k = 0; k < saved->classes; k++)
+        logits[k] = (float)decoded[k];
+}
+
+/* The last row of the decoded logits of tokens[0..used-1], in a tensor of `length` >= used, filled up behind them. */
 static const float *run(const Generator *generator, AttentionCache *cache, const int32_t *tokens, int64_t used,
                         int64_t length)
 {
@@ -161,7 +173,9 @@ static const float *run(const Generator *generator, AttentionCache *cache, const
     bool was = tape_record(false);
     const Tensor *logits = model_forward(model, &forward, x);
     tape_record(was);
-    return tensor_f32(logits) + (used - 1) * model->input.outputs;
+    float *last = tensor_f32(logits) + (used - 1) * model->input.outputs;
+    decode(generator->saved, last);
+    return last;
 }
 
 const float *generator_logits(Generator *generator, const int32_t *tokens, int64_t count)

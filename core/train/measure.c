@@ -6,13 +6,15 @@
 
 typedef struct Sums { double loss, weight, correct; int64_t count; } Sums;
 
-static int64_t count_correct(const Tensor *logits, const Tensor *targets)
+static int64_t count_correct(const Instance *loss, const Tensor *logits, const Tensor *targets, int64_t classes)
 {
     if (targets->type != ARRAY_I32)
         return 0;
-    int64_t classes = logits->shape[logits->rank - 1], correct = 0;
+    int64_t correct = 0;
+    double *decoded = arena_alloc(tape_arena(), (size_t)(targets->count * classes) * sizeof *decoded);
+    loss_decode(loss, logits, classes, decoded);
     for (int64_t i = 0; i < targets->count; i++) {
-        const float *row = tensor_f32(logits) + i * classes;
+        const double *row = decoded + i * classes;
         int64_t best = 0;
         for (int64_t c = 1; c < classes; c++)
             best = row[c] > row[best] ? c : best;
@@ -34,7 +36,7 @@ static void add_batch(const ObjectiveContext *context, const Batch *batch, const
         weight += tensor_value(input.weights, i);
     sums->loss += weight * tensor_value(loss, 0);
     sums->weight += weight;
-    sums->correct += (double)count_correct(input.logits, input.targets);
+    sums->correct += (double)count_correct(&context->loss, input.logits, input.targets, dataset->classes);
     sums->count += input.logits->shape[0];
 }
 
@@ -42,7 +44,7 @@ Measure split_measure(Model *model, const Instance *loss, const DataSplit *split
 {
     if (split->count == 0)
         return (Measure){0, NAN, NAN};
-    const ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed};
+    const ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .progress = 1};
     bool was = tape_record(false);
     Loader *loader = loader_new(split, (LoaderOptions){.batch_size = batch_size});
     Sums sums = {0};

@@ -22,11 +22,10 @@ typedef struct Filling {
     int64_t *targets, rows;
 } Filling;
 
-static void add_batch(Filling *filling, const Tensor *logits, const Batch *batch, const Dataset *dataset)
+static void add_batch(Filling *filling, const Instance *loss, const Tensor *logits, const Batch *batch, const Dataset *dataset)
 {
-    int64_t classes = logits->shape[logits->rank - 1], rows = logits->count / classes, per_sample = rows / batch->count;
-    for (int64_t i = 0; i < logits->count; i++)
-        filling->logits[filling->rows * classes + i] = tensor_value(logits, i);
+    int64_t classes = dataset->classes, rows = logits->count / logits->shape[logits->rank - 1], per_sample = rows / batch->count;
+    loss_decode(loss, logits, classes, filling->logits + filling->rows * classes);
     for (int64_t i = 0; filling->targets && i < rows; i++)
         filling->targets[filling->rows + i] = batch->labels[i];
     for (int64_t i = 0; filling->soft && i < rows * classes; i++)
@@ -41,7 +40,8 @@ static void add_batch(Filling *filling, const Tensor *logits, const Batch *batch
     filling->rows += rows;
 }
 
-bool split_outputs(const Model *model, const DataSplit *split, int64_t batch_size, Arena *arena, PredictionInput *outputs, Error *error)
+bool split_outputs(const Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, Arena *arena,
+                   PredictionInput *outputs, Error *error)
 {
     const Dataset *dataset = split->dataset;
     bool classes = dataset->target_kind == TARGET_CLASS || dataset->target_kind == TARGET_TOKENS;
@@ -62,7 +62,7 @@ bool split_outputs(const Model *model, const DataSplit *split, int64_t batch_siz
         const Batch *batch = loader_batch(loader, 0, i);
         Forward forward = {0};
         BatchTensors tensors = batch_tensors(model, dataset, batch);
-        add_batch(&filling, model_forward(model, &forward, tensors.x), batch, dataset);
+        add_batch(&filling, loss, model_forward(model, &forward, tensors.x), batch, dataset);
         tape_reset();
     }
     loader_free(loader);

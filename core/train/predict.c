@@ -53,7 +53,7 @@ bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_
     const Model *model = saved->model;
     int64_t positions = model->input.per_position ? model->input.shape.sizes[0] : 1,
             batch_size = saved->config->train.eval_batch_size;
-    *outputs = (ModelOutputs){.samples = count, .rows = count * positions, .classes = model->input.outputs};
+    *outputs = (ModelOutputs){.samples = count, .rows = count * positions, .classes = saved->classes};
     if ((double)outputs->rows * (double)outputs->classes * sizeof(double) > outputs_limit)
         return fail(error, "%s: the outputs of %lld rows x %lld classes take more than 2 GB; predict fewer samples",
                     saved->path, (long long)outputs->rows, (long long)outputs->classes);
@@ -67,8 +67,8 @@ bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_
         int64_t part = count - first < batch_size ? count - first : batch_size;
         gather(&g, first, part);
         const Tensor *logits = run_batch(model, g.batch, part);
-        for (int64_t i = 0; i < logits->count; i++)
-            *out++ = tensor_value(logits, i);
+        loss_decode(&saved->config->loss, logits, outputs->classes, out);
+        out += logits->count / model->input.outputs * outputs->classes;
         tape_reset();
     }
     tape_record(was);

@@ -7,9 +7,9 @@
 #include "data/tokenizer.h"
 #include "data/transform.h"
 
-ModelInput model_input_of(const Dataset *dataset)
+ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
-    ModelInput input = {.outputs = dataset->classes, .per_position = dataset->target_kind == TARGET_TOKENS};
+    ModelInput input = {.outputs = loss_outputs(loss, dataset->classes), .per_position = dataset->target_kind == TARGET_TOKENS};
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes : dataset->tokenizer->vocabulary + 1; /* the padding token */
@@ -23,6 +23,35 @@ const char *default_loss(TargetKind kind)
     case TARGET_VALUES: return "mse";
     default: return "ce";
     }
+}
+
+/* Two rows of the shapes that training will have; the lists of a loss are held to them. */
+static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
+{
+    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(2, loss_outputs(loss, dataset->classes)))};
+    if (dataset->target_kind == TARGET_LABELS || dataset->target_kind == TARGET_VALUES)
+        in.targets = t_zeros(ARRAY_F32, SHAPE(2, dataset->classes));
+    else
+        in.targets = soft ? t_softmax(in.logits) : t_zeros(ARRAY_I32, SHAPE(2));
+    if (dataset->weights)
+        in.weights = t_full(ARRAY_F32, SHAPE(2), 1);
+    return in;
+}
+
+static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft, Error *error)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    bool tokens = dataset->target_kind == TARGET_TOKENS;
+    if (tokens && (def->state_width || def->outputs))
+        return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
+    if (loss_outputs(loss, dataset->classes) == 0)
+        return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name, (long long)dataset->classes,
+                          def->targets == LOSS_VALUES ? "values" : "classes");
+    LossInput in = probe(loss, dataset, soft);
+    if (loss_check(loss, &in, error))
+        return true;
+    error->status = STATUS_USAGE;
+    return fail_at(error, "loss: %s", def->component.name);
 }
 
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error)
@@ -43,7 +72,7 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     for (const char *const *name = def->extras; name && *name; name++)
         if ((*name)[strlen(*name) - 1] != '?')
             return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give", def->component.name, *name);
-    return true;
+    return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
 }
 
 static bool build_model(Run *run, const Dataset *shape, Error *error)
@@ -53,7 +82,7 @@ static bool build_model(Run *run, const Dataset *shape, Error *error)
         config->loss = instance_default(config->arena, "loss", default_loss(shape->target_kind));
     if (!check_loss(&config->loss, shape, &config->train, error))
         return fail_at(error, "%s", config->name);
-    run->model = model_new(&config->model, model_input_of(shape), (uint64_t)config->seed, error);
+    run->model = model_new(&config->model, model_input_of(shape, &config->loss), (uint64_t)config->seed, error);
     return run->model || fail_at(error, "%s", config->name);
 }
 
@@ -82,7 +111,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     Config *config = run->config;
     const LossDef *loss = (const LossDef *)config->loss.component;
     const Dataset *dataset = run->splits.train.dataset;
-    run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, dataset->classes) : 0;
+    run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, run->model->input.outputs) : 0;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
         .values = objective->values, .seed = (uint64_t)config->seed,

@@ -35,8 +35,8 @@ typedef struct Run {
     Progress progress;
 } Run;
 
-/* What the model must fit. */
-ModelInput model_input_of(const Dataset *dataset);
+/* What the model must fit: samples of the data, and as many outputs as the loss makes of its classes. */
+ModelInput model_input_of(const Dataset *dataset, const Instance *loss);
 /* The loss that a config without one gets; NULL: there is none of that kind. */
 const char *default_loss(TargetKind kind);
 /* Whether this loss can be had with these targets: exit 2 and the reason. */

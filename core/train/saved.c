@@ -12,7 +12,7 @@ static const char *const kinds[] = {"class", "soft", "labels", "values", "tokens
 /* What the metadata's "data" says, by the same tables as configs. */
 struct description {
     int kind;
-    int64_t classes, vocabulary;
+    int64_t classes, outputs, vocabulary;
     IntList shape;
     const cJSON *class_names, *feature_names;
     FloatList mean, deviation, target_mean, target_deviation;
@@ -21,6 +21,7 @@ struct description {
 static const Param description_params[] = {
     {.name = "targets", .type = PARAM_TYPE_ENUM, .offset = offsetof(struct description, kind), .choices = kinds},
     PARAM_REQUIRED(INT, struct description, classes, .min = 1, .max = 1e9),
+    PARAM_INT(struct description, outputs, null, .min = 1, .max = 1e9, .optional = true),
     PARAM_INT(struct description, vocabulary, 0, .min = 0, .max = 1e9),
     PARAM_INTS(struct description, shape, NULL, .min = 1, .max = 1e9),
     PARAM_JSON(struct description, class_names, "null"),
@@ -81,12 +82,24 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
         saved->target_mean = description.target_mean.items;
         saved->target_deviation = description.target_deviation.items;
     }
-    *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items), .outputs = description.classes,
+    *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items), .outputs = description.outputs == PARAM_UNSET ? description.classes : description.outputs,
                           .per_position = saved->target_kind == TARGET_TOKENS};
     input->shape.vocabulary = description.vocabulary;
     const int64_t columns = description.shape.count == 1 ? description.shape.items[0] : 0;
     return read_names(saved->arena, "class_names", description.class_names, saved->classes, &saved->class_names, error)
            && read_names(saved->arena, "feature_names", description.feature_names, columns, &saved->feature_names, error);
+}
+
+/* The loss, which --set may have changed, is what reads the model's outputs. */
+static bool check_outputs(const SavedModel *saved, const ModelInput *input, Error *error)
+{
+    Config *config = saved->config;
+    if (!config->loss.component)
+        config->loss = instance_default(config->arena, "loss", default_loss(saved->target_kind));
+    int64_t outputs = loss_outputs(&config->loss, saved->classes);
+    return outputs == input->outputs
+           || fail(error, "loss: %s needs %lld outputs for %lld classes or values, the model has %lld", config->loss.component->name,
+                   (long long)outputs, (long long)saved->classes, (long long)input->outputs);
 }
 
 static bool read_tokenizer(SavedModel *saved, JsonSource *source, const char *text, Error *error)
@@ -118,6 +131,7 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
     good = good && (saved->config = config_parse(saved->path, config, sets, seed, error));
     good = good && (read_description(saved, source, safetensors_metadata(&file, "data"), &input, error) || fail_at(error, "%s", saved->path));
     good = good && (read_tokenizer(saved, source, safetensors_metadata(&file, "tokenizer"), error) || fail_at(error, "%s", saved->path));
+    good = good && (check_outputs(saved, &input, error) || fail_at(error, "%s", saved->path));
     if (good) {
         saved->step = read_number(safetensors_metadata(&file, "step"));
         saved->epoch = read_number(safetensors_metadata(&file, "epoch"));
@@ -170,15 +184,15 @@ void saved_close(SavedModel *saved)
 
 static bool check_shape(const SavedModel *saved, const Dataset *dataset, const char *name, Error *error)
 {
-    const ModelInput input = model_input_of(dataset), *expected = &saved->model->input;
-    bool same = input.shape.rank == expected->shape.rank && input.shape.vocabulary == expected->shape.vocabulary && input.outputs == expected->outputs;
+    const ModelInput input = model_input_of(dataset, &saved->config->loss), *expected = &saved->model->input;
+    bool same = input.shape.rank == expected->shape.rank && input.shape.vocabulary == expected->shape.vocabulary && dataset->classes == saved->classes;
     for (int i = 0; same && i < input.shape.rank; i++)
         same = input.shape.sizes[i] == expected->shape.sizes[i];
     if (same && dataset->target_kind == saved->target_kind)
         return true;
     Arena *arena = arena_new();
-    fail(error, "%s: data: samples %s with %lld outputs, but %s was trained on %s with %lld", name, shape_text(arena, input.shape),
-         (long long)input.outputs, saved->path, shape_text(arena, expected->shape), (long long)expected->outputs);
+    fail(error, "%s: data: samples %s with %lld classes or values, but %s was trained on %s with %lld", name, shape_text(arena, input.shape),
+         (long long)dataset->classes, saved->path, shape_text(arena, expected->shape), (long long)saved->classes);
     arena_free(arena);
     return false;
 }

@@ -1,0 +1,80 @@
+/* A loss whose weight moves along a line while a model trains, mostly a term of a sum:
+
+       {"type": "sum", "terms": ["ce", {"type": "ramp", "base": "entropy", "weight": -0.1, "end": 0.5}]} */
+#include <math.h>
+
+#include "losses/shared.h"
+
+struct ramp { Instance base; double from, to, start, end; };
+
+static const Param params[] = {
+    PARAM_COMPONENT(struct ramp, base, NULL, "loss", .help = "a loss of classes, or of no targets"),
+    PARAM_FLOAT(struct ramp, from, 0, .help = "factor until `start`"),
+    PARAM_FLOAT(struct ramp, to, 1, .help = "factor from `end` on"),
+    PARAM_FLOAT(struct ramp, start, 0, .min = 0, .max = 1, .help = "share of training done where the line begins"),
+    PARAM_FLOAT(struct ramp, end, 1, .min = 0, .max = 1, .help = "share of training done where it ends"),
+    PARAM_END
+};
+
+static const LossDef *base_of(const struct ramp *self)
+{
+    return (const LossDef *)self->base.component;
+}
+
+static bool validate(const void *values, Error *error)
+{
+    const struct ramp *self = values;
+    const LossDef *base = base_of(self);
+    bool fits = base->targets == LOSS_NO_TARGETS || base->targets == LOSS_CLASSES ||
+        base->targets == LOSS_CLASSES_OR_SOFT;
+    if (!fits || base->whole_batch || base->state_width || base->sums || base->extras || base->any_extras ||
+        base->outputs)
+        return fail_usage(error,
+                          "base: %s cannot be: it is not a loss of classes with a column of logits for each and a "
+                          "value for each sample alone", base->component.name);
+    return self->start <= self->end || fail_usage(error, "start: %g is after end, %g", self->start, self->end);
+}
+
+static bool check(const void *values, const LossInput *in, Error *error)
+{
+    return loss_check(&((const struct ramp *)values)->base, in, error);
+}
+
+/* Where start is end, a step. */
+static double factor(const struct ramp *self, double progress)
+{
+    if (progress >= self->end)
+        return self->to;
+    double share = progress <= self->start ? 0 : (progress - self->start) / (self->end - self->start);
+    return self->from + share * (self->to - self->from);
+}
+
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct ramp *self = values;
+    return t_scale(base_of(self)->forward(self->base.values, in), factor(self, in->progress));
+}
+
+static Tensor *weights(const void *values, const LossInput *in)
+{
+    const struct ramp *self = values;
+    return base_of(self)->weights ? base_of(self)->weights(self->base.values, in) : NULL;
+}
+
+static const char *const examples[] = {
+    "{\"type\": \"ramp\", \"base\": \"ce\", \"from\": 0.5}",
+    "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"ramp\", \"base\": \"entropy\", \"weight\": -0.1, "
+    "\"start\": 0.25, \"end\": 0.75}]}", NULL};
+
+const LossDef loss_ramp = {
+    .component = {.name = "ramp", .summary = "a loss whose weight moves along a line during training", .params = params,
+                  .size = sizeof(struct ramp),
+                  .formula = "f L, f = from + (to - from) min(1, max(0, (s - start) / (end - start))), s the share of "
+                             "training done",
+                  .notes = "s is the steps done over the steps planned, 0 throughout where train.seconds alone limits "
+                           "a run. A model is measured (validation, test, xent eval, xent loss) with f = to, so that "
+                           "figures of different epochs compare.",
+                  .validate = validate},
+    .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .forward = forward, .weights = weights, .check = check,
+    .examples = examples,
+};

@@ -1,0 +1,46 @@
+# For the experiments: sourced. XENT names the program; XENT_SHARED_DATA a folder with fashion-mnist, where there is one.
+XENT=${XENT:-build/xent}
+[ -x "$XENT" ] || { echo "$0: $XENT is missing; build it with make, or set XENT" >&2; exit 1; }
+
+fashion() {
+    [ -n "${XENT_SHARED_DATA:-}" ] && [ -e "$XENT_SHARED_DATA/fashion-mnist" ]
+}
+
+# json FILE KEY...: the number under metrics' path, as in `json summary.json metrics test accuracy`. Names are unique
+# on the way down, objects are cut at the first name of each level.
+json() {
+    file=$1
+    shift
+    text=$(tr -d ' \t\n' < "$file")
+    for key in "$@"; do
+        case $text in *"\"$key\":"*) ;; *) echo "$file: no \"$*\"" >&2; return 1 ;; esac
+        text=${text#*"\"$key\":"}
+    done
+    printf '%s\n' "${text%%[,\}]*}"
+}
+
+# train FOLDER WORDS...: a run that has a summary is left alone, one that was stopped begins anew.
+train() {
+    run=$1
+    shift
+    [ -s "$run/summary.json" ] || "$XENT" "$@" -o "$run" --force --quiet
+}
+
+# Numbers on standard input, one a line -> "mean low high", a 95% interval of Student's t; of one number "mean - -".
+interval() {
+    awk 'BEGIN { n = split("12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131 " \
+                          "2.120 2.110 2.101 2.093 2.086 2.080 2.074 2.069 2.064 2.060 2.056 2.052 2.048 2.045", t, " ") }
+         { x[NR] = $1; sum += $1 }
+         END {
+             if (NR == 0) exit 1
+             mean = sum / NR
+             if (NR == 1) { printf "%.6f - -\n", mean; exit }
+             for (i = 1; i <= NR; i++) squares += (x[i] - mean) ^ 2
+             half = (NR - 1 <= n ? t[NR - 1] : 1.96) * sqrt(squares / (NR - 1) / NR)
+             printf "%.6f %.6f %.6f\n", mean, mean - half, mean + half
+         }'
+}
+
+# above A B, below A B: of numbers, for `if`.
+above() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
+below() { above "$2" "$1"; }

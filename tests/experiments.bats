@@ -1,0 +1,57 @@
+# The experiments, in their quick form, and what scripts print for the README.
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/.."
+    unset XENT_SHARED_DATA
+}
+
+@test "noisy labels: a table, a CSV file, done runs are not run again, one job alone" {
+    noisy() { sh scripts/experiments/noisy-labels.sh --quick -o "$BATS_TEST_TMPDIR/noisy" "$@"; }
+    [ "$(noisy --count)" -eq 3 ]
+    noisy --only 1
+    [ "$(ls "$BATS_TEST_TMPDIR/noisy")" = gce-symmetric-0.4-1 ]
+    touch -d 2001-01-01 "$BATS_TEST_TMPDIR/noisy/gce-symmetric-0.4-1/summary.json"
+    noisy > "$BATS_TEST_TMPDIR/table"
+    [ "$BATS_TEST_TMPDIR/noisy/gce-symmetric-0.4-1/summary.json" -ot tests/experiments.bats ]
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* |$' "$BATS_TEST_TMPDIR/table")" -eq 3 ]
+    [ "$(head -1 "$BATS_TEST_TMPDIR/noisy/noisy-labels.csv")" = loss,noise,rate,seeds,accuracy,low,high ]
+    [ "$(grep -c '^[a-z_]*,symmetric,0.4,1,0\.[0-9]*,,$' "$BATS_TEST_TMPDIR/noisy/noisy-labels.csv")" -eq 3 ]
+    run noisy --only 3
+    [ "$status" -eq 2 ]
+}
+
+@test "noisy labels: without an effect the script fails" {
+    folder=$BATS_TEST_TMPDIR/noisy
+    for seed in 1 2; do
+        for loss in ce gce; do
+            for noise in symmetric-0 symmetric-0.2 symmetric-0.4 symmetric-0.6 asymmetric-0.4; do
+                mkdir -p "$folder/$loss-$noise-$seed"
+                echo "{\"metrics\": {\"test\": {\"accuracy\": 0.5$seed}}}" > "$folder/$loss-$noise-$seed/summary.json"
+            done
+        done
+    done
+    run sh scripts/experiments/noisy-labels.sh -o "$folder" --seeds 2 --losses "ce gce"
+    [ "$status" -eq 1 ] && [[ "$output" == *"gce is not above ce"* ]]
+    for seed in 1 2; do
+        echo "{\"metrics\": {\"test\": {\"accuracy\": 0.7$seed}}}" > "$folder/gce-symmetric-0.4-$seed/summary.json"
+    done
+    sh scripts/experiments/noisy-labels.sh -o "$folder" --seeds 2 --losses "ce gce"
+}
+
+@test "noisy labels: losses are found by what trains" {
+    jobs=$(sh scripts/experiments/noisy-labels.sh --count)
+    [ $((jobs % 5)) -eq 0 ] && [ "$jobs" -ge 100 ]
+}
+
+@test "calibrate, distill and quantize on a small network run, and int8 is near f32" {
+    sh scripts/experiments/fashion-three-commands.sh --quick -o "$BATS_TEST_TMPDIR/three" > "$BATS_TEST_TMPDIR/table"
+    grep -q '^| accuracy, f32 and int8 |.*| yes |$' "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| .* |$' "$BATS_TEST_TMPDIR/table")" -eq 6 ]
+}
+
+@test "the README's list of losses is what the program has" {
+    cp README.md "$BATS_TEST_TMPDIR/README.md"
+    sh scripts/readme-losses.sh "$BATS_TEST_TMPDIR/README.md"
+    cmp README.md "$BATS_TEST_TMPDIR/README.md" || { echo "run sh scripts/readme-losses.sh README.md"; false; }
+    grep -q '^| `ramp` | classes or probabilities |' README.md
+}
