@@ -399,6 +399,15 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
     }
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(value, "type");
     if (!type) {
+        /* A key that is nearly "type" is what was meant to be it. */
+        static const char *const names[] = {"type", NULL};
+        const cJSON *item;
+        cJSON_ArrayForEach(item, value)
+            if (nearest_name(item->string, names)) {
+                enter_key(context, item->string);
+                param_fail(context, item, "unknown key; did you mean \"type\"?");
+                return NULL;
+            }
         param_fail(context, value, "missing key \"type\"");
         return NULL;
     }
