@@ -36,10 +36,19 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check unit lint asan exhaustive fuzz install uninstall dist clean help
+.PHONY: all check bench unit lint asan cross-arm64 exhaustive fuzz install uninstall dist clean help
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/xent ## build the program
+all: $(BUILD)/xent $(BUILD)/pages ## build the program, and the pages and completions that it prints
+
+# Pages and completion scripts come from the tables in the program.
+$(BUILD)/pages: $(BUILD)/xent
+	@rm -rf $(BUILD)/man $(BUILD)/completions
+	@mkdir -p $(BUILD)/man $(BUILD)/completions
+	@for page in $$($(BUILD)/xent help --pages); do $(BUILD)/xent help --page $$page > $(BUILD)/man/$$page || exit 1; done
+	@$(BUILD)/xent help --completion bash > $(BUILD)/completions/xent
+	@$(BUILD)/xent help --completion zsh > $(BUILD)/completions/_xent
+	@touch $@
 
 $(BUILD)/xent: $(CLI_OBJECTS) $(OBJECTS)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -63,6 +72,11 @@ $(BUILD)/tests/%: tests/%.c $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OBJECTS) $(LIBS) -lcmocka
 
+# Preloaded by tests/faults.bats.
+$(BUILD)/tests/fault.so: tests/fault.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -O1 -shared -fPIC -o $@ $< -ldl
+
 # What the fuzz targets read with, built for them anew with the fuzzer's instrumentation.
 FUZZED := $(filter core/base/% data/%,$(SOURCES))
 FUZZ_OBJECTS := $(FUZZED:%.c=$(BUILD)/fuzz/objects/%.o) $(BUILD)/fuzz/objects/registry.o
@@ -85,7 +99,14 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJECTS) $(LIBS)
 
-check: all $(TESTS) ## all tests
+# The same targets without a fuzzer: seeds and mutations of them, part of check.
+REPLAYS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/replay/%)
+
+$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< tests/fuzz/replay.c $(OBJECTS) $(LIBS)
+
+check: all $(TESTS) $(REPLAYS) $(BUILD)/tests/fault.so ## all tests
 	sh scripts/run-tests.sh $(BUILD)
 
 asan: ## all tests with the address and undefined-behaviour sanitizers
@@ -101,16 +122,29 @@ fuzz: $(FUZZERS) ## a short run of every fuzz target
 		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
 		$$target -runs=20000 -max_len=4096 -verbosity=0 -artifact_prefix=$$found/ $$found $$seeds || exit 1; done
 
+bench: all ## xent beside OpenBLAS, XNNPACK and PyTorch, into BENCHMARKS.md
+	sh scripts/bench/run.sh -b $(BUILD)
+
+cross-arm64: ## build for arm64 with Debian's cross compiler and run the unit tests under qemu (scripts/cross-arm64.sh)
+	sh scripts/cross-arm64.sh
+
 lint: ## layering of includes, size of files
 	sh scripts/lint.sh
 
-install: all ## install program and pages under DESTDIR/PREFIX
-	install -D -m 755 $(BUILD)/xent $(DESTDIR)$(PREFIX)/bin/xent
-	for page in man/*.1; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1/$$(basename $$page); done
+BASH_COMPLETION := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xent
+ZSH_COMPLETION  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_xent
 
-uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/xent
-	for page in man/*.1; do rm -f $(DESTDIR)$(PREFIX)/share/man/man1/$$(basename $$page); done
+install: all ## install program, pages and completions under DESTDIR/PREFIX
+	install -D -m 755 $(BUILD)/xent $(DESTDIR)$(PREFIX)/bin/xent
+	for page in man/*.[157] $(BUILD)/man/*.[157]; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	install -D -m 644 $(BUILD)/completions/xent $(BASH_COMPLETION)
+	install -D -m 644 $(BUILD)/completions/_xent $(ZSH_COMPLETION)
+
+uninstall: all ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/xent $(BASH_COMPLETION) $(ZSH_COMPLETION)
+	for page in man/*.[157] $(BUILD)/man/*.[157]; do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 dist: ## a source archive of the committed tree
 	@mkdir -p $(BUILD)
@@ -120,6 +154,6 @@ clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1: /p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

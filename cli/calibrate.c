@@ -185,8 +185,7 @@ static bool write_run(const Calibrating *c, const SavedModel *saved, const char 
            && saved_copy(saved, "calibration", text, arena_format(folder.arena, "%s/checkpoints/best.safetensors", path), error)
            && calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error);
     cJSON_free(text);
-    run_folder_close(&folder);
-    return good;
+    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
 
 static bool check_run_folder(const char *path, const char *run, bool force, Error *error)

@@ -46,10 +46,28 @@ bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **
 bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value,
                       Error *error);
 bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
+/* The same, from least to most. */
+bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value, Error *error);
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
-extern const Command command_calibrate, command_distill, command_eval, command_help, command_list, command_train, command_version;
+extern const Command command_bench;
+extern const Command command_calibrate;
+extern const Command command_check;
+extern const Command command_data;
+extern const Command command_describe;
+extern const Command command_distill;
+extern const Command command_eval;
+extern const Command command_export;
+extern const Command command_generate;
+extern const Command command_help;
+extern const Command command_list;
+extern const Command command_loss;
+extern const Command command_predict;
+extern const Command command_quantize;
+extern const Command command_report;
+extern const Command command_train;
+extern const Command command_version;
 
 #endif

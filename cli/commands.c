@@ -8,7 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-const Command *const commands[] = {&command_train, &command_eval, &command_calibrate, &command_distill, &command_list, &command_version, &command_help, NULL};
+const Command *const commands[] = {
+    &command_train,
+    &command_check,
+    &command_eval,
+    &command_calibrate,
+    &command_distill,
+    &command_quantize,
+    &command_predict,
+    &command_generate,
+    &command_loss,
+    &command_report,
+    &command_data,
+    &command_export,
+    &command_bench,
+    &command_list,
+    &command_describe,
+    &command_version,
+    &command_help,
+    NULL,
+};
 
 int command_exit_status;
 
@@ -102,6 +121,19 @@ bool argument_number(const Arguments *arguments, const char *name, double *value
     double number = strtod(text, &end);
     if (text[0] == '\0' || *end || !(number > 0) || !isfinite(number))
         return fail_usage(error, "--%s: expected a number above 0, got \"%s\"", name, text);
+    *value = number;
+    return true;
+}
+
+bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value, Error *error)
+{
+    const char *text = argument_option(arguments, name);
+    if (!text)
+        return true;
+    char *end;
+    double number = strtod(text, &end);
+    if (text[0] == '\0' || *end || !(number >= least && number <= most))
+        return fail_usage(error, "--%s: expected a number, %g to %g, got \"%s\"", name, least, most, text);
     *value = number;
     return true;
 }

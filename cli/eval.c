@@ -47,26 +47,31 @@ static bool only_for(const Arguments *arguments, bool arrays, Error *error)
     return true;
 }
 
-static bool write_evaluation(const char *folder, const cJSON *json, bool force, Error *error)
+static bool write_evaluation(const char *folder, const MeasuredSplit *measured, const Model *model, const DataSplit *split, bool force, Error *error)
 {
     Arena *arena = arena_new();
     const char *path = path_join(arena, folder, "evaluation.json");
-    char *text = cJSON_Print(json);
     bool good = (force || !file_exists(path) || fail_usage(error, "%s: exists; --force replaces it", path))
-                && folder_make(folder, error) && file_write(path, text, strlen(text), error);
-    cJSON_free(text);
+                && folder_make(folder, error) && measured_write(measured, model, split, path, error);
     arena_free(arena);
     return good;
 }
 
-static void print(const MeasuredSplit *measured, const Arguments *arguments)
+static void print(const MeasuredSplit *measured, const char *const *names, const Arguments *arguments)
 {
+    bool tables = argument_option(arguments, "tables") != NULL;
     if (!argument_option(arguments, "quiet"))
         measured_warn(measured);
-    if (argument_option(arguments, "json"))
-        print_json_object(measured_json(measured));
-    else
+    if (!argument_option(arguments, "json")) {
         measured_print(measured);
+        if (tables)
+            measured_print_tables(measured, names);
+        return;
+    }
+    cJSON *json = measured_json(measured);
+    if (tables)
+        measured_add_tables(measured, names, json);
+    print_json_object(json);
 }
 
 typedef struct Settings { uint64_t seed; const uint64_t *seed_given; int64_t resamples; double bytes_per_token; } Settings;
@@ -79,7 +84,7 @@ static bool eval_arrays(const Arguments *arguments, const Settings *settings, Ar
         return false;
     input.bytes_per_token = settings->bytes_per_token;
     MeasuredSplit measured = measure_outputs(arena, NULL, &input, NULL, settings->seed, (int)settings->resamples);
-    print(&measured, arguments);
+    print(&measured, NULL, arguments);
     return true;
 }
 
@@ -113,12 +118,10 @@ static bool measure_model(const Arguments *arguments, const Settings *settings, 
     if (!saved->calibration)
         measured.loss = split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
     const char *folder = argument_option(arguments, "output");
-    cJSON *json = measured_json(&measured);
-    bool good = !folder || write_evaluation(folder, json, argument_option(arguments, "force") != NULL, error);
-    cJSON_Delete(json);
-    if (good)
-        print(&measured, arguments);
-    return good;
+    if (folder && !write_evaluation(folder, &measured, saved->model, split, argument_option(arguments, "force") != NULL, error))
+        return false;
+    print(&measured, saved->class_names, arguments);
+    return true;
 }
 
 static bool eval_model(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)
@@ -163,6 +166,7 @@ static const Option options[] = {
     {"kind", "KIND", "of arrays: classification, multi-label, regression or tokens; told from them when not given", 0, false},
     {"bytes-per-token", "X", "of arrays: mean length of a token, for bits_per_byte", 0, false},
     {"split", "NAME", "of a model's data: train, val or test (test, where there is one)", 0, false},
+    {"tables", NULL, "also precision, recall and F1 of each class, and the confusion matrix", 0, false},
     {"output", "DIR", "write DIR/evaluation.json", 'o', false},
     {"force", NULL, "replace an evaluation that is there", 0, false},
     {"resamples", "N", "resamples of the bootstrap (1000); 0: no intervals", 0, false},

@@ -24,6 +24,14 @@ MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionI
 /* {"split", "n", "metrics", "ci"}; the caller's. */
 cJSON *measured_json(const MeasuredSplit *measured);
 void measured_print(const MeasuredSplit *measured);
+/* evaluation.json as reports read it (core/report/evaluation.h), atomically: the metrics, tables, the hardest
+   samples of `split` as pictures, the layers of the model. */
+bool measured_write(const MeasuredSplit *measured, const Model *model, const DataSplit *split, const char *path, Error *error);
+/* Of a classifier: figures of each class and the confusion matrix, as tables; nothing for other kinds. `names` are the
+   classes', or NULL. */
+void measured_print_tables(const MeasuredSplit *measured, const char *const *names);
+/* The same under the keys "per_class" and "confusion" of an object of measured_json. */
+void measured_add_tables(const MeasuredSplit *measured, const char *const *names, cJSON *object);
 /* A line on standard error for each metric that is undefined or infinite. */
 void measured_warn(const MeasuredSplit *measured);
 /* Applies the calibration that a checkpoint carries; `text` NULL: there is none. `name` is what messages call it. */

@@ -1,9 +1,27 @@
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/pages.h"
+
+/* What is printed instead of help for people; one thing at a time. */
+static bool print_made(const Arguments *arguments, const char *page, const char *shell, Error *error)
+{
+    bool names = argument_option(arguments, "pages") != NULL;
+    if (arguments->count + (page != NULL) + (shell != NULL) + names > 1)
+        return fail_usage(error, "help: expected one of COMMAND, --pages, --page and --completion");
+    if (page)
+        return page_print(page, error);
+    if (shell)
+        return completion_print(shell, error);
+    pages_print_names();
+    return true;
+}
 
 static bool run(const Arguments *arguments, Error *error)
 {
+    const char *page = argument_option(arguments, "page"), *shell = argument_option(arguments, "completion");
+    if (page || shell || argument_option(arguments, "pages"))
+        return print_made(arguments, page, shell, error);
     if (arguments->count == 1) {
         const Command *command = command_find(arguments->words[0]);
         if (!command)
@@ -18,7 +36,16 @@ static bool run(const Arguments *arguments, Error *error)
     return true;
 }
 
+static const Option options[] = {
+    {"pages", NULL, "print the names of the pages that are made from the tables of components", 0, false},
+    {"page", "NAME", "print one of them, mdoc(7)", 0, false},
+    {"completion", "SHELL", "print a completion script for bash or zsh", 0, false},
+    {0},
+};
+
 const Command command_help = {
-    .name = "help", .synopsis = "help [COMMAND]", .summary = "what a command does and takes",
-    .description = "Prints the list of commands, or one command's usage and options.", .most = 1, .run = run,
+    .name = "help", .synopsis = "help [COMMAND] [--page NAME] [--completion SHELL]",
+    .summary = "what a command does and takes",
+    .description = "Prints the list of commands, or one command's usage and options.", .most = 1,
+    .options = options, .run = run,
 };

@@ -1,7 +1,9 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "core/base/component.h"
+#include "losses/loss.h"
 
 static cJSON *kind_to_json(const ComponentKind *kind)
 {
@@ -25,6 +27,17 @@ static bool print_json(const ComponentKind *only)
     return true;
 }
 
+/* Targets, and properties by their letters. */
+static void print_loss(const LossDef *loss)
+{
+    char letters[] = "----";
+    for (int bit = 0; letters[bit]; bit++)
+        if (loss->properties & (1 << bit))
+            letters[bit] = loss_property_name(1 << bit)[0];
+    printf("  %-20s %-24s %s  %s\n", loss->component.name, loss_targets_name(loss->targets), letters,
+           loss->component.summary);
+}
+
 static bool run(const Arguments *arguments, Error *error)
 {
     const ComponentKind *only = arguments->count ? component_kind(arguments->words[0]) : NULL;
@@ -35,9 +48,13 @@ static bool run(const Arguments *arguments, Error *error)
     for (const ComponentKind *kind = component_kinds; kind->name; kind++) {
         if ((only && kind != only) || !kind->items[0])
             continue;
-        printf("%s\n", kind->plural);
+        bool losses = strcmp(kind->name, "loss") == 0;
+        printf("%s%s\n", kind->plural, losses ? " (b bounded, s symmetric, t translation invariant, p proper)" : "");
         for (const Component *const *item = kind->items; *item; item++)
-            printf("  %-20s %s\n", (*item)->name, (*item)->summary);
+            if (losses)
+                print_loss((const LossDef *)*item);
+            else
+                printf("  %-20s %s\n", (*item)->name, (*item)->summary);
     }
     return true;
 }

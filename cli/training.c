@@ -1,3 +1,4 @@
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "core/base/file.h"
+#include "core/report/report.h"
 #include "core/train/checkpoint.h"
 #include "core/train/folder.h"
 #include "core/train/outputs.h"
@@ -26,7 +28,7 @@ static void on_signal(int number)
 
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -55,15 +57,23 @@ static const char *default_folder(Arena *arena, const char *config)
     return arena_format(arena, "runs/%.*s", (int)length, base);
 }
 
-static bool check_folder(const Training *training, Error *error)
+static bool fail_taken(const Training *training, Error *error)
 {
-    bool has = folder_has_run(training->folder_path);
+    return fail_usage(error, "%s holds a run already; give --resume to go on with it, --force to replace it, or "
+                      "-o another folder", training->folder_path);
+}
+
+static bool check_folder(Training *training, Error *error)
+{
     if (training->resume && training->force)
         return fail_usage(error, "--resume: cannot be given with --force");
+    if (!argument_option(training->arguments, "dry-run") && !run_folder_lock(&training->folder, training->folder_path, error))
+        return false;
+    bool has = folder_has_run(training->folder_path);
     if (training->resume && !has)
         return fail_usage(error, "--resume: %s holds no run", training->folder_path);
     if (has && !training->resume && !training->force)
-        return fail_usage(error, "%s holds a run already; give --resume to go on with it, --force to replace it, or -o another folder", training->folder_path);
+        return fail_taken(training, error);
     if (file_exists(training->folder_path) && !file_is_folder(training->folder_path))
         return fail_usage(error, "-o: %s is not a folder", training->folder_path);
     return true;
@@ -76,32 +86,43 @@ static bool load_best(Training *training, Error *error)
     return checkpoint_load_weights(training->run->model->parameters, path, error);
 }
 
+/* The line of metrics.jsonl that is written once, at the end. */
+static bool log_test(Training *training, const MeasuredSplit *measured, Error *error)
+{
+    cJSON *line = cJSON_CreateObject();
+    cJSON_AddNumberToObject(line, "step", (double)training->run->progress.step);
+    cJSON_AddNumberToObject(line, "epoch", (double)training->run->progress.epoch);
+    cJSON_AddStringToObject(line, "split", "test");
+    cJSON_AddItemToObject(line, "loss", json_number9(measured->loss));
+    for (int i = 0; measured->metrics[i]; i++)
+        cJSON_AddItemToObject(line, measured->metrics[i]->component.name, json_number9(measured->values[i]));
+    return run_folder_log(&training->folder, line, error);
+}
+
 static bool measure_split(Training *training, const char *name, const DataSplit *split, cJSON *summary, Error *error)
 {
-    const Config *config = training->run->config;
+    Run *run = training->run;
     PredictionInput outputs;
     if (split->count == 0)
         return true;
-    if (!split_outputs(training->run->model, split, config->train.eval_batch_size, training->arena, &outputs, error))
+    double loss = run_measure(run, split).loss;
+    if (!isfinite(loss)) /* metrics take logits that are finite */
+        return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
+                    training->folder_path, name);
+    if (!split_outputs(run->model, split, run->config->train.eval_batch_size, training->arena, &outputs, error))
         return false;
-    MeasuredSplit measured = measure_outputs(training->arena, name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);
-    measured.loss = run_measure(training->run, split).loss;
+    MeasuredSplit measured =
+        measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);
+    measured.loss = loss;
     cJSON *json = measured_json(&measured);
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "metrics"));
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "ci"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "ci"));
     cJSON_Delete(json);
     if (!training->quiet && !training->json)
         measured_print(&measured);
-    if (strcmp(name, "test") != 0)
-        return true;
-    cJSON *line = cJSON_CreateObject();
-    cJSON_AddNumberToObject(line, "step", (double)training->run->progress.step);
-    cJSON_AddNumberToObject(line, "epoch", (double)training->run->progress.epoch);
-    cJSON_AddStringToObject(line, "split", "test");
-    cJSON_AddItemToObject(line, "loss", json_number9(measured.loss));
-    for (int i = 0; measured.metrics[i]; i++)
-        cJSON_AddItemToObject(line, measured.metrics[i]->component.name, json_number9(measured.values[i]));
-    return run_folder_log(&training->folder, line, error);
+    bool test = strcmp(name, "test") == 0, detailed = test || run->splits.test.count == 0;
+    const char *path = arena_format(training->arena, "%s/evaluation.json", training->folder_path);
+    return (!test || log_test(training, &measured, error)) && (!detailed || measured_write(&measured, run->model, split, path, error));
 }
 
 /* Final figures, of the best checkpoint: validation chose it, the test split is only measured. */
@@ -113,7 +134,8 @@ static bool summarise(Training *training, Error *error)
     cJSON_AddObjectToObject(summary, "ci");
     bool good = load_best(training, error) && measure_split(training, "val", &run->splits.val, summary, error)
                 && measure_split(training, "test", &run->splits.test, summary, error)
-                && run_folder_write_json(&training->folder, "summary.json", summary, error);
+                && run_folder_write_json(&training->folder, "summary.json", summary, error)
+                && (!run->config->train.report || report_write(training->folder_path, error));
     if (good && training->json)
         print_json_object(summary);
     else
@@ -134,7 +156,8 @@ static void keep_rate(void *context, const TrainReport *report)
 static bool train_in_folder(Training *training, Error *error)
 {
     Run *run = training->run;
-    if (!run_folder_open_metrics(&training->folder, run->progress.step, error))
+    if (!run_folder_open_metrics(&training->folder, &run->progress, error)
+        || !checkpoint_update_config(run, training->folder_path, error))
         return false;
     ProgressLine line = progress_start(training->quiet, run->progress.step);
     void *contexts[] = {training, &line};
@@ -163,14 +186,22 @@ static bool start(Training *training, Error *error)
     Run *run = training->run;
     if (training->resume && !run_folder_check_config(training->folder_path, run->config, error))
         return false;
+    const char *inputs[] = {training->arguments->words[0], run->config->train.init_from};
+    for (int i = 0; i < 2; i++)
+        if (training->force && run_folder_owns(training->folder_path, inputs[i]))
+            return fail_usage(error, "--force: %s is read by this run, and would be removed", inputs[i]);
+    bool fresh = training->folder.lock < 0; /* there was no folder when this command began */
     if (!run_folder_open(&training->folder, training->folder_path, training->force, error))
         return false;
+    if (fresh && !training->force && folder_has_run(training->folder_path))
+        return fail_taken(training, error);
     bool found = false;
     if (training->resume && !checkpoint_resume(run, training->folder_path, &found, error))
         return false;
     const char *summary = arena_format(training->arena, "%s/summary.json", training->folder_path);
     if (found && run->progress.finished && run_at_end(run) && file_exists(summary))
         return print_finished(training, error);
+    unlink(summary); /* of a shorter run */
     return run_folder_write_config(&training->folder, run->config, error) && train_in_folder(training, error);
 }
 
@@ -229,8 +260,11 @@ bool training_command(const Arguments *arguments, bool distill, Error *error)
     training.quiet = argument_option(arguments, "quiet") != NULL;
     training.json = argument_option(arguments, "json") != NULL;
     bool good = train(&training, error);
-    if (training.folder.arena)
-        run_folder_close(&training.folder);
+    Error closing;
+    if (training.folder.arena && !run_folder_close(&training.folder, &closing) && good) {
+        *error = closing;
+        good = false;
+    }
     run_free(training.run);
     arena_free(training.arena);
     if (good && stop_signal)

@@ -15,7 +15,7 @@ bool csv_number(const char *text, double *value)
             return false;
     char *end;
     *value = strtod(text, &end);
-    return end != text && *end == '\0' && isfinite(*value);
+    return end != text && *end == '\0';
 }
 
 char *csv_cell(const CsvFile *file, int64_t row, int64_t column)

@@ -46,7 +46,7 @@ char *csv_cell(const CsvFile *file, int64_t row, int64_t column);
 bool csv_fail(const CsvFile *file, int64_t row, int64_t column, Error *error, const char *format, ...)
     FORMAT_LIKE_PRINTF(5, 6);
 
-/* A whole cell as a finite decimal number. */
+/* A whole cell as a decimal number; one beyond f64 is infinite. */
 bool csv_number(const char *text, double *value);
 
 #endif

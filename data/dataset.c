@@ -187,7 +187,7 @@ static bool parse_parts(ParamContext *context, const cJSON *value, Instance *ins
     if (!params_parse(context, component->params, false, value, parts))
         return false;
     *instance = (Instance){component, parts};
-    return component->validate(parts, context->error) || param_fail(context, value, "%s", context->error->message);
+    return component->validate(parts, context->error) || param_refused(context, value);
 }
 
 bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *instance)
@@ -199,6 +199,5 @@ bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *in
     if (parts && !cJSON_GetObjectItemCaseSensitive(value, "type"))
         return parse_parts(context, value, instance);
     return instance_parse(context, "dataset", value, instance) &&
-           (dataset_common_validate(instance->values, context->error) ||
-            param_fail(context, value, "%s", context->error->message));
+           (dataset_common_validate(instance->values, context->error) || param_refused(context, value));
 }

@@ -6,7 +6,8 @@ struct asymmetric { double gamma_pos, gamma_neg, clip; bool detach_focus; };
 static const Param params[] = {
     PARAM_FLOAT(struct asymmetric, gamma_pos, 0, .min = 0, .help = "focusing of positive labels"),
     PARAM_FLOAT(struct asymmetric, gamma_neg, 4, .min = 0, .help = "focusing of negative labels"),
-    PARAM_FLOAT(struct asymmetric, clip, 0.05, .min = 0, .max = 1, .help = "probability below which a negative label costs nothing"),
+    PARAM_FLOAT(struct asymmetric, clip, 0.05, .min = 0, .max = 1,
+                .help = "probability below which a negative label costs nothing"),
     PARAM_BOOL(struct asymmetric, detach_focus, false, .help = "no gradient through the focusing factors"),
     PARAM_END
 };
@@ -46,7 +47,8 @@ static const char *const examples[] = {
     "{\"type\": \"asymmetric\", \"gamma_neg\": 0.5, \"clip\": 0.3}", NULL};
 
 const LossDef loss_asymmetric = {
-    .component = {.name = "asymmetric", .summary = "binary cross-entropy that pays less attention to easy negative labels",
+    .component = {.name = "asymmetric",
+                  .summary = "binary cross-entropy that pays less attention to easy negative labels",
                   .params = params, .size = sizeof(struct asymmetric), .source = "arXiv:2009.14119",
                   .formula = "mean over labels of -[t (1-p)^gamma_pos log p + (1-t) (1-pn)^gamma_neg log pn], "
                              "pn = min(1, 1 - p + clip), p = sigmoid(z)"},

@@ -4,7 +4,8 @@
 struct bce { FloatList pos_weights; double label_smoothing; };
 
 static const Param params[] = {
-    PARAM_FLOATS(struct bce, pos_weights, "[]", .min = 0, .help = "a factor of the positive part for each label; empty: all 1"),
+    PARAM_FLOATS(struct bce, pos_weights, "[]", .min = 0,
+                 .help = "a factor of the positive part for each label; empty: all 1"),
     PARAM_FLOAT(struct bce, label_smoothing, 0, .min = 0, .max = 1, .help = "t becomes (1 - s) t + s/2"),
     PARAM_END
 };
@@ -28,7 +29,8 @@ static Tensor *forward(const void *values, const LossInput *in)
     return z->rank == 1 ? sum : t_mean(sum, -1, false);
 }
 
-static const char *const examples[] = {"\"bce\"", "{\"type\": \"bce\", \"pos_weights\": [1, 3, 2], \"label_smoothing\": 0.1}", NULL};
+static const char *const examples[] = {
+    "\"bce\"", "{\"type\": \"bce\", \"pos_weights\": [1, 3, 2], \"label_smoothing\": 0.1}", NULL};
 
 const LossDef loss_bce = {
     .component = {.name = "bce", .summary = "binary cross-entropy, labels that do not exclude each other",

@@ -9,8 +9,10 @@ static const char *const modes[] = {"soft", "hard", NULL};
 struct bootstrap { int mode; double beta; bool detach; };
 
 static const Param params[] = {
-    PARAM_ENUM(struct bootstrap, mode, "soft", .choices = modes, .help = "the prediction as probabilities or as its largest class"),
-    PARAM_FLOAT(struct bootstrap, beta, null, .min = 0, .max = 1, .help = "share of the given target; null: 0.95 soft, 0.8 hard"),
+    PARAM_ENUM(struct bootstrap, mode, "soft", .choices = modes,
+               .help = "the prediction as probabilities or as its largest class"),
+    PARAM_FLOAT(struct bootstrap, beta, null, .min = 0, .max = 1,
+                .help = "share of the given target; null: 0.95 soft, 0.8 hard"),
     PARAM_BOOL(struct bootstrap, detach, false, .help = "no gradient through the prediction in the target"),
     PARAM_END
 };
@@ -30,7 +32,8 @@ static Tensor *forward(const void *values, const LossInput *in)
 static const char *const examples[] = {"\"bootstrap\"", "{\"type\": \"bootstrap\", \"mode\": \"hard\"}", NULL};
 
 const LossDef loss_bootstrap = {
-    .component = {.name = "bootstrap", .summary = "cross-entropy of targets mixed with the prediction", .params = params,
+    .component = {.name = "bootstrap", .summary = "cross-entropy of targets mixed with the prediction",
+                  .params = params,
                   .size = sizeof(struct bootstrap), .source = "arXiv:1412.6596",
                   .formula = "-sum_k t_k log p_k, t = beta e_y + (1-beta) p, or + (1-beta) the one-hot of argmax p"},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward, .examples = examples,

@@ -16,11 +16,13 @@ static Tensor *mse_onehot(const void *self, const LossInput *in)
 const LossDef loss_brier = {
     .component = {.name = "brier", .summary = "squared error of the probabilities, summed over classes",
                   .source = "Brier 1950", .formula = "sum_k (softmax(z)_k - t_k)^2"},
-    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED | LOSS_PROPER, .forward = brier,
+    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED | LOSS_PROPER,
+    .forward = brier,
 };
 
 const LossDef loss_mse_onehot = {
-    .component = {.name = "mse_onehot", .summary = "squared error of the outputs to the one-hot target, summed over classes",
+    .component = {.name = "mse_onehot",
+                  .summary = "squared error of the outputs to the one-hot target, summed over classes",
                   .source = "arXiv:1604.08859", .formula = "sum_k (z_k - t_k)^2"},
     .targets = LOSS_CLASSES_OR_SOFT, .forward = mse_onehot,
 };

@@ -5,7 +5,8 @@
 struct ce { double label_smoothing; FloatList class_weights; int64_t ignore_index; };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct ce, label_smoothing, 0, .min = 0, .max = 1, .help = "share of the uniform distribution over all classes in the target"),
+    PARAM_FLOAT(struct ce, label_smoothing, 0, .min = 0, .max = 1,
+                .help = "share of the uniform distribution over all classes in the target"),
     PARAM_FLOATS(struct ce, class_weights, "[]", .min = 0, .help = "a weight for each class; empty: all 1"),
     PARAM_INT(struct ce, ignore_index, null, .help = "targets of this value count for nothing"),
     PARAM_END
@@ -58,7 +59,9 @@ static Tensor *forward(const void *values, const LossInput *in)
     if (soft && self->class_weights.count)
         log_p = t_mul(log_p, loss_constants(log_p, self->class_weights));
     if (soft) {
-        Tensor *targets = smoothing == 0 ? in->targets : t_add_scalar(t_scale(in->targets, 1 - smoothing), smoothing / (double)classes);
+        Tensor *targets = in->targets;
+        if (smoothing > 0)
+            targets = t_add_scalar(t_scale(targets, 1 - smoothing), smoothing / (double)classes);
         return t_neg(t_sum(t_mul(targets, log_p), -1, false));
     }
     /* (1-s) log p_y + s/C sum log p; one-hot rows of ignored targets are zero, and so must the second term be. */
@@ -76,7 +79,8 @@ const LossDef loss_ce = {
     .component = {.name = "ce", .summary = "cross-entropy", .params = params, .size = sizeof(struct ce),
                   .source = "Cox 1958; label smoothing: arXiv:1512.00567",
                   .formula = "-sum_k t_k log softmax(z)_k",
-                  .notes = "With label smoothing s, t becomes (1-s) t + s/C. For hard targets the class weight of the target "
+                  .notes = "With label smoothing s, t becomes (1-s) t + s/C. For hard targets the class weight of the "
+                           "target "
                            "joins the sample weight in the mean; for soft targets each class's term is multiplied."},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER,
     .forward = forward, .weights = weights, .check = check, .ignore_index = ignore_index,

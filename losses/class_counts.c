@@ -9,10 +9,12 @@ struct ldam { FloatList class_counts; double max_margin, scale; };
 struct logit_adjustment { FloatList class_counts; double tau; };
 
 #define CLASS_COUNTS(structure, least) \
-    PARAM_FLOATS(structure, class_counts, NULL, .min = least, .min_count = 1, .help = "number of training samples of each class")
+    PARAM_FLOATS(structure, class_counts, NULL, .min = least, .min_count = 1, \
+                 .help = "number of training samples of each class")
 
 static const Param balanced_params[] = {
-    PARAM_FLOAT(struct class_balanced, beta, 0.999, .min = 0, .max = 1 - 1e-12, .help = "0: equal weights; towards 1: 1/count"),
+    PARAM_FLOAT(struct class_balanced, beta, 0.999, .min = 0, .max = 1 - 1e-12,
+                .help = "0: equal weights; towards 1: 1/count"),
     CLASS_COUNTS(struct class_balanced, 1),
     PARAM_COMPONENT(struct class_balanced, base, "\"ce\"", "loss", .help = "the loss that is weighted"),
     PARAM_END
@@ -39,9 +41,11 @@ static const LossDef *base_of(const struct class_balanced *self)
 static bool validate_balanced(const void *values, Error *error)
 {
     const LossDef *base = base_of(values);
-    if ((base->targets == LOSS_CLASSES || base->targets == LOSS_CLASSES_OR_SOFT) && !base->whole_batch && !base->unnamed_classes)
+    bool classes = base->targets == LOSS_CLASSES || base->targets == LOSS_CLASSES_OR_SOFT;
+    if (classes && !base->whole_batch && !base->unnamed_classes && !base->state_width && !base->extras)
         return true;
-    return fail_usage(error, "base: %s is not a loss of classes with a value for each sample", base->component.name);
+    return fail_usage(error, "base: %s cannot be: it is not a loss of classes with a value for each sample alone",
+                      base->component.name);
 }
 
 static bool check_balanced(const void *values, const LossInput *in, Error *error)
@@ -49,7 +53,8 @@ static bool check_balanced(const void *values, const LossInput *in, Error *error
     const struct class_balanced *self = values;
     if (in->targets->type != ARRAY_I32)
         return fail(error, "targets: class_balanced needs integers (classes)");
-    return loss_check_per_class("class_counts", self->class_counts, false, in, error) && loss_check(&self->base, in, error);
+    return loss_check_per_class("class_counts", self->class_counts, false, in, error) &&
+        loss_check(&self->base, in, error);
 }
 
 static Tensor *balanced_weights(const void *values, const LossInput *in)
@@ -78,10 +83,12 @@ static const char *const balanced_examples[] = {
     "{\"type\": \"class_balanced\", \"class_counts\": [900, 90, 10], \"beta\": 0, \"base\": \"focal\"}", NULL};
 
 const LossDef loss_class_balanced = {
-    .component = {.name = "class_balanced", .summary = "any loss of classes, weighted by the effective number of samples",
+    .component = {.name = "class_balanced",
+                  .summary = "any loss of classes, weighted by the effective number of samples",
                   .params = balanced_params, .size = sizeof(struct class_balanced), .source = "arXiv:1901.05555",
                   .formula = "weights proportional to (1-beta) / (1-beta^n_c), their sum the number of classes",
-                  .notes = "The weight of the target joins the sample weight in the mean.", .validate = validate_balanced},
+                  .notes = "The weight of the target joins the sample weight in the mean.",
+                  .validate = validate_balanced},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = balanced, .weights = balanced_weights,
     .check = check_balanced, .examples = balanced_examples,
 };
@@ -107,10 +114,12 @@ static Tensor *ldam(const void *values, const LossInput *in)
     return t_softmax_cross_entropy(t_scale(t_sub(in->logits, margin), self->scale), in->targets);
 }
 
-static const char *const ldam_examples[] = {"{\"type\": \"ldam\", \"class_counts\": [900, 90, 10], \"scale\": 5}", NULL};
+static const char *const ldam_examples[] = {"{\"type\": \"ldam\", \"class_counts\": [900, 90, 10], \"scale\": 5}",
+                                            NULL};
 
 const LossDef loss_ldam = {
-    .component = {.name = "ldam", .summary = "cross-entropy with a larger margin for smaller classes", .params = ldam_params,
+    .component = {.name = "ldam", .summary = "cross-entropy with a larger margin for smaller classes",
+                  .params = ldam_params,
                   .size = sizeof(struct ldam), .source = "arXiv:1906.07413",
                   .formula = "-log softmax(scale (z - m_y e_y))_y, m_c = max_margin (min n / n_c)^(1/4)"},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldam, .check = check_ldam,
@@ -121,7 +130,8 @@ const LossDef loss_ldam = {
 
 static bool check_adjustment(const void *values, const LossInput *in, Error *error)
 {
-    return loss_check_per_class("class_counts", ((const struct logit_adjustment *)values)->class_counts, false, in, error);
+    return loss_check_per_class("class_counts", ((const struct logit_adjustment *)values)->class_counts, false, in,
+                                error);
 }
 
 static Tensor *logit_adjustment(const void *values, const LossInput *in)
@@ -133,10 +143,12 @@ static Tensor *logit_adjustment(const void *values, const LossInput *in)
         sum += counts.items[c];
     for (int64_t c = 0; c < counts.count; c++)
         log_prior[c] = self->tau * log(counts.items[c] / sum);
-    return loss_cross_entropy_of(in, t_add(in->logits, loss_constants(in->logits, (FloatList){counts.count, log_prior})));
+    Tensor *shift = loss_constants(in->logits, (FloatList){counts.count, log_prior});
+    return loss_cross_entropy_of(in, t_add(in->logits, shift));
 }
 
-static const char *const adjustment_examples[] = {"{\"type\": \"logit_adjustment\", \"class_counts\": [900, 90, 10]}", NULL};
+static const char *const adjustment_examples[] = {"{\"type\": \"logit_adjustment\", \"class_counts\": [900, 90, 10]}",
+                                                  NULL};
 
 const LossDef loss_logit_adjustment = {
     .component = {.name = "logit_adjustment", .summary = "cross-entropy of logits shifted by the log prior",

@@ -61,7 +61,8 @@ static Tensor *mae(const void *self, const LossInput *in)
 
 static const char *const comp_sum_examples[] = {
     "\"comp_sum\"", "{\"type\": \"comp_sum\", \"tau\": 0.5}", "{\"type\": \"comp_sum\", \"tau\": 3}", NULL};
-static const char *const gce_examples[] = {"\"gce\"", "{\"type\": \"gce\", \"q\": 0}", "{\"type\": \"gce\", \"q\": 1}", NULL};
+static const char *const gce_examples[] = {"\"gce\"", "{\"type\": \"gce\", \"q\": 0}",
+                                           "{\"type\": \"gce\", \"q\": 1}", NULL};
 
 const LossDef loss_comp_sum = {
     .component = {.name = "comp_sum", .summary = "the comp-sum family, from sum-exponential to mean absolute error",
@@ -74,7 +75,8 @@ const LossDef loss_comp_sum = {
 };
 
 const LossDef loss_sum_exp = {
-    .component = {.name = "sum_exp", .summary = "sum-exponential loss, comp_sum at tau = 0", .source = "arXiv:2304.07288",
+    .component = {.name = "sum_exp", .summary = "sum-exponential loss, comp_sum at tau = 0",
+                  .source = "arXiv:2304.07288",
                   .formula = "sum_{k != y} exp(z_k - z_y) = 1/p_y - 1",
                   .notes = "The exponent -log p_y is held at 80; beyond it the gradient is that at the border."},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = sum_exp,
@@ -82,7 +84,8 @@ const LossDef loss_sum_exp = {
 
 const LossDef loss_gce = {
     .component = {.name = "gce", .summary = "generalized cross-entropy, robust to label noise", .params = gce_params,
-                  .size = sizeof(struct gce), .source = "arXiv:1805.07836", .formula = "(1 - p_y^q) / q; -log p_y at q = 0"},
+                  .size = sizeof(struct gce), .source = "arXiv:1805.07836",
+                  .formula = "(1 - p_y^q) / q; -log p_y at q = 0"},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .forward = gce,
     .examples = gce_examples,
 };

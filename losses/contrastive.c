@@ -1,5 +1,6 @@
 /* Contrastive losses of embeddings [N, D]: every sample against all others of the batch. NT-Xent: Chen et al. 2020;
-   supervised: Khosla et al. 2020, the sum over positives outside the logarithm. They differ in what the targets mean. */
+   supervised: Khosla et al. 2020, the sum over positives outside the logarithm. They differ in what the targets
+   mean. */
 #include <math.h>
 
 #include "losses/shared.h"
@@ -51,9 +52,11 @@ static Tensor *forward(const void *values, const LossInput *in)
 #define NOTES "Logits are embeddings [N, D], normalised inside. An anchor without a positive is left out of the mean."
 
 const LossDef loss_nt_xent = {
-    .component = {.name = "nt_xent", .summary = "contrastive loss of views: the other view against the batch", .params = params,
+    .component = {.name = "nt_xent", .summary = "contrastive loss of views: the other view against the batch",
+                  .params = params,
                   .size = sizeof(struct contrastive), .source = "arXiv:2002.05709",
-                  .formula = "-log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), s cosines, mean over the positives p of i",
+                  .formula = "-log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), s cosines, mean over the positives p "
+                             "of i",
                   .notes = NOTES " Targets are ids: views of one sample share theirs."},
     .targets = LOSS_IDS, .forward = forward, .weights = anchors,
 };

@@ -10,14 +10,17 @@ struct sphereface { double scale; int64_t margin; };
 #define SCALE(structure, default_) PARAM_FLOAT(structure, scale, default_, .min = 1e-6, .help = "factor of the cosines")
 
 static const Param normalized_params[] = {
-    SCALE(struct head, 10), PARAM_FLOAT(struct head, margin, 0, .min = 0, .help = "subtracted from the target's cosine"), PARAM_END
+    SCALE(struct head, 10), PARAM_FLOAT(struct head, margin, 0, .min = 0,
+                                        .help = "subtracted from the target's cosine"), PARAM_END
 };
 static const Param cosface_params[] = {
-    SCALE(struct head, 30), PARAM_FLOAT(struct head, margin, 0.35, .min = 0, .help = "subtracted from the target's cosine"), PARAM_END
+    SCALE(struct head, 30), PARAM_FLOAT(struct head, margin, 0.35, .min = 0,
+                                        .help = "subtracted from the target's cosine"), PARAM_END
 };
 static const Param arcface_params[] = {
     SCALE(struct head, 30),
-    PARAM_FLOAT(struct head, margin, 0.5, .min = 0, .max = 1.5, .help = "added to the target's angle, radians"), PARAM_END
+    PARAM_FLOAT(struct head, margin, 0.5, .min = 0, .max = 1.5, .help = "added to the target's angle, radians"),
+        PARAM_END
 };
 static const Param sphereface_params[] = {
     SCALE(struct sphereface, 30),
@@ -33,7 +36,8 @@ static bool check(const void *self, const LossInput *in, Error *error)
     int64_t classes = weight ? weight->shape[0] : in->logits->shape[1];
     for (int64_t i = 0; i < targets->count; i++)
         if (tensor_i32(targets)[i] < 0 || tensor_i32(targets)[i] >= classes)
-            return fail(error, "targets: %d at row %lld is outside 0..%lld", tensor_i32(targets)[i], (long long)i, (long long)classes - 1);
+            return fail(error, "targets: %d at row %lld is outside 0..%lld", tensor_i32(targets)[i], (long long)i,
+                        (long long)classes - 1);
     for (int64_t i = 0; !weight && i < in->logits->count; i++)
         if (fabs(tensor_value(in->logits, i)) > 1 + 1e-3)
             return fail(error, "logits: %g at row %lld is not a cosine; for embeddings give the extra \"weight\"",
@@ -68,7 +72,8 @@ static Tensor *arcface(const void *values, const LossInput *in)
 {
     const struct head *self = values;
     double m = self->margin;
-    Tensor *cosine = cosines(in), *own = t_pick(cosine, in->targets), *zero = t_scalar(own->type, 0), *one = t_scalar(own->type, 1);
+    Tensor *cosine = cosines(in), *own = t_pick(cosine, in->targets), *zero = t_scalar(own->type, 0),
+        *one = t_scalar(own->type, 1);
     Tensor *squared = t_mul(t_sub(one, own), t_add(one, own)), *inside = t_less(zero, squared);
     Tensor *sine = t_where(inside, t_sqrt(t_where(inside, squared, one)), zero);
     Tensor *moved = t_sub(t_scale(own, cos(m)), t_scale(sine, sin(m)));
@@ -81,7 +86,8 @@ static Tensor *sphereface(const void *values, const LossInput *in)
 {
     const struct sphereface *self = values;
     Tensor *cosine = cosines(in), *own = t_pick(cosine, in->targets);
-    Tensor *before = t_full(own->type, own->rank, own->shape, 1), *multiple = own, *sign = t_like(own), *shift = t_like(own);
+    Tensor *before = t_full(own->type, own->rank, own->shape, 1), *multiple = own, *sign = t_like(own),
+        *shift = t_like(own);
     for (int64_t n = 1; n < self->margin; n++) {
         Tensor *next = t_sub(t_scale(t_mul(own, multiple), 2), before);
         before = multiple;
@@ -103,11 +109,14 @@ static void sample(const void *self, Random *random, LossInput *in)
 }
 
 static const char *const extras[] = {"weight?", NULL};
-#define NOTES "With the extra weight [C, D] the logits are embeddings [N, D]; both are normalised inside. Without it they are cosines [N, C]."
+#define NOTES                                                                                              \
+    "With the extra weight [C, D] the logits are embeddings [N, D]; both are normalised inside. Without it " \
+    "they are cosines [N, C]."
 #define HEAD .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .sample = sample
 
 const LossDef loss_normalized_softmax = {
-    .component = {.name = "normalized_softmax", .summary = "cross-entropy of scaled cosines", .params = normalized_params,
+    .component = {.name = "normalized_softmax", .summary = "cross-entropy of scaled cosines",
+                  .params = normalized_params,
                   .size = sizeof(struct head), .source = "arXiv:1704.06369",
                   .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
     HEAD, .forward = cosine_margin,
@@ -123,7 +132,8 @@ const LossDef loss_cosface = {
 const LossDef loss_arcface = {
     .component = {.name = "arcface", .summary = "cross-entropy of scaled cosines with a margin on the angle",
                   .params = arcface_params, .size = sizeof(struct head), .source = "arXiv:1801.07698",
-                  .formula = "-log softmax(scale cos')_y, cos'_y = cos(a + margin); beyond a = pi - margin: cos a - margin sin margin",
+                  .formula = "-log softmax(scale cos')_y, cos'_y = cos(a + margin); beyond a = pi - margin: cos a - "
+                             "margin sin margin",
                   .notes = NOTES " At the angles 0 and pi the derivative of the sine is taken as 0."},
     HEAD, .forward = arcface,
 };

@@ -34,13 +34,15 @@ static Tensor *kd(const void *values, const LossInput *in)
     Tensor *teacher = t_log_softmax(t_scale(loss_extra(in, "teacher_logits"), 1 / T));
     Tensor *student = t_log_softmax(t_scale(in->logits, 1 / T));
     Tensor *cross_entropy = loss_cross_entropy_of(in, in->logits);
-    return t_add(t_scale(loss_divergence(teacher, student), T * T * self->kd_weight), t_scale(cross_entropy, self->ce_weight));
+    return t_add(t_scale(loss_divergence(teacher, student), T * T * self->kd_weight),
+                 t_scale(cross_entropy, self->ce_weight));
 }
 
 /* KL of (p_y, 1 - p_y), teacher against student. */
 static Tensor *target_part(Tensor *teacher, Tensor *student, Tensor *classes)
 {
-    Tensor *log_p = t_neg(t_softmax_cross_entropy(teacher, classes)), *log_q = t_neg(t_softmax_cross_entropy(student, classes));
+    Tensor *log_p = t_neg(t_softmax_cross_entropy(teacher, classes));
+    Tensor *log_q = t_neg(t_softmax_cross_entropy(student, classes));
     Tensor *log_rest_p = loss_log_of_others(teacher, classes), *log_rest_q = loss_log_of_others(student, classes);
     return t_add(t_mul(t_exp(log_p), t_sub(log_p, log_q)), t_mul(t_exp(log_rest_p), t_sub(log_rest_p, log_rest_q)));
 }
@@ -65,21 +67,27 @@ static Tensor *dkd(const void *values, const LossInput *in)
 }
 
 static const char *const extras[] = {"teacher_logits", NULL};
-static const char *const dkd_examples[] = {"\"dkd\"", "{\"type\": \"dkd\", \"temperature\": 2, \"ce_weight\": 1}", NULL};
+static const char *const dkd_examples[] = {"\"dkd\"", "{\"type\": \"dkd\", \"temperature\": 2, \"ce_weight\": 1}",
+                                           NULL};
 
 const LossDef loss_kd = {
-    .component = {.name = "kd", .summary = "knowledge distillation: a teacher's probabilities at a temperature", .params = kd_params,
+    .component = {.name = "kd", .summary = "knowledge distillation: a teacher's probabilities at a temperature",
+                  .params = kd_params,
                   .size = sizeof(struct kd), .source = "arXiv:1503.02531",
-                  .formula = "kd_weight T^2 KL(softmax(teacher / T), softmax(z / T)) + ce_weight (-sum t log softmax(z))",
+                  .formula = "kd_weight T^2 KL(softmax(teacher / T), softmax(z / T)) + ce_weight (-sum t log "
+                             "softmax(z))",
                   .notes = "Extra teacher_logits [N, C]."},
-    .targets = LOSS_CLASSES_OR_SOFT, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = kd, .check = check,
+    .targets = LOSS_CLASSES_OR_SOFT, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = kd,
+        .check = check,
 };
 
 const LossDef loss_dkd = {
     .component = {.name = "dkd", .summary = "decoupled knowledge distillation: the target and the rest, weighted apart",
                   .params = dkd_params, .size = sizeof(struct dkd), .source = "arXiv:2203.08679",
                   .formula = "T^2 (alpha KL of (p_y, 1-p_y) + beta KL among the others) + ce_weight (-log p_y)",
-                  .notes = "Extra teacher_logits [N, C]; divergences are of the student from the teacher, at temperature T."},
-    .targets = LOSS_CLASSES, .extras = extras, .least_columns = 2, .properties = LOSS_TRANSLATION_INVARIANT, .forward = dkd,
+                  .notes = "Extra teacher_logits [N, C]; divergences are of the student from the teacher, at "
+                           "temperature T."},
+    .targets = LOSS_CLASSES, .extras = extras, .least_columns = 2, .properties = LOSS_TRANSLATION_INVARIANT,
+        .forward = dkd,
     .check = check, .examples = dkd_examples,
 };

@@ -21,7 +21,8 @@ static bool check_pinball(const void *values, const LossInput *in, Error *error)
 {
     FloatList quantiles = ((const struct pinball *)values)->quantiles;
     if (quantiles.count != loss_columns(in))
-        return fail_usage(error, "quantiles: %lld for %lld columns", (long long)quantiles.count, (long long)loss_columns(in));
+        return fail_usage(error, "quantiles: %lld for %lld columns", (long long)quantiles.count,
+                          (long long)loss_columns(in));
     return check_column(in, error);
 }
 
@@ -55,7 +56,8 @@ static Tensor *crps(const void *self, const LossInput *in)
     Tensor *sigma = t_exp(t_slice(in->logits, 1, 1, 2));
     Tensor *ratio = t_detach(t_div(residual, sigma));
     Tensor *density = t_scale(t_exp(t_scale(t_square(ratio), -0.5)), sqrt(2 / M_PI));
-    Tensor *value = t_add(t_mul(residual, t_erf(t_scale(ratio, M_SQRT1_2))), t_mul(sigma, t_add_scalar(density, -1 / sqrt(M_PI))));
+    Tensor *value = t_add(t_mul(residual, t_erf(t_scale(ratio, M_SQRT1_2))),
+                          t_mul(sigma, t_add_scalar(density, -1 / sqrt(M_PI))));
     return t_reshape(value, SHAPE(in->logits->shape[0]));
 }
 

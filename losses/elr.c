@@ -21,7 +21,8 @@ static Tensor *update(const struct elr *self, const LossInput *in, const Tensor 
     int64_t classes = loss_columns(in);
     Tensor *rest = t_like(p);
     for (int64_t i = 0; i < p->count; i++) {
-        float *q = in->state ? &in->state[(in->ids ? in->ids[i / classes] : i / classes) * classes + i % classes] : NULL;
+        int64_t sample = in->ids ? in->ids[i / classes] : i / classes;
+        float *q = in->state ? &in->state[sample * classes + i % classes] : NULL;
         double mean = self->beta * (q ? (double)*q : 0) + (1 - self->beta) * tensor_value(p, i);
         if (q)
             *q = (float)mean;
@@ -40,10 +41,12 @@ static Tensor *forward(const void *values, const LossInput *in)
 }
 
 const LossDef loss_elr = {
-    .component = {.name = "elr", .summary = "early-learning regularisation against memorised label noise", .params = params,
+    .component = {.name = "elr", .summary = "early-learning regularisation against memorised label noise",
+                  .params = params,
                   .size = sizeof(struct elr), .source = "arXiv:2007.00151",
                   .formula = "-log p_y + lambda log(1 - <q, p>), q <- beta q + (1-beta) p",
-                  .notes = "q is kept for each sample of the data set, starts at 0, is updated before it is used, and has "
+                  .notes = "q is kept for each sample of the data set, starts at 0, is updated before it is used, and "
+                           "has "
                            "no gradient."},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_DETACHED, .state_width = state_width,
     .forward = forward,

@@ -4,7 +4,8 @@
 struct focal { double gamma; FloatList class_weights; };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct focal, gamma, 2, .min = 0, .help = "0 is cross-entropy; larger pays less attention to easy samples"),
+    PARAM_FLOAT(struct focal, gamma, 2, .min = 0,
+                .help = "0 is cross-entropy; larger pays less attention to easy samples"),
     PARAM_FLOATS(struct focal, class_weights, "[]", .min = 0, .help = "a weight for each class; empty: all 1"),
     PARAM_END
 };
@@ -31,7 +32,8 @@ static Tensor *forward(const void *values, const LossInput *in)
 }
 
 static const char *const examples[] = {
-    "\"focal\"", "{\"type\": \"focal\", \"gamma\": 0.5, \"class_weights\": [1, 2, 3]}", "{\"type\": \"focal\", \"gamma\": 0}", NULL};
+    "\"focal\"", "{\"type\": \"focal\", \"gamma\": 0.5, \"class_weights\": [1, 2, 3]}",
+        "{\"type\": \"focal\", \"gamma\": 0}", NULL};
 
 const LossDef loss_focal = {
     .component = {.name = "focal", .summary = "cross-entropy that pays less attention to easy samples",

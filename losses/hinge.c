@@ -9,7 +9,8 @@ static const char *const multiclass_choices[] = {"ovr", "crammer_singer", NULL};
 struct hinge { int multiclass; double margin; };
 
 static const Param params[] = {
-    PARAM_ENUM(struct hinge, multiclass, "ovr", .choices = multiclass_choices, .help = "each class on its own, or the best rival"),
+    PARAM_ENUM(struct hinge, multiclass, "ovr", .choices = multiclass_choices,
+               .help = "each class on its own, or the best rival"),
     PARAM_FLOAT(struct hinge, margin, 1, .min = 0, .help = "distance that costs nothing"),
     PARAM_END
 };
@@ -46,7 +47,8 @@ static const char *const squared_examples[] = {
     "\"squared_hinge\"", "{\"type\": \"squared_hinge\", \"multiclass\": \"crammer_singer\"}", NULL};
 
 const LossDef loss_hinge = {
-    .component = {.name = "hinge", .summary = "hinge loss, one against the rest or Crammer and Singer's", .params = params,
+    .component = {.name = "hinge", .summary = "hinge loss, one against the rest or Crammer and Singer's",
+                  .params = params,
                   .size = sizeof(struct hinge), .source = "Crammer and Singer 2001",
                   .formula = "ovr: sum_k max(0, margin - s_k z_k), s = +1 for the target, -1 else; "
                              "crammer_singer: max(0, margin + max_{k != y} z_k - z_y)"},

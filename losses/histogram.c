@@ -37,7 +37,8 @@ static bool check_bins(const void *values, const LossInput *in, Error *error)
 {
     const struct grid *grid = values;
     if (loss_columns(in) != grid->bins)
-        return fail_usage(error, "bins: %lld for %lld columns of logits", (long long)grid->bins, (long long)loss_columns(in));
+        return fail_usage(error, "bins: %lld for %lld columns of logits", (long long)grid->bins,
+                          (long long)loss_columns(in));
     return true;
 }
 
@@ -82,7 +83,8 @@ static Tensor *hl_gauss(const void *values, const LossInput *in)
 /* Adds `mass` at value y to the m locations from vmin to vmax, shared by the two neighbours; y is held to the grid. */
 static void place(const struct grid *grid, double y, double mass, double *row)
 {
-    double at = (fmin(fmax(y, grid->vmin), grid->vmax) - grid->vmin) / (grid->vmax - grid->vmin) * (double)(grid->bins - 1);
+    double at = (fmin(fmax(y, grid->vmin),
+                      grid->vmax) - grid->vmin) / (grid->vmax - grid->vmin) * (double)(grid->bins - 1);
     int64_t low = (int64_t)floor(at);
     row[low] += mass * (1 - (at - (double)low));
     if (low + 1 < grid->bins)
@@ -159,7 +161,8 @@ static void sample_c51(const void *self, Random *random, LossInput *in)
 }
 
 static const char *const c51_extras[] = {"reward", "done", NULL};
-static const char *const hl_gauss_examples[] = {"{\"type\": \"hl_gauss\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}", NULL};
+static const char *const hl_gauss_examples[] = {"{\"type\": \"hl_gauss\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}",
+                                                NULL};
 static const char *const two_hot_examples[] = {"{\"type\": \"two_hot\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}", NULL};
 static const char *const c51_examples[] = {"{\"type\": \"c51\", \"vmin\": -1, \"vmax\": 1, \"bins\": 3}", NULL};
 
@@ -167,7 +170,8 @@ const LossDef loss_hl_gauss = {
     .component = {.name = "hl_gauss", .summary = "regression as classification, a normal around the value",
                   .params = hl_gauss_params, .size = sizeof(struct hl_gauss), .source = "arXiv:2403.03950",
                   .formula = "-sum_k t_k log softmax(z)_k, t the mass of N(y, sigma) in bin k over that on the grid",
-                  .notes = "bins equal bins lie between vmin and vmax, sigma = sigma_ratio times their width. Values outside "
+                  .notes = "bins equal bins lie between vmin and vmax, sigma = sigma_ratio times their width. Values "
+                           "outside "
                            "are moved to the nearest end. The prediction is the mean of the bins' centres.",
                   .validate = validate},
     .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_value,
@@ -178,7 +182,8 @@ const LossDef loss_two_hot = {
     .component = {.name = "two_hot", .summary = "regression as classification, the value shared by two neighbours",
                   .params = two_hot_params, .size = sizeof(struct grid), .source = "arXiv:2403.03950",
                   .formula = "-sum_k t_k log softmax(z)_k, t on the two locations next to y with mean y",
-                  .notes = "The locations run from vmin to vmax, both included. Values outside are moved to the nearest end.",
+                  .notes = "The locations run from vmin to vmax, both included. Values outside are moved to the "
+                           "nearest end.",
                   .validate = validate},
     .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_value,
     .examples = two_hot_examples, .sample = sample_value,
@@ -187,7 +192,8 @@ const LossDef loss_two_hot = {
 const LossDef loss_c51 = {
     .component = {.name = "c51", .summary = "cross-entropy to the projected distribution of the next state",
                   .params = c51_params, .size = sizeof(struct c51), .source = "arXiv:1707.06887",
-                  .formula = "-sum_k t_k log softmax(z)_k, t the target's atoms moved to r + gamma (1 - done) z_k and shared "
+                  .formula = "-sum_k t_k log softmax(z)_k, t the target's atoms moved to r + gamma (1 - done) z_k and "
+                             "shared "
                              "by their neighbours",
                   .notes = "Targets are the next state's distribution [N, bins]; extras reward [N] and done [N]. The "
                            "locations run from vmin to vmax, both included.",

@@ -26,13 +26,15 @@ static Tensor *forward(const void *values, const LossInput *in)
     return t_scale(t_sum(self->p == 2 ? t_square(hinge) : hinge, -1, false), self->C);
 }
 
-static const char *const examples[] = {"\"l2svm\"", "{\"type\": \"l2svm\", \"C\": 2, \"p\": 1, \"reduction\": \"sum\"}", NULL};
+static const char *const examples[] = {"\"l2svm\"",
+                                       "{\"type\": \"l2svm\", \"C\": 2, \"p\": 1, \"reduction\": \"sum\"}", NULL};
 
 const LossDef loss_l2svm = {
     .component = {.name = "l2svm", .summary = "squared hinge of one class against the rest, as in a linear SVM",
                   .params = params, .size = sizeof(struct l2svm), .source = "arXiv:1709.03082",
                   .formula = "C sum_k max(0, 1 - s_k z_k)^p, s = +1 for the target, -1 else",
-                  .notes = "The penalty of the weights' norm is the optimizer's. reduction sum: the loss is the sum over "
+                  .notes = "The penalty of the weights' norm is the optimizer's. reduction sum: the loss is the sum "
+                           "over "
                            "samples."},
     .targets = LOSS_CLASSES, .forward = forward, .sums = sums, .examples = examples,
 };

@@ -17,9 +17,11 @@ struct ldr_topk { int64_t k; double lambda, margin; int norm; };
 
 #define LAMBDA(structure, key) \
     PARAM_FLOAT(structure, key, 1, .min = 1e-6, .help = "towards 0: the worst class; large: the mean of all")
-#define MARGIN(structure) PARAM_FLOAT(structure, margin, 0.1, .min = 0, .help = "c, added to the scores of the other classes")
+#define MARGIN(structure) \
+    PARAM_FLOAT(structure, margin, 0.1, .min = 0, .help = "c, added to the scores of the other classes")
 #define NORM(structure, default_) \
-    PARAM_ENUM(structure, norm, default_, .choices = norms, .help = "scores divided by their mean absolute value, of softplus")
+    PARAM_ENUM(structure, norm, default_, .choices = norms, \
+               .help = "scores divided by their mean absolute value, of softplus")
 
 static const Param ldr_params[] = {
     LAMBDA(struct ldr_kl, lambda), MARGIN(struct ldr_kl), NORM(struct ldr_kl, "l1"), PARAM_END
@@ -50,11 +52,15 @@ static Tensor *margins(const LossInput *in, Tensor *f, double margin)
     return loss_without_target(t_add_scalar(t_sub(f, own), margin), in->targets, 0);
 }
 
-/* lambda log mean exp(d / lambda), lambda a constant [N, 1] or rank 0. */
+/* lambda log mean exp(d / lambda), lambda a constant [N, 1] or rank 0. A large lambda multiplies what rounding is left
+   in the logarithm, so near 0 it is taken by log1p. */
 static Tensor *soft_maximum(Tensor *d, Tensor *lambda)
 {
-    Tensor *log_mean = t_add_scalar(t_log_sum_exp(t_div(d, lambda), -1, true), -log((double)d->shape[1]));
-    return t_reshape(t_mul(log_mean, lambda), SHAPE(d->shape[0]));
+    Tensor *largest = t_detach(t_max(d, -1, true)), *x = t_div(t_sub(d, largest), lambda);
+    Tensor *excess = t_mean(loss_expm1(x), -1, true), *near = t_less(t_scalar(d->type, -0.5), excess);
+    Tensor *far = t_add_scalar(t_log_sum_exp(x, -1, true), -log((double)d->shape[1]));
+    Tensor *log_mean = t_where(near, t_log1p(t_where(near, excess, t_scalar(d->type, 0))), far);
+    return t_reshape(t_add(t_mul(log_mean, lambda), largest), SHAPE(d->shape[0]));
 }
 
 static Tensor *ldr_kl(const void *values, const LossInput *in)
@@ -162,7 +168,8 @@ static const char *const ldr_examples[] = {
     "\"ldr_kl\"", "{\"type\": \"ldr_kl\", \"lambda\": 0.3, \"norm\": \"none\"}",
     "{\"type\": \"ldr_kl\", \"norm\": \"softplus_l1\"}", NULL};
 static const char *const topk_examples[] = {
-    "{\"type\": \"ldr_topk\", \"k\": 2}", "{\"type\": \"ldr_topk\", \"k\": 3, \"lambda\": 0.5, \"norm\": \"l1\"}", NULL};
+    "{\"type\": \"ldr_topk\", \"k\": 2}", "{\"type\": \"ldr_topk\", \"k\": 3, \"lambda\": 0.5, \"norm\": \"l1\"}",
+        NULL};
 
 const LossDef loss_ldr_kl = {
     .component = {.name = "ldr_kl", .summary = "softmax loss at a temperature, robust over label distributions",
@@ -173,10 +180,13 @@ const LossDef loss_ldr_kl = {
 };
 
 const LossDef loss_aldr_kl = {
-    .component = {.name = "aldr_kl", .summary = "ldr_kl with a lambda for each sample, by its uncertainty", .params = aldr_params,
+    .component = {.name = "aldr_kl", .summary = "ldr_kl with a lambda for each sample, by its uncertainty",
+                  .params = aldr_params,
                   .size = sizeof(struct aldr_kl), .source = "arXiv:2112.14869",
-                  .formula = "lambda log((1/K) sum_k exp(d_k / lambda)) - (a/2) (lambda - lambda0)^2, a = alpha log K / lambda0",
-                  .notes = "lambda = lambda0 (1 - KL(softmax(f / lambda), uniform) / (alpha log K)) is kept for each sample "
+                  .formula = "lambda log((1/K) sum_k exp(d_k / lambda)) - (a/2) (lambda - lambda0)^2, a = alpha log K "
+                             "/ lambda0",
+                  .notes = "lambda = lambda0 (1 - KL(softmax(f / lambda), uniform) / (alpha log K)) is kept for each "
+                           "sample "
                            "of the data set, starts at lambda0, is updated before it is used, and has no gradient."},
     .targets = LOSS_CLASSES, .least_columns = 2, .properties = LOSS_DETACHED, .state_width = aldr_state_width,
     .forward = aldr_kl,

@@ -63,7 +63,8 @@ static bool check_logits(const LossDef *def, const Tensor *logits, Error *error)
     if (logits->rank < least || logits->rank > most) {
         if (least == most)
             return fail(error, "logits: %s needs %d axes, here are %d", def->component.name, least, logits->rank);
-        return fail(error, "logits: %s needs %d to %d axes, here are %d", def->component.name, least, most, logits->rank);
+        return fail(error, "logits: %s needs %d to %d axes, here are %d", def->component.name, least, most,
+                    logits->rank);
     }
     if (logits->count == 0)
         return fail(error, "logits: there are no elements");
@@ -125,7 +126,8 @@ static bool check_targets(const Instance *loss, const LossInput *in, Error *erro
     if ((kind == LOSS_SOFT || kind == LOSS_LABELS || kind == LOSS_VALUES) && integers)
         return fail(error, "targets: %s needs real numbers (%s)", def->component.name, target_names[kind]);
     if (targets->rank < 1 || targets->shape[0] != in->logits->shape[0])
-        return fail(error, "targets: %lld rows for %lld rows of logits", (long long)(targets->rank ? targets->shape[0] : 0),
+        return fail(error, "targets: %lld rows for %lld rows of logits",
+                    (long long)(targets->rank ? targets->shape[0] : 0),
                     (long long)in->logits->shape[0]);
     if (kind == LOSS_CLASSES || (kind == LOSS_CLASSES_OR_SOFT && integers))
         return check_classes(loss, in, error);
@@ -133,7 +135,8 @@ static bool check_targets(const Instance *loss, const LossInput *in, Error *erro
         return fail(error, "targets: ids have one axis, here are %d", targets->rank);
     for (int64_t i = 0; kind == LOSS_VALUES && i < targets->count; i++)
         if (!isfinite(tensor_value(targets, i)))
-            return fail(error, "targets: row %lld is not finite", (long long)(i / (targets->count / targets->shape[0])));
+            return fail(error, "targets: row %lld is not finite",
+                        (long long)(i / (targets->count / targets->shape[0])));
     if (integers || kind == LOSS_VALUES)
         return true;
     if (!tensor_same_shape(targets, in->logits))
@@ -152,7 +155,8 @@ static bool check_weights(const LossDef *def, const LossInput *in, Error *error)
         return fail(error, "weights: expected [%lld], one a row of the logits", (long long)in->logits->shape[0]);
     for (int64_t i = 0; i < weights->count; i++)
         if (!(tensor_value(weights, i) >= 0 && isfinite(tensor_value(weights, i))))
-            return fail(error, "weights: %g at row %lld is not a finite number >= 0", tensor_value(weights, i), (long long)i);
+            return fail(error, "weights: %g at row %lld is not a finite number >= 0", tensor_value(weights, i),
+                        (long long)i);
     return true;
 }
 

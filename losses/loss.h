@@ -59,14 +59,15 @@ typedef struct LossDef {
     int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
     int64_t least_columns;      /* size of the logits' last axis */
     bool own_classes;           /* `check` knows how many classes there are */
-    int64_t unnamed_classes;    /* classes without a column of logits: 1 where the columns are thresholds between them */
+    int64_t unnamed_classes;    /* classes without a column of logits: 1 where columns are thresholds between them */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
        (whose forward is 0). NULL, or a result of NULL: nothing. */
     Tensor *(*weights)(const void *self, const LossInput *in);
     bool (*sums)(const void *self);             /* true: the loss is the weighted sum, not the mean; NULL: never */
-    int64_t (*ignore_index)(const void *self);  /* a target outside the classes that is allowed; NULL, PARAM_UNSET: none */
+    int64_t (*ignore_index)(const void *self);  /* a target outside the classes that is allowed; NULL,
+        PARAM_UNSET: none */
     /* What shapes and values of the inputs cannot be. A message about an input begins with its name
        ("targets: ..."). NULL: the kinds say it all. */
     bool (*check)(const void *self, const LossInput *in, Error *error);

@@ -56,7 +56,8 @@ static bool check(const void *values, const LossInput *in, Error *error)
                         : cJSON_GetArraySize(self->noise_matrix) == classes;
     int status = extra ? STATUS_FAILED : STATUS_USAGE;
     if (!square)
-        fail(error, "noise_matrix: expected [%lld, %lld], a row and a column a class", (long long)classes, (long long)classes);
+        fail(error, "noise_matrix: expected [%lld, %lld], a row and a column a class", (long long)classes,
+             (long long)classes);
     const double *matrix = square ? matrix_of(self, in) : NULL;
     for (int64_t row = 0; square && row < classes; row++) {
         double sum = 0, least = 0;
@@ -78,7 +79,8 @@ static bool check_backward(const void *values, const LossInput *in, Error *error
     if (!check(values, in, error))
         return false;
     int64_t classes = loss_columns(in), *pivot = arena_alloc(tape_arena(), (size_t)classes * sizeof *pivot);
-    return matrix_lu(classes, matrix_of(values, in), pivot) || fail(error, "noise_matrix: it is singular, so it has no inverse");
+    return matrix_lu(classes, matrix_of(values, in), pivot) ||
+        fail(error, "noise_matrix: it is singular, so it has no inverse");
 }
 
 /* Column y of M for each sample's y, [N, C], where log 0 is -infinity. */
@@ -89,7 +91,8 @@ static Tensor *log_columns(const struct noise_correction *self, const LossInput 
     if (!matrix)
         matrix = t_cast(t_wrap(ARRAY_F64, SHAPE(classes, classes), matrix_of(self, in)), in->logits->type);
     Tensor *zero = t_scalar(matrix->type, 0), *positive = t_less(zero, matrix);
-    Tensor *logs = t_where(positive, t_log(t_where(positive, matrix, t_scalar(matrix->type, 1))), t_scalar(matrix->type, -INFINITY));
+    Tensor *logs = t_where(positive, t_log(t_where(positive, matrix, t_scalar(matrix->type, 1))),
+                           t_scalar(matrix->type, -INFINITY));
     return t_index_select(t_transpose(logs), in->targets);
 }
 
@@ -101,12 +104,14 @@ static Tensor *forward_correction(const void *self, const LossInput *in)
 static Tensor *backward_correction(const void *self, const LossInput *in)
 {
     int64_t classes = loss_columns(in), *pivot = arena_alloc(tape_arena(), (size_t)classes * sizeof *pivot);
-    double *matrix = matrix_of(self, in), *inverse = arena_zero(tape_arena(), (size_t)(classes * classes), sizeof *inverse);
+    double *matrix = matrix_of(self, in), *inverse = arena_zero(tape_arena(), (size_t)(classes * classes),
+                                                                sizeof *inverse);
     for (int64_t k = 0; k < classes; k++)
         inverse[k * classes + k] = 1;
     matrix_lu(classes, matrix, pivot);
     matrix_lu_solve(classes, matrix, pivot, false, classes, inverse);
-    Tensor *rows = t_index_select(t_cast(t_wrap(ARRAY_F64, SHAPE(classes, classes), inverse), in->logits->type), in->targets);
+    Tensor *rows = t_index_select(t_cast(t_wrap(ARRAY_F64, SHAPE(classes, classes), inverse), in->logits->type),
+                                  in->targets);
     return t_neg(t_sum(t_mul(rows, t_log_softmax(in->logits)), -1, false));
 }
 
@@ -117,10 +122,12 @@ static const char *const backward_examples[] = {
     "{\"type\": \"backward_correction\", \"noise_matrix\": [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0, 0, 1]]}", NULL};
 
 const LossDef loss_forward_correction = {
-    .component = {.name = "forward_correction", .summary = "cross-entropy of probabilities sent through the label noise",
+    .component = {.name = "forward_correction",
+                  .summary = "cross-entropy of probabilities sent through the label noise",
                   .params = params, .size = sizeof(struct noise_correction), .source = "arXiv:1609.03683",
                   .formula = "-log (p M)_y",
-                  .notes = "M is the key noise_matrix or the extra of that name [C, C], rows the true class. The gradient "
+                  .notes = "M is the key noise_matrix or the extra of that name [C, C], rows the true class. The "
+                           "gradient "
                            "by an entry of M that is 0 is given as 0.",
                   .validate = validate},
     .targets = LOSS_CLASSES, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward_correction,
@@ -131,7 +138,8 @@ const LossDef loss_backward_correction = {
     .component = {.name = "backward_correction", .summary = "cross-entropy corrected by the inverse of the label noise",
                   .params = params, .size = sizeof(struct noise_correction), .source = "arXiv:1609.03683",
                   .formula = "sum_k (M^-1)_{y k} (-log p_k)",
-                  .notes = "M is the key noise_matrix or the extra of that name [C, C], rows the true class. There is no "
+                  .notes = "M is the key noise_matrix or the extra of that name [C, C], rows the true class. There is "
+                           "no "
                            "gradient by M. The loss may be negative and has no lower bound.",
                   .validate = validate},
     .targets = LOSS_CLASSES, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = backward_correction,

@@ -47,16 +47,19 @@ static Tensor *corn(const void *self, const LossInput *in)
 }
 
 const LossDef loss_coral = {
-    .component = {.name = "coral", .summary = "ordinal classes by binary thresholds of shared weights", .source = "arXiv:1901.07884",
+    .component = {.name = "coral", .summary = "ordinal classes by binary thresholds of shared weights",
+                  .source = "arXiv:1901.07884",
                   .formula = "sum_k [y > k] softplus(-z_k) + [y <= k] softplus(z_k)",
                   .notes = "Logits are [N, K-1], thresholds between the classes 0..K-1."},
     .targets = LOSS_CLASSES, .unnamed_classes = 1, .forward = coral,
 };
 
 const LossDef loss_corn = {
-    .component = {.name = "corn", .summary = "ordinal classes by conditional binary tasks", .source = "arXiv:2111.08851",
+    .component = {.name = "corn", .summary = "ordinal classes by conditional binary tasks",
+                  .source = "arXiv:2111.08851",
                   .formula = "mean over all pairs (sample, k <= y) of [y > k] softplus(-z_k) + [y <= k] softplus(z_k)",
-                  .notes = "Logits are [N, K-1], z_k that of P(y > k | y >= k). A sample's value is the mean over its tasks, "
+                  .notes = "Logits are [N, K-1], z_k that of P(y > k | y >= k). A sample's value is the mean over its "
+                           "tasks, "
                            "and their number joins its weight in the mean."},
     .targets = LOSS_CLASSES, .unnamed_classes = 1, .forward = corn, .weights = task_counts,
 };

@@ -46,14 +46,17 @@ static Tensor *dice(const void *values, const LossInput *in)
     return ratio(t_scale(t_sum(t_mul(p, t), -1, false), 2), t_sum(sizes, -1, false), self->smooth);
 }
 
-static const char *const tversky_examples[] = {"\"tversky\"", "{\"type\": \"tversky\", \"alpha\": 0.3, \"beta\": 0.7}", NULL};
+static const char *const tversky_examples[] = {"\"tversky\"",
+                                               "{\"type\": \"tversky\", \"alpha\": 0.3, \"beta\": 0.7}", NULL};
 static const char *const dice_examples[] = {"\"dice\"", "{\"type\": \"dice\", \"smooth\": 1, \"squared\": true}", NULL};
 
 const LossDef loss_tversky = {
-    .component = {.name = "tversky", .summary = "overlap of masks, with prices for both kinds of miss", .params = tversky_params,
+    .component = {.name = "tversky", .summary = "overlap of masks, with prices for both kinds of miss",
+                  .params = tversky_params,
                   .size = sizeof(struct tversky), .source = "arXiv:1706.05721",
                   .formula = "1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth), p = sigmoid(z)",
-                  .notes = "Logits and targets are [N, ...], a mask a sample; TP = sum p t, FP = sum p (1-t), FN = sum (1-p) t."},
+                  .notes = "Logits and targets are [N, ...], a mask a sample; TP = sum p t, FP = sum p (1-t), FN = "
+                           "sum (1-p) t."},
     .targets = LOSS_LABELS, .least_rank = 2, .most_rank = 6, .properties = LOSS_BOUNDED, .forward = tversky,
     .examples = tversky_examples,
 };

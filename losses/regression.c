@@ -46,7 +46,8 @@ static const char *const huber_examples[] = {"\"huber\"", "{\"type\": \"huber\",
 
 const LossDef loss_mse = {
     .component = {.name = "mse", .summary = "mean squared error of values", .source = "Gauss 1809",
-                  .formula = "mean over outputs of (z - t)^2", .notes = "Predictions and targets are [N] or [N, outputs]."},
+                  .formula = "mean over outputs of (z - t)^2",
+                      .notes = "Predictions and targets are [N] or [N, outputs]."},
     .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = mse, .check = check,
 };
 
@@ -55,5 +56,6 @@ const LossDef loss_huber = {
                   .size = sizeof(struct huber), .source = "Huber 1964",
                   .formula = "r^2/2 where |r| <= delta, delta (|r| - delta/2) beyond; r = z - t; mean over outputs",
                   .notes = "Predictions and targets are [N] or [N, outputs]."},
-    .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = huber, .check = check, .examples = huber_examples,
+    .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = huber, .check = check,
+        .examples = huber_examples,
 };

@@ -84,20 +84,25 @@ static Tensor *mw(const void *values, const LossInput *in)
         tensor_set(slopes, i * columns + pairs.target[i], -scale / self->temperature * slope);
         sum += pairs.values[i];
     }
-    return t_straight_through(t_scalar(in->logits->type, sum * scale), t_sum(t_mul(slopes, in->logits), ALL_AXES, false));
+    return t_straight_through(t_scalar(in->logits->type, sum * scale), t_sum(t_mul(slopes, in->logits), ALL_AXES,
+                                                                             false));
 }
 
-static const char *const mw_examples[] = {"\"mw\"", "{\"type\": \"mw\", \"temperature\": 1, \"reduction\": \"sum_neg\"}", NULL};
+static const char *const mw_examples[] = {"\"mw\"",
+                                          "{\"type\": \"mw\", \"temperature\": 1, \"reduction\": \"sum_neg\"}", NULL};
 
 const LossDef loss_infonce = {
-    .component = {.name = "infonce", .summary = "cross-entropy of the positive among a row's scores", .params = infonce_params,
-                  .size = sizeof(struct infonce), .source = "arXiv:1807.03748", .formula = "-log softmax(s / T)_positive",
+    .component = {.name = "infonce", .summary = "cross-entropy of the positive among a row's scores",
+                  .params = infonce_params,
+                  .size = sizeof(struct infonce), .source = "arXiv:1807.03748",
+                      .formula = "-log softmax(s / T)_positive",
                   .notes = "Logits are scores [B, M], targets the positive's column."},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER, .forward = infonce,
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = infonce,
 };
 
 const LossDef loss_mw = {
-    .component = {.name = "mw", .summary = "every positive score against every negative of the batch, a bound of 1 - AUC",
+    .component = {.name = "mw",
+                  .summary = "every positive score against every negative of the batch, a bound of 1 - AUC",
                   .params = mw_params, .size = sizeof(struct mw), .source = "arXiv:2510.00137",
                   .formula = "mean over i and all negatives s of the batch of softplus(-(s_i+ - s) / T)",
                   .notes = "Logits are scores [B, M], targets the positive's column; the other columns of all rows are "

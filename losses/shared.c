@@ -88,7 +88,8 @@ bool loss_check_per_class(const char *key, FloatList values, bool may_be_empty, 
 {
     if (values.count == loss_columns(in) || (may_be_empty && values.count == 0))
         return true;
-    return fail_usage(error, "%s: %lld values for %lld classes", key, (long long)values.count, (long long)loss_columns(in));
+    return fail_usage(error, "%s: %lld values for %lld classes", key, (long long)values.count,
+                      (long long)loss_columns(in));
 }
 
 Tensor *loss_normalized(Tensor *rows)

@@ -59,20 +59,23 @@ static Tensor *z_loss(const void *values, const LossInput *in)
 static const char *const z_examples[] = {"\"z_loss\"", "{\"type\": \"z_loss\", \"a\": 2, \"b\": 1.5}", NULL};
 
 const LossDef loss_taylor_softmax = {
-    .component = {.name = "taylor_softmax", .summary = "cross-entropy of softmax with exp replaced by its second-order series",
+    .component = {.name = "taylor_softmax",
+                  .summary = "cross-entropy of softmax with exp replaced by its second-order series",
                   .source = "arXiv:1511.05042", .formula = "-log((1 + z_y + z_y^2/2) / sum_k (1 + z_k + z_k^2/2))"},
     .targets = LOSS_CLASSES, .forward = taylor_softmax,
 };
 
 const LossDef loss_spherical_softmax = {
-    .component = {.name = "spherical_softmax", .summary = "cross-entropy of normalised squares", .params = spherical_params,
+    .component = {.name = "spherical_softmax", .summary = "cross-entropy of normalised squares",
+                  .params = spherical_params,
                   .size = sizeof(struct spherical_softmax), .source = "arXiv:1511.05042",
                   .formula = "-log((z_y^2 + eps) / sum_k (z_k^2 + eps))"},
     .targets = LOSS_CLASSES, .forward = spherical_softmax,
 };
 
 const LossDef loss_z_loss = {
-    .component = {.name = "z_loss", .summary = "softplus of the target's z-score, blind to shift and scale", .params = z_params,
+    .component = {.name = "z_loss", .summary = "softplus of the target's z-score, blind to shift and scale",
+                  .params = z_params,
                   .size = sizeof(struct z_loss), .source = "arXiv:1604.08859",
                   .formula = "softplus(a (b - s_y)) / a, s = (z - mean z) / sqrt(var z + 1e-12)",
                   .notes = "There are no probabilities. A row whose variance is below 1e-12 has no gradient.",

@@ -8,7 +8,8 @@ struct symmetric_ce { double alpha, beta, log_zero; };
 static const Param params[] = {
     PARAM_FLOAT(struct symmetric_ce, alpha, 1, .min = 0, .help = "factor of the cross-entropy"),
     PARAM_FLOAT(struct symmetric_ce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
-    PARAM_FLOAT(struct symmetric_ce, log_zero, -4, .max = 0, .help = "what stands for log 0; a smaller log t is raised to it"),
+    PARAM_FLOAT(struct symmetric_ce, log_zero, -4, .max = 0,
+                .help = "what stands for log 0; a smaller log t is raised to it"),
     PARAM_END
 };
 

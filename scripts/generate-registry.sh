@@ -13,7 +13,7 @@ BEGIN {
         "Dataset:dataset:datasets Transform:transform:transforms Tokenizer:tokenizer:tokenizers " \
         "Objective:objective:objectives Calibrator:calibrator:calibrators Distiller:distiller:distillers " \
         "Quantizer:quantizer:quantizers Metric:metric:metrics Analysis:analysis:analyses " \
-        "Operation:operation:operations", row, " ")
+        "Operation:operation:operations Benchmark:benchmark:benchmarks", row, " ")
     for (i = 1; i <= kinds; i++) {
         split(row[i], part, ":")
         type[i] = part[1] "Def"; name[i] = part[2]; plural[i] = part[3]; known[type[i]] = 1

@@ -18,6 +18,8 @@ allowed core/metrics 'core/(base|metrics)'
 allowed core/calibrate 'core/(base|metrics|calibrate)'
 allowed core/train 'core/(base|kernels|tensor|nn|models|optim|metrics|train)|losses|data'
 allowed core/distill 'core/(base|kernels|tensor|nn|models|optim|metrics|train|distill)|losses|data'
+allowed core/report 'core/(base|kernels|tensor|nn|models|optim|metrics|train|calibrate|distill|quantize|analyze|report)|losses|data'
+allowed core/bench 'core/(base|kernels|tensor|nn|models|optim|metrics|train|bench)|losses|data'
 allowed losses 'core/(base|tensor)|losses'
 allowed data 'core/base|data'
 

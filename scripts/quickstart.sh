@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 folder=${1:-runs/quickstart}
 sh scripts/install-deps.sh
 make -s -j"$(nproc)" all
-build/xent train configs/glyphs-cnn.json -o "$folder" --force
+build/xent train configs/glyphs-cnn.json -o "$folder" --force > /dev/null
 echo
 build/xent eval "$folder"
 echo

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the unit tests (cmocka) and the command-line tests (bats) of a build folder and adds them up.
+# Runs the unit tests (cmocka), the fuzz targets on mutated seeds and the command-line tests (bats) of a build folder,
+# and adds them up.
 set -u
 build=$1
 passed=0 failed=0 skipped=0
@@ -18,6 +19,18 @@ for test in "$build"/tests/test_*; do
         cat "$log"
     fi
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + over))
+done
+
+for target in "$build"/replay/fuzz_*; do
+    [ -x "$target" ] && [ -f "$target" ] || continue
+    name=${target##*/fuzz_}
+    if "$target" "tests/fuzz/corpus/$name" 3000 > "$log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "fuzz target $name:"
+        cat "$log"
+    fi
 done
 
 XENT=$(cd "$build" && pwd)/xent bats --tap tests/*.bats > "$log" 2>&1 || cat "$log"

@@ -55,6 +55,11 @@ shared() {
     run_config housing-regression --set data.path="$XENT_SHARED_DATA/tables/california_housing.csv.gz"
 }
 
+@test "cifar-resnet trains on CIFAR-10" {
+    shared cifar10
+    run_config cifar-resnet --set data.path="$XENT_SHARED_DATA/cifar10" --set data.subset=64 --set train.eval_batch_size=100 --set train.report=false
+}
+
 @test "every config is in one of these tests" {
     for file in "$configs"/*.json; do
         name=$(basename "$file" .json)

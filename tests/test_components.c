@@ -69,11 +69,37 @@ static void test_components__defaults_are_accepted_and_print_as_they_parse(void 
     arena_free(arena);
 }
 
+/* A table of one row, so that required keys of the others do not stand in the way. */
+static bool default_is_accepted(const Component *component, const Param *param, Error *error)
+{
+    const Param table[] = {*param, PARAM_END};
+    Arena *arena = arena_new();
+    JsonSource *source = json_source_new();
+    ParamContext context = {.source = source, .arena = arena, .error = error};
+    bool good = params_parse(&context, table, true, NULL, arena_zero(arena, 1, component->size));
+    json_source_free(source);
+    arena_free(arena);
+    return good;
+}
+
+static void test_components__defaults_beside_required_keys_are_accepted(void **state)
+{
+    (void)state;
+    for (const ComponentKind *kind = component_kinds; kind->name; kind++)
+        for (const Component *const *item = kind->items; *item; item++)
+            for (const Param *param = (*item)->params; param && param->type != PARAM_TYPE_END; param++) {
+                Error error = {0};
+                if (param->fallback && !default_is_accepted(*item, param, &error))
+                    fail_msg("%s %s: %s", kind->name, (*item)->name, error.message);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_components__tables_are_complete),
         cmocka_unit_test(test_components__defaults_are_accepted_and_print_as_they_parse),
+        cmocka_unit_test(test_components__defaults_beside_required_keys_are_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

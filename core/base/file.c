@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+
+#include "core/base/gzip.h"
 
 char *path_join(Arena *arena, const char *folder, const char *name)
 {
@@ -88,81 +89,6 @@ static bool read_all(int descriptor, const char *path, unsigned char *data, size
     return true;
 }
 
-/* One member that has the size its last four bytes announce, into exactly that room: no copies. NULL: it is
-   otherwise, or damaged. Deflate packs 1032 to 1 at most, so a false size asks for no more memory. */
-static unsigned char *unpack_announced(size_t limit, const unsigned char *packed, size_t packed_size, Arena *arena,
-                                       size_t *size)
-{
-    if (packed_size < 18 || packed_size > UINT32_MAX)
-        return NULL;
-    const unsigned char *last = packed + packed_size - 4;
-    *size = last[0] | (size_t)last[1] << 8 | (size_t)last[2] << 16 | (size_t)last[3] << 24;
-    if (*size > limit || *size / 1032 > packed_size)
-        return NULL;
-    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)packed, .avail_in = (uInt)packed_size};
-    if (inflateInit2(&stream, 15 + 16) != Z_OK)
-        return NULL;
-    unsigned char *out = arena_alloc(arena, *size + 1);
-    stream.next_out = out;
-    stream.avail_out = (uInt)*size;
-    bool good = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_in == 0 && stream.avail_out == 0;
-    inflateEnd(&stream);
-    out[*size] = 0;
-    return good ? out : NULL;
-}
-
-/* Unpacks all members of a gzip file; the output doubles until it fits or the limit is passed. */
-static bool unpack_gzip(const char *path, size_t limit, const unsigned char *packed, size_t packed_size,
-                        Arena *arena, unsigned char **data, size_t *size, Error *error)
-{
-    *data = unpack_announced(limit, packed, packed_size, arena, size);
-    if (*data)
-        return true;
-    size_t capacity = packed_size * 4 + 64, used = 0;
-    unsigned char *out = memory_new(capacity + 1);
-    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)packed};
-    if (inflateInit2(&stream, 15 + 16) != Z_OK) {
-        memory_free(out);
-        return fail(error, "%s: out of memory while unpacking", path);
-    }
-    int status = Z_OK;
-    size_t taken = 0;
-    while (true) {
-        if (used == capacity && used <= limit) {
-            out = memory_grow(out, capacity + 1, capacity * 2 + 1);
-            capacity *= 2;
-        }
-        size_t room = capacity - used, rest = packed_size - taken, piece = 1u << 30;
-        stream.next_out = out + used;
-        stream.avail_out = (uInt)(room < piece ? room : piece);
-        stream.avail_in = (uInt)(rest < piece ? rest : piece);
-        uInt offered_in = stream.avail_in, offered_out = stream.avail_out;
-        status = inflate(&stream, Z_NO_FLUSH);
-        taken += offered_in - stream.avail_in;
-        used += offered_out - stream.avail_out;
-        if (used > limit)
-            break;
-        if (status == Z_STREAM_END) {
-            if (taken == packed_size || inflateReset(&stream) != Z_OK)
-                break;
-        } else if (status != Z_OK || (taken == packed_size && stream.avail_out != 0))
-            break;
-    }
-    inflateEnd(&stream);
-    bool good = used <= limit && status == Z_STREAM_END;
-    if (used > limit)
-        fail(error, "%s: unpacks to more than %zu bytes", path, limit);
-    else if (!good)
-        fail(error, "%s: damaged or truncated gzip data at byte %zu", path, taken);
-    else {
-        *data = memcpy(arena_alloc(arena, used + 1), out, used);
-        (*data)[used] = 0;
-        *size = used;
-    }
-    memory_free(out);
-    return good;
-}
-
 bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **data, size_t *size, Error *error)
 {
     size_t stored = 0;
@@ -180,7 +106,7 @@ bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **dat
         return false;
     bytes[stored] = 0;
     if (stored >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
-        return unpack_gzip(path, limit, bytes, stored, arena, data, size, error);
+        return gzip_unpack(path, limit < FILE_MOST_UNPACKED ? limit : FILE_MOST_UNPACKED, bytes, stored, arena, data, size, error);
     *data = bytes;
     *size = stored;
     return true;
@@ -205,19 +131,49 @@ bool folder_make(const char *path, Error *error)
     return good;
 }
 
-bool output_open(OutputFile *output, const char *path, Error *error)
+/* What a stream writes to. Streams of the C library give up at an interrupted write; ours go on. */
+typedef struct OutputTarget {
+    int descriptor;
+    int failure;            /* errno of the first write that failed; 0: none */
+} OutputTarget;
+
+static ssize_t write_all(void *cookie, const char *bytes, size_t size)
 {
-    size_t bytes = strlen(path) + sizeof ".tmp";
-    output->path = memory_copy_string(path);
-    output->temporary = memory_new(bytes);
-    snprintf(output->temporary, bytes, "%s.tmp", path);
-    output->stream = fopen(output->temporary, "wbe");
+    OutputTarget *target = cookie;
+    for (size_t done = 0; done < size;) {
+        ssize_t wrote = write(target->descriptor, bytes + done, size - done);
+        if (wrote >= 0)
+            done += (size_t)wrote;
+        else if (errno != EINTR) {
+            target->failure = target->failure ? target->failure : errno;
+            return 0;
+        }
+    }
+    return (ssize_t)size;
+}
+
+/* The stream's end closes the descriptor; an interrupted close has closed it. */
+static int close_target(void *cookie)
+{
+    int status = close(((OutputTarget *)cookie)->descriptor);
+    return status != 0 && errno == EINTR ? 0 : status;
+}
+
+/* A temporary file that a killed process left, or anything else of its name, is never written through. */
+static bool open_stream(OutputFile *output)
+{
+    if (unlink(output->temporary) != 0 && errno != ENOENT)
+        return false;
+    output->target->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (output->target->descriptor < 0)
+        return false;
+    output->stream = fopencookie(output->target, "wb", (cookie_io_functions_t){.write = write_all, .close = close_target});
     if (output->stream)
         return true;
-    fail_errno(error, "%s: cannot write", output->temporary);
-    memory_free(output->path);
-    memory_free(output->temporary);
-    *output = (OutputFile){0};
+    int number = errno;
+    close(output->target->descriptor);
+    unlink(output->temporary);
+    errno = number;
     return false;
 }
 
@@ -229,7 +185,20 @@ static void output_forget(OutputFile *output, bool remove_temporary)
         unlink(output->temporary);
     memory_free(output->path);
     memory_free(output->temporary);
+    memory_free(output->target);
     *output = (OutputFile){0};
+}
+
+bool output_open(OutputFile *output, const char *path, Error *error)
+{
+    size_t bytes = strlen(path) + sizeof ".tmp";
+    *output = (OutputFile){.path = memory_copy_string(path), .temporary = memory_new(bytes), .target = memory_new(sizeof *output->target)};
+    snprintf(output->temporary, bytes, "%s.tmp", path);
+    if (open_stream(output))
+        return true;
+    fail_errno(error, "%s: cannot write", output->temporary);
+    output_forget(output, false);
+    return false;
 }
 
 void output_abandon(OutputFile *output)
@@ -256,19 +225,28 @@ static bool sync_folder(const char *path, Error *error)
     return good;
 }
 
-bool output_commit(OutputFile *output, Error *error)
+/* Everything written and on disk, the stream closed; errno says what went wrong. */
+static bool finish_stream(OutputFile *output)
 {
-    bool good = fflush(output->stream) == 0 && !ferror(output->stream);
-    int status = -1;
-    while (good && (status = fsync(fileno(output->stream))) != 0 && errno == EINTR)
-        continue;
-    good = good && status == 0;
-    if (!good)
-        fail_errno(error, "%s: cannot write", output->path);
+    OutputTarget *target = output->target;
     FILE *stream = output->stream;
     output->stream = NULL;
-    if (fclose(stream) != 0 && good)
-        good = fail_errno(error, "%s: cannot write", output->path);
+    bool good = fflush(stream) == 0 && !ferror(stream);
+    int number = good ? 0 : target->failure ? target->failure : EIO;
+    int status = 0;
+    while (good && (status = fsync(target->descriptor)) != 0 && errno == EINTR)
+        continue;
+    if (status != 0)
+        number = errno;
+    if (fclose(stream) != 0 && number == 0)
+        number = errno;
+    errno = number;
+    return number == 0;
+}
+
+bool output_commit(OutputFile *output, Error *error)
+{
+    bool good = finish_stream(output) || fail_errno(error, "%s: cannot write", output->path);
     if (good && rename(output->temporary, output->path) != 0)
         good = fail_errno(error, "%s: cannot rename to it", output->path);
     bool renamed = good;

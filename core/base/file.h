@@ -9,14 +9,19 @@
 #include "core/base/error.h"
 #include "core/base/memory.h"
 
+/* Packed data may be a bomb: what it unpacks to counts against this too. */
+enum { FILE_MOST_UNPACKED = 1 << 30 };
+
 /* Reads a regular file (FIFO, device, folder: error) into the arena; gzip is recognised by content
-   and unpacked. More than `limit` bytes after unpacking is an error. A NUL byte follows the data. */
+   and unpacked. More than `limit` bytes, or FILE_MOST_UNPACKED after unpacking, is an error. A NUL
+   byte follows the data. */
 bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **data, size_t *size, Error *error);
 
 /* Atomic output: write to PATH.tmp, then fsync, rename, fsync of the folder. */
 typedef struct OutputFile {
-    FILE *stream;          /* write here, errors are checked at commit */
+    FILE *stream;          /* write here, errors are checked at commit; it has no descriptor (fileno) */
     char *path, *temporary;
+    struct OutputTarget *target;
 } OutputFile;
 bool output_open(OutputFile *output, const char *path, Error *error);
 bool output_commit(OutputFile *output, Error *error);  /* on failure the temporary file is gone */

@@ -4,19 +4,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *type_of(const cJSON *object)
+static const char *type_of(const cJSON *value)
 {
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(object, "type");
+    const cJSON *type = cJSON_IsObject(value) ? cJSON_GetObjectItemCaseSensitive(value, "type") : value;
     return cJSON_IsString(type) ? type->valuestring : NULL;
 }
 
-/* A component may be given as "name"; over an object of that type it changes nothing. */
 static bool merges(const cJSON *base, const cJSON *over)
 {
-    if (!cJSON_IsObject(base) || !cJSON_IsObject(over))
-        return false;
     const char *before = type_of(base), *after = type_of(over);
-    return !after || (before && strcmp(before, after) == 0);
+    if (!cJSON_IsObject(base) && !cJSON_IsObject(over))
+        return false;
+    return after ? before && strcmp(before, after) == 0 : cJSON_IsObject(over) && (cJSON_IsObject(base) || before);
+}
+
+/* A made value goes through the parser too: places are keyed by address, and a new node may stand where
+   one with a place was freed. NULL where a string of it is not UTF-8. */
+static cJSON *with_place(JsonSource *source, const char *name, cJSON *made, Error *error)
+{
+    char *text = cJSON_PrintUnformatted(made);
+    cJSON *parsed = json_parse(source, name, text, strlen(text), error);
+    cJSON_free(text);
+    cJSON_Delete(made);
+    return parsed ? json_copy(source, parsed) : NULL;
+}
+
+/* {"type": NAME} for "NAME". */
+static cJSON *named_component(JsonSource *source, const cJSON *name)
+{
+    int line;
+    const char *place = json_place(source, name, &line);
+    cJSON *object = cJSON_CreateObject();
+    Error none; /* the name comes from a text that was parsed */
+    cJSON_AddStringToObject(object, "type", name->valuestring);
+    return with_place(source, place ? place : "config", object, &none);
 }
 
 cJSON *json_merge(JsonSource *source, cJSON *base, const cJSON *over)
@@ -25,26 +46,22 @@ cJSON *json_merge(JsonSource *source, cJSON *base, const cJSON *over)
     cJSON_ArrayForEach(item, over)
     {
         cJSON *present = cJSON_GetObjectItemCaseSensitive(base, item->string);
-        if (present && merges(present, item))
-            json_merge(source, present, item);
-        else if (present)
-            cJSON_ReplaceItemInObjectCaseSensitive(base, item->string, json_copy(source, item));
-        else
+        if (!present) {
             cJSON_AddItemToObject(base, item->string, json_copy(source, item));
+            continue;
+        }
+        bool merged = merges(present, item);
+        if (merged && cJSON_IsString(present) && cJSON_IsObject(item)) {
+            cJSON *object = named_component(source, present);
+            cJSON_ReplaceItemInObjectCaseSensitive(base, item->string, object);
+            present = object;
+        }
+        if (merged && cJSON_IsObject(item))
+            json_merge(source, present, item);
+        else if (!merged)
+            cJSON_ReplaceItemInObjectCaseSensitive(base, item->string, json_copy(source, item));
     }
     return base;
-}
-
-/* A made value goes through the parser too: places are keyed by address, and a new node may stand where
-   one with a place was freed. */
-static cJSON *with_place(JsonSource *source, const char *name, cJSON *made)
-{
-    char *text = cJSON_PrintUnformatted(made);
-    Error error;
-    cJSON *parsed = json_parse(source, name, text, strlen(text), &error);
-    cJSON_free(text);
-    cJSON_Delete(made);
-    return json_copy(source, parsed);
 }
 
 /* The value: JSON, or the text itself. */
@@ -55,7 +72,7 @@ static cJSON *parse_value(JsonSource *source, const char *name, const char *text
     if (value)
         return json_copy(source, value);
     if (text[0] && !strchr("{[\"-0123456789", text[0]) && strcmp(text, "NaN") != 0 && strcmp(text, "Infinity") != 0)
-        return with_place(source, name, cJSON_CreateString(text));
+        return with_place(source, name, cJSON_CreateString(text), error);
     *error = first;
     return NULL;
 }
@@ -103,12 +120,10 @@ static bool step(JsonSource *source, Place *place, const char **path, const char
         cJSON *inner = child_of(place);
         bool wants_list = **path == '[';
         if (cJSON_IsString(inner) && !wants_list) {
-            cJSON *object = cJSON_CreateObject();
-            cJSON_AddStringToObject(object, "type", inner->valuestring);
-            if (!put(place, with_place(source, "--set", object), assignment, error))
+            if (!put(place, named_component(source, inner), assignment, error))
                 return false;
         } else if (!inner) {
-            cJSON *made = with_place(source, "--set", wants_list ? cJSON_CreateArray() : cJSON_CreateObject());
+            cJSON *made = with_place(source, "--set", wants_list ? cJSON_CreateArray() : cJSON_CreateObject(), error);
             if (!put(place, made, assignment, error))
                 return false;
         }
@@ -143,8 +158,11 @@ bool json_set(JsonSource *source, cJSON *root, const char *assignment, Error *er
     Place place = {root, NULL, -1};
     bool good = step(source, &place, &at, path, error);
     while (good && *at) {
-        at += *at == '.';
-        good = step(source, &place, &at, path, error);
+        if (*at == '.')
+            at++;
+        else if (*at != '[')
+            good = fail_usage(error, "--set %s: expected . or [ before \"%s\"", path, at);
+        good = good && step(source, &place, &at, path, error);
     }
     char name[128];
     snprintf(name, sizeof name, "--set %s", path);

@@ -5,7 +5,7 @@
 #include "core/base/json.h"
 
 /* `over` on top of `base`, both of one source, in place: objects merge key by key, except where `over` names
-   another "type"; everything else is replaced. Returns `base`. */
+   another "type"; everything else is replaced. A component's bare name counts as {"type": NAME}. Returns `base`. */
 cJSON *json_merge(JsonSource *source, cJSON *base, const cJSON *over);
 
 /* Sets the value at a path such as model.hidden[1] or data.train.path; objects on the way are made. `assignment`

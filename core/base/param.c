@@ -37,16 +37,33 @@ static void leave(ParamContext *context, size_t length)
 }
 
 /* Puts "file:line: path: " in front of the message, as far as they are known. */
-static bool put_place(ParamContext *context, const cJSON *value)
+static bool put_line(ParamContext *context, const cJSON *value)
 {
     int line;
     const char *name = json_place(context->source, value, &line);
     context->error->status = STATUS_USAGE;
+    return name ? fail_at(context->error, "%s:%d", name, line) : false;
+}
+
+static bool put_place(ParamContext *context, const cJSON *value)
+{
     if (context->path[0])
         fail_at(context->error, "%s", context->path);
-    if (name)
-        fail_at(context->error, "%s:%d", name, line);
-    return false;
+    return put_line(context, value);
+}
+
+bool param_refused(ParamContext *context, const cJSON *value)
+{
+    char said[sizeof context->error->message];
+    memcpy(said, context->error->message, sizeof said);
+    size_t key = strspn(said, "abcdefghijklmnopqrstuvwxyz0123456789_[]");
+    if (!context->path[0] || key == 0 || said[key] != ':')
+        return put_place(context, value);
+    fail_usage(context->error, "%s.", context->path);
+    size_t used = strlen(context->error->message), rest = strlen(said), room = sizeof said - 1 - used;
+    memcpy(context->error->message + used, said, rest < room ? rest : room);
+    context->error->message[used + (rest < room ? rest : room)] = '\0';
+    return put_line(context, value);
 }
 
 bool param_fail(ParamContext *context, const cJSON *value, const char *format, ...)
@@ -136,6 +153,8 @@ static bool read_enum(ParamContext *context, const Param *param, const cJSON *va
     return false;
 }
 
+static bool read_term(ParamContext *context, const Param *param, const cJSON *value, Term *term);
+
 static bool read_element(ParamContext *context, const Param *param, const cJSON *value, char *items, int64_t i)
 {
     switch (param->type) {
@@ -143,6 +162,8 @@ static bool read_element(ParamContext *context, const Param *param, const cJSON 
         return read_int(context, param, value, (int64_t *)(void *)items + i);
     case PARAM_TYPE_FLOATS:
         return read_number(context, param, PARAM_TYPE_FLOAT, value, (double *)(void *)items + i);
+    case PARAM_TYPE_TERMS:
+        return read_term(context, param, value, (Term *)(void *)items + i);
     default:
         return instance_parse(context, param->kind, value, (Instance *)(void *)items + i);
     }
@@ -156,7 +177,9 @@ static bool read_list(ParamContext *context, const Param *param, const cJSON *va
     if (*count < param->min_count)
         return param_fail(context, value, "expected a list of at least %lld, got %lld", (long long)param->min_count,
                           (long long)*count);
-    size_t size = param->type == PARAM_TYPE_COMPONENTS ? sizeof(Instance) : sizeof(int64_t);
+    size_t size = param->type == PARAM_TYPE_COMPONENTS ? sizeof(Instance)
+                  : param->type == PARAM_TYPE_TERMS    ? sizeof(Term)
+                                                       : sizeof(int64_t);
     *items = arena_zero(context->arena, (size_t)*count, size);
     int64_t i = 0;
     const cJSON *element;
@@ -181,6 +204,8 @@ static bool read_lists(ParamContext *context, const Param *param, const cJSON *v
         *(IntList *)field = (IntList){count, items};
     else if (param->type == PARAM_TYPE_FLOATS)
         *(FloatList *)field = (FloatList){count, items};
+    else if (param->type == PARAM_TYPE_TERMS)
+        *(TermList *)field = (TermList){count, items};
     else
         *(InstanceList *)field = (InstanceList){count, items};
     return true;
@@ -194,7 +219,7 @@ static size_t field_size(ParamType type)
         [PARAM_TYPE_PATH] = sizeof(char *),         [PARAM_TYPE_ENUM] = sizeof(int),
         [PARAM_TYPE_INTS] = sizeof(IntList),        [PARAM_TYPE_FLOATS] = sizeof(FloatList),
         [PARAM_TYPE_COMPONENT] = sizeof(Instance),  [PARAM_TYPE_COMPONENTS] = sizeof(InstanceList),
-        [PARAM_TYPE_JSON] = sizeof(cJSON *),
+        [PARAM_TYPE_TERMS] = sizeof(TermList),      [PARAM_TYPE_JSON] = sizeof(cJSON *),
     };
     return sizes[type];
 }
@@ -233,6 +258,7 @@ static bool read_value(ParamContext *context, const Param *param, const cJSON *v
     case PARAM_TYPE_INTS:
     case PARAM_TYPE_FLOATS:
     case PARAM_TYPE_COMPONENTS:
+    case PARAM_TYPE_TERMS:
         return read_lists(context, param, value, field);
     case PARAM_TYPE_COMPONENT:
         return instance_parse(context, param->kind, value, field);
@@ -278,16 +304,20 @@ static bool read_default(ParamContext *context, const Param *param, void *field)
     return read_value(context, param, value, field);
 }
 
-static bool fail_unknown_key(ParamContext *context, const Param *table, bool typed, const cJSON *item)
+/* Keys besides those of the table: none, a component's, a term's. */
+static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL},
+    *const term_keys[] = {"type", "weight", NULL};
+
+static bool fail_unknown_key(ParamContext *context, const Param *table, const char *const *also, const cJSON *item)
 {
     size_t count = 0;
     while (table[count].type != PARAM_TYPE_END)
         count++;
-    const char **names = arena_zero(context->arena, count + 2, sizeof *names);
+    const char **names = arena_zero(context->arena, count + 3, sizeof *names);
     for (size_t i = 0; i < count; i++)
         names[i] = table[i].name;
-    if (typed)
-        names[count] = "type";
+    for (; *also; also++)
+        names[count++] = *also;
     const char *near = nearest_name(item->string, names);
     enter_key(context, item->string);
     if (near)
@@ -295,28 +325,31 @@ static bool fail_unknown_key(ParamContext *context, const Param *table, bool typ
     return param_fail(context, item, "unknown key");
 }
 
-static bool check_keys(ParamContext *context, const Param *table, bool typed, const cJSON *object)
+static bool check_keys(ParamContext *context, const Param *table, const char *const *also, const cJSON *object)
 {
     const cJSON *item;
     cJSON_ArrayForEach(item, object)
     {
-        bool known = typed && strcmp(item->string, "type") == 0;
+        bool known = false;
+        for (const char *const *key = also; *key && !known; key++)
+            known = strcmp(item->string, *key) == 0;
         for (const Param *param = table; param->type != PARAM_TYPE_END && !known; param++)
             known = strcmp(param->name, item->string) == 0;
         if (!known)
-            return fail_unknown_key(context, table, typed, item);
+            return fail_unknown_key(context, table, also, item);
     }
     return true;
 }
 
-bool params_parse(ParamContext *context, const Param *table, bool typed, const cJSON *object, void *values)
+static bool parse_values(ParamContext *context, const Param *table, const char *const *also, const cJSON *object,
+                         void *values)
 {
     if (object && !cJSON_IsObject(object)) {
         char got[80];
         param_got(object, got, sizeof got);
         return param_fail(context, object, "expected an object, got %s", got);
     }
-    if (!check_keys(context, table, typed, object))
+    if (!check_keys(context, table, also, object))
         return false;
     for (const Param *param = table; param->type != PARAM_TYPE_END; param++) {
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, param->name);
@@ -329,6 +362,11 @@ bool params_parse(ParamContext *context, const Param *table, bool typed, const c
         leave(context, length);
     }
     return true;
+}
+
+bool params_parse(ParamContext *context, const Param *table, bool typed, const cJSON *object, void *values)
+{
+    return parse_values(context, table, typed ? typed_keys : no_keys, object, values);
 }
 
 static bool fail_unknown_component(ParamContext *context, const ComponentKind *kind, const cJSON *value)
@@ -372,7 +410,8 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
     return type;
 }
 
-bool instance_parse(ParamContext *context, const char *kind_name, const cJSON *value, Instance *instance)
+static bool parse_instance(ParamContext *context, const char *kind_name, const char *const *also, const cJSON *value,
+                           Instance *instance)
 {
     static const Param none[] = {PARAM_END};
     const ComponentKind *kind = component_kind(kind_name);
@@ -387,14 +426,34 @@ bool instance_parse(ParamContext *context, const char *kind_name, const cJSON *v
     leave(context, length);
     void *values = arena_zero(context->arena, 1, component->size);
     const cJSON *object = cJSON_IsObject(value) ? value : NULL;
-    if (!params_parse(context, component->params ? component->params : none, true, object, values)) {
+    if (!parse_values(context, component->params ? component->params : none, also, object, values)) {
         /* Keys that are missing behind a bare name are missing where the name stands. */
         int line;
         const char *name = object ? NULL : json_place(context->source, value, &line);
         return name ? fail_at(context->error, "%s:%d", name, line) : false;
     }
     if (component->validate && !component->validate(values, context->error))
-        return put_place(context, value);
+        return param_refused(context, value);
     *instance = (Instance){component, values};
+    return true;
+}
+
+bool instance_parse(ParamContext *context, const char *kind, const cJSON *value, Instance *instance)
+{
+    return parse_instance(context, kind, typed_keys, value, instance);
+}
+
+static bool read_term(ParamContext *context, const Param *param, const cJSON *value, Term *term)
+{
+    const cJSON *weight = cJSON_GetObjectItemCaseSensitive(value, "weight");
+    term->weight = 1;
+    if (!parse_instance(context, param->kind, term_keys, value, &term->instance))
+        return false;
+    if (!weight)
+        return true;
+    size_t length = enter_key(context, "weight");
+    if (!read_number(context, param, PARAM_TYPE_FLOAT, weight, &term->weight))
+        return false;
+    leave(context, length);
     return true;
 }

@@ -18,6 +18,7 @@ static const char *const nouns[PARAM_TYPE_COUNT] = {
     [PARAM_TYPE_FLOATS] = "a list of numbers",
     [PARAM_TYPE_COMPONENT] = "a component",
     [PARAM_TYPE_COMPONENTS] = "a list of components",
+    [PARAM_TYPE_TERMS] = "a list of components with weights",
     [PARAM_TYPE_JSON] = "a value",
 };
 
@@ -29,7 +30,7 @@ const char *param_type_name(ParamType type)
         [PARAM_TYPE_PATH] = "path",             [PARAM_TYPE_ENUM] = "choice",
         [PARAM_TYPE_INTS] = "integers",         [PARAM_TYPE_FLOATS] = "numbers",
         [PARAM_TYPE_COMPONENT] = "component",   [PARAM_TYPE_COMPONENTS] = "components",
-        [PARAM_TYPE_JSON] = "JSON",
+        [PARAM_TYPE_TERMS] = "terms",           [PARAM_TYPE_JSON] = "JSON",
     };
     return names[type] ? names[type] : "";
 }
@@ -113,6 +114,17 @@ static cJSON *instances_to_json(const InstanceList *list)
     return array;
 }
 
+static cJSON *terms_to_json(const TermList *list)
+{
+    cJSON *array = list->items ? cJSON_CreateArray() : cJSON_CreateNull();
+    for (int64_t i = 0; list->items && i < list->count; i++) {
+        cJSON *item = instance_to_json(&list->items[i].instance);
+        cJSON_AddItemToObject(item, "weight", json_number_exact(list->items[i].weight));
+        cJSON_AddItemToArray(array, item);
+    }
+    return array;
+}
+
 static cJSON *field_to_json(const Param *param, const void *field)
 {
     switch (param->type) {
@@ -137,6 +149,8 @@ static cJSON *field_to_json(const Param *param, const void *field)
         return instance_to_json(field);
     case PARAM_TYPE_COMPONENTS:
         return instances_to_json(field);
+    case PARAM_TYPE_TERMS:
+        return terms_to_json(field);
     case PARAM_TYPE_JSON: {
         const cJSON *value = *(const cJSON *const *)field;
         return value ? cJSON_Duplicate(value, true) : cJSON_CreateNull();

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/int8.h"
 #include "core/kernels/kernels_convolution.h"
 #include "core/kernels/optimizer.h"
 #include "core/kernels/rows.h"
@@ -68,6 +69,11 @@ typedef struct Kernels {
     ElementwiseKernels elementwise;
     ConvolutionKernels convolution;
     OptimizerKernels optimizer;
+    Int8Kernels int8;
+
+    /* For measuring the machine: independent chains x = factor x + term, chain_flops operations a round. */
+    float (*multiply_add_chains)(int64_t rounds, float factor, float term);
+    int64_t chain_flops;
 } Kernels;
 
 /* The table in use: what kernels_select chose last, or the best the machine has. */

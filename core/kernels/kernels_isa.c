@@ -298,6 +298,8 @@ static void log_softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
 #include "core/kernels/kernels_optimizer.inc.h"
+#include "core/kernels/kernels_int8.inc.h"
+#include "core/kernels/kernels_peak.inc.h"
 
 const Kernels PASTE(kernels_, KERNEL_ISA);
 const Kernels PASTE(kernels_, KERNEL_ISA) = {
@@ -332,4 +334,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .optimizer = OPTIMIZER_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+    .int8 = INT8_KERNELS,
+    .multiply_add_chains = multiply_add_chains,
+    .chain_flops = 2 * PEAK_CHAINS * LANES,
 };

@@ -137,8 +137,7 @@ static bool build(Builder *builder, Model *model)
     Chain *chain = model->state = chain_new(builder, model->input.shape);
     builder->initializer = self->init;
     if (model->input.shape.vocabulary || model->input.shape.rank < 2 || model->input.shape.rank > 4)
-        return builder_fail(builder, "cnn needs data [channels, 1 to 3 sizes], got %s",
-                            model->input.shape.vocabulary ? "tokens" : shape_text(builder->arena, model->input.shape));
+        return builder_fail(builder, "cnn needs data [channels, 1 to 3 sizes], got %s", shape_text(builder->arena, model->input.shape));
     if (self->style == STYLE_RESIDUAL) {
         Instance units[3];
         int count = convolution_unit(builder->arena, self, self->channels.items[0], &one, true, units);

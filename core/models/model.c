@@ -13,7 +13,6 @@ Model *model_new(const Instance *instance, ModelInput input, uint64_t seed, Erro
     model->parameters = parameters_new();
     Builder builder = {.arena = model->arena, .parameters = model->parameters, .seed = seed, .error = error};
     if (!model->def->build(&builder, model)) {
-        fail_at(error, "model");
         model_free(model);
         return NULL;
     }

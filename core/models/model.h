@@ -41,7 +41,8 @@ struct Model {
     void *state;
 };
 
-/* NULL after an error (exit 2). Initial values are a function of `seed` and the parameters' names. */
+/* NULL after an error (exit 2), which names the layer: "model.layers.2: ...". Initial values are a function of `seed`
+   and the parameters' names. */
 Model *model_new(const Instance *instance, ModelInput input, uint64_t seed, Error *error);
 void model_free(Model *model);
 Tensor *model_forward(const Model *model, Forward *forward, Tensor *x);

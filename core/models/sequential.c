@@ -32,9 +32,14 @@ static bool build(Builder *builder, Model *model)
             return false;
     }
     Shape out = chain->shape;
-    if (out.rank != expected || out.vocabulary || out.sizes[out.rank - 1] != model->input.outputs)
-        return builder_fail(builder, "the last layer gives %s, the data needs %lld outputs", shape_text(builder->arena, out),
-                            (long long)model->input.outputs);
+    if (out.rank != expected || out.vocabulary || out.sizes[out.rank - 1] != model->input.outputs
+        || (model->input.per_position && out.sizes[0] != model->input.shape.sizes[0])) {
+        const char *where = "";
+        if (model->input.per_position)
+            where = arena_format(builder->arena, " at each of %lld positions", (long long)model->input.shape.sizes[0]);
+        return builder_fail(builder, "the last layer gives %s, the data needs %lld outputs%s", shape_text(builder->arena, out),
+                            (long long)model->input.outputs, where);
+    }
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/models/model.h"
+#include "core/nn/attention_cache.h"
 #include "core/nn/layers.h"
 #include "core/tensor/operations.h"
 
@@ -157,8 +158,9 @@ static Tensor *embed(const Model *model, Forward *forward, Tensor *x)
     }
     if (!state->position)
         return tokens;
-    /* A prompt may be shorter than the window. */
-    Tensor *position = tokens->shape[1] == state->tokens ? state->position : t_slice(state->position, 0, 0, tokens->shape[1]);
+    /* A prompt may be shorter than the window, and begin behind what the cache holds. */
+    int64_t first = forward->cache ? forward->cache->past : 0, count = tokens->shape[1];
+    Tensor *position = count == state->tokens ? state->position : t_slice(state->position, 0, first, first + count);
     return t_add(tokens, position);
 }
 

@@ -30,7 +30,7 @@ const char *shape_text(Arena *arena, Shape shape)
     const char *text = "[";
     for (int i = 0; i < shape.rank; i++)
         text = arena_format(arena, "%s%s%lld", text, i ? ", " : "", (long long)shape.sizes[i]);
-    return arena_format(arena, "%s]", text);
+    return arena_format(arena, "%s]%s", text, shape.vocabulary ? " tokens" : "");
 }
 
 bool builder_fail(Builder *builder, const char *format, ...)
@@ -40,7 +40,7 @@ bool builder_fail(Builder *builder, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return fail_usage(builder->error, "%s: %s", builder->path[0] ? builder->path : "model", message);
+    return fail_usage(builder->error, "model%s%s: %s", builder->path[0] ? "." : "", builder->path, message);
 }
 
 static void list_layer(Builder *builder, Layer *layer)

@@ -18,6 +18,7 @@ typedef struct Shape {
 } Shape;
 
 typedef struct LayerDef LayerDef;
+typedef struct QuantizedWeight QuantizedWeight;     /* core/nn/quantized.h */
 
 typedef struct Layer {
     const LayerDef *def;
@@ -26,6 +27,7 @@ typedef struct Layer {
     int depth;                  /* 0: of the model itself; 1: inside one of those, ... */
     Shape input, output;
     void *state;                /* the layer's own struct, in the builder's arena */
+    const QuantizedWeight *quantized;   /* its NAME.weight in integers, where the layer is quantizable; NULL: f32 alone */
     int64_t parameter_count;    /* trained elements, nested layers included */
     double flops;               /* multiplications and additions of a forward, a sample; nested included */
 } Layer;
@@ -51,6 +53,7 @@ typedef struct Forward {
     uint32_t draws;             /* random operations so far: each has a sequence of its own */
     Tensor *features;           /* the input of the last linear map, when the model sets it */
     Tensor *penalty;            /* sum of what layers add to the loss; NULL: nothing */
+    struct AttentionCache *cache; /* earlier positions (attention_cache.h); NULL: there are none */
     bool find_not_finite;       /* look at every layer's output, and keep the first with an infinity or NaN */
     const struct Layer *not_finite;
 } Forward;
@@ -59,6 +62,7 @@ struct LayerDef {
     Component component;
     bool (*build)(Builder *builder, Layer *layer);
     Tensor *(*forward)(const Layer *layer, Forward *forward, Tensor *x);
+    bool quantizable;           /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
 };
 
 /* Builds a layer under builder->path + "." + name. NULL after an error, which names the layer. */
@@ -72,7 +76,7 @@ Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
    (kernel elements) for fan_out. */
 Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank, const int64_t *shape);
 Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank, const int64_t *shape);
-/* An error about the layer being built (exit 2); returns false. */
+/* An error about the layer being built, "model.layers.2: ..." (exit 2); returns false. */
 bool builder_fail(Builder *builder, const char *format, ...) FORMAT_LIKE_PRINTF(2, 3);
 
 Random forward_random(Forward *forward);
@@ -80,7 +84,7 @@ void forward_add_penalty(Forward *forward, Tensor *term);
 
 Shape shape_of(int rank, const int64_t *sizes);
 int64_t shape_count(Shape shape);
-/* "[3, 28, 28]"; in the arena. */
+/* "[3, 28, 28]", "[64] tokens"; in the arena. */
 const char *shape_text(Arena *arena, Shape shape);
 
 #endif

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/nn/attention_cache.h"
 #include "core/nn/layers.h"
 #include "core/tensor/operations.h"
 
@@ -76,9 +77,12 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
     Tensor *key = split_heads(layer_forward(state->key, forward_, x), kv_heads);
     Tensor *value = split_heads(layer_forward(state->value, forward_, x), kv_heads);
     if (self->positions == POSITIONS_ROPE) {
-        query = t_rotate_positions(query, 0, self->rope_base);
-        key = t_rotate_positions(key, 0, self->rope_base);
+        int64_t first = forward_->cache ? forward_->cache->past : 0;
+        query = t_rotate_positions(query, first, self->rope_base);
+        key = t_rotate_positions(key, first, self->rope_base);
     }
+    if (forward_->cache)
+        attention_cache_extend(forward_->cache, &key, &value);
     AttentionOptions options = {1 / sqrt((double)query->shape[3]), self->causal, state->slopes};
     Tensor *mixed = t_permute(t_attention(query, key, value, NULL, &options), (int[]){0, 2, 1, 3});
     Tensor *output = layer_forward(state->output, forward_, t_reshape(mixed, x->rank, x->shape));

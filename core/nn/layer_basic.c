@@ -53,7 +53,7 @@ static const Param dropout_params[] = {
 
 static bool build_dropout(Builder *builder, Layer *layer)
 {
-    return !layer->input.vocabulary || builder_fail(builder, "dropout needs features, got tokens");
+    return !layer->input.vocabulary || builder_fail(builder, "%s needs features, got tokens", layer->def->component.name);
 }
 
 static Tensor *forward_dropout(const Layer *layer, Forward *forward, Tensor *x)
@@ -85,10 +85,15 @@ static const Param reshape_params[] = {
 static bool build_reshape(Builder *builder, Layer *layer)
 {
     const struct reshape *self = layer->values;
-    if (layer->input.vocabulary || self->shape.count > TENSOR_MAX_RANK - 1)
-        return builder_fail(builder, "reshape needs features and at most %d axes", TENSOR_MAX_RANK - 1);
+    if (layer->input.vocabulary)
+        return builder_fail(builder, "reshape needs features, got tokens");
+    if (self->shape.count > TENSOR_MAX_RANK - 1)
+        return builder_fail(builder, "reshape gives at most %d axes, got %lld", TENSOR_MAX_RANK - 1, (long long)self->shape.count);
     layer->output = shape_of((int)self->shape.count, self->shape.items);
-    if (shape_count(layer->output) != shape_count(layer->input))
+    int64_t left = shape_count(layer->input);
+    for (int i = 0; i < layer->output.rank && left; i++) /* no product of sizes that could overflow */
+        left = left % layer->output.sizes[i] ? 0 : left / layer->output.sizes[i];
+    if (left != 1)
         return builder_fail(builder, "%s does not hold the %lld values of the input %s", shape_text(builder->arena, layer->output),
                             (long long)shape_count(layer->input), shape_text(builder->arena, layer->input));
     return true;

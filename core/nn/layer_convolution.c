@@ -1,5 +1,6 @@
 /* Convolution over one to three spatial axes; the input's rank says how many. */
 #include "core/nn/layers.h"
+#include "core/nn/quantized.h"
 #include "core/tensor/operations.h"
 
 struct convolution_state { Tensor *weight, *bias; ConvolutionOptions options; };
@@ -79,12 +80,14 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
 {
     (void)forward_;
     const struct convolution_state *state = layer->state;
+    if (quantized_runs(layer))
+        return quantized_convolution(layer, x, state->bias, state->weight->shape + 2, &state->options);
     return t_convolution(x, state->weight, state->bias, &state->options);
 }
 
 const LayerDef layer_convolution = {
     .component = {.name = "convolution", .summary = "convolution over one to three axes", .params = params, .size = sizeof(struct convolution)},
-    .build = build, .forward = forward,
+    .build = build, .forward = forward, .quantizable = true,
 };
 
 static bool build_transposed(Builder *builder, Layer *layer)

@@ -9,6 +9,8 @@ static bool build(Builder *builder, Layer *layer)
     int64_t width = ((const struct embedding *)layer->values)->width;
     if (!layer->input.vocabulary)
         return builder_fail(builder, "embedding needs tokens, got features %s", shape_text(builder->arena, layer->input));
+    if (layer->input.rank >= TENSOR_MAX_RANK - 1)
+        return builder_fail(builder, "embedding takes tokens of at most %d axes, got %d", TENSOR_MAX_RANK - 2, layer->input.rank);
     layer->state = builder_weight(builder, "weight", ROLE_EMBEDDING, "normal", SHAPE(layer->input.vocabulary, width));
     layer->output.vocabulary = 0;
     layer->output.sizes[layer->output.rank++] = width;

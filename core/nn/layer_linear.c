@@ -1,5 +1,6 @@
 /* Fully connected, over the last axis. */
 #include "core/nn/layers.h"
+#include "core/nn/quantized.h"
 #include "core/tensor/operations.h"
 
 struct linear_state { Tensor *weight, *bias; };
@@ -30,11 +31,13 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
 {
     (void)forward_;
     const struct linear_state *state = layer->state;
+    if (quantized_runs(layer))
+        return quantized_linear(layer->quantized, x, state->bias);
     return t_linear(x, state->weight, state->bias);
 }
 
 const LayerDef layer_linear = {
     .component = {.name = "linear", .summary = "fully connected, over the last axis", .params = params, .size = sizeof(struct linear),
                   .formula = "y = x W^T + b, W [out, in]"},
-    .build = build, .forward = forward,
+    .build = build, .forward = forward, .quantizable = true,
 };

@@ -29,10 +29,12 @@ static bool build(Builder *builder, Layer *layer)
     if (!spatial(builder, layer))
         return false;
     int axes = layer->input.rank - 1;
-    IntList lists[] = {self->kernel, self->stride, self->padding};
+    const struct { const char *key; IntList list; } lists[] = {
+        {"kernel", self->kernel}, {"stride", self->stride}, {"padding", self->padding}};
     for (int i = 0; i < 3; i++)
-        if (lists[i].count > 1 && lists[i].count != axes)
-            return builder_fail(builder, "%lld numbers for %d spatial axes", (long long)lists[i].count, axes);
+        if (lists[i].list.count > 1 && lists[i].list.count != axes)
+            return builder_fail(builder, "%s has %lld numbers for %d spatial axes", lists[i].key,
+                                (long long)lists[i].list.count, axes);
     for (int i = 0; i < axes; i++) {
         options->kernel[i] = entry(self->kernel, i);
         options->stride[i] = self->stride.count ? entry(self->stride, i) : options->kernel[i];

@@ -59,6 +59,11 @@ static const Param group_params[] = {
     PARAM_END
 };
 
+static double default_decay(const Optimizer *optimizer, const Parameter *parameter)
+{
+    return parameter->role == ROLE_WEIGHT || optimizer->common->decay_all ? optimizer->common->weight_decay : 0;
+}
+
 static bool apply_group(Optimizer *optimizer, const struct group *group)
 {
     bool matched = false;
@@ -68,8 +73,7 @@ static bool apply_group(Optimizer *optimizer, const struct group *group)
             continue;
         matched = true;
         entry->lr_scale = group->lr_scale;
-        if (!isnan(group->weight_decay))
-            entry->weight_decay = group->weight_decay;
+        entry->weight_decay = isnan(group->weight_decay) ? default_decay(optimizer, entry->parameter) : group->weight_decay;
         if (entry->parameter->role != ROLE_BUFFER)
             entry->parameter->value->requires_gradient = !group->frozen;
     }
@@ -113,8 +117,7 @@ Optimizer *optimizer_new(const Instance *instance, ParameterSet *parameters, Err
         Entry *entry = &optimizer->entries[i];
         entry->parameter = &parameters->items[i];
         entry->lr_scale = 1;
-        bool decays = entry->parameter->role == ROLE_WEIGHT || optimizer->common->decay_all;
-        entry->weight_decay = decays ? optimizer->common->weight_decay : 0;
+        entry->weight_decay = default_decay(optimizer, entry->parameter);
         entry->first_chunk = optimizer->chunks;
         optimizer->elements += entry->parameter->value->count;
         optimizer->chunks += (entry->parameter->value->count + ELEMENTS_PER_CHUNK - 1) / ELEMENTS_PER_CHUNK;

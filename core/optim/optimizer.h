@@ -16,7 +16,7 @@ typedef struct OptimizerCommon {
 } OptimizerCommon;
 
 #define OPTIMIZER_COMMON_ROWS(structure, lr_, decay_)                                                             \
-    {"lr", PARAM_TYPE_FLOAT, offsetof(structure, common.lr), lr_, 0, 1e6, 0, NULL, NULL,                            \
+    {"lr", PARAM_TYPE_FLOAT, offsetof(structure, common.lr), lr_, 0, 1e38, 0, NULL, NULL,                            \
      "learning rate, before the schedule", false},                                                                 \
     {"weight_decay", PARAM_TYPE_FLOAT, offsetof(structure, common.weight_decay), decay_, 0, 1e6, 0, NULL, NULL,     \
      "of matrices and filters; see decay_all", false},                                                             \

@@ -191,7 +191,7 @@ static double plateau_factor(const void *values, const ScheduleContext *context)
 static void plateau_observe(const void *values, double loss, double state[4], double *factor)
 {
     const struct plateau *self = values;
-    if (state[2] == 0 || loss < state[0] * (1 - self->threshold)) {
+    if (state[2] == 0 || loss < state[0] - self->threshold * fabs(state[0])) {
         state[0] = loss;
         state[1] = 0;
         state[2] = 1;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/file.h"
+#include "core/train/quantized_file.h"
 #include "data/safetensors.h"
 #include "data/tokenizer.h"
 
@@ -80,6 +81,11 @@ static cJSON *data_description(const Run *run)
         for (int64_t i = 0; i < dataset->classes; i++)
             cJSON_AddItemToArray(names, cJSON_CreateString(dataset->class_names[i]));
     }
+    if (dataset->feature_names && dataset->rank == 1) {
+        cJSON *names = cJSON_AddArrayToObject(object, "feature_names");
+        for (int64_t i = 0; i < dataset->shape[0]; i++)
+            cJSON_AddItemToArray(names, cJSON_CreateString(dataset->feature_names[i]));
+    }
     cJSON *mean = cJSON_AddArrayToObject(object, "mean"), *deviation = cJSON_AddArrayToObject(object, "deviation");
     for (int64_t i = 0; i < dataset->normalized; i++) {
         cJSON_AddItemToArray(mean, cJSON_CreateNumber((double)dataset->mean[i]));
@@ -121,12 +127,13 @@ bool checkpoint_save_weights(Run *run, const char *path, Error *error)
 /* Counters travel as one F64 tensor; all are far below 2^53. */
 enum { COUNTERS = 14 };
 
-static void pack_progress(const Progress *progress, double counters[COUNTERS])
+/* The clock is kept only for runs that it limits: the bytes of all others are the same each time. */
+static void pack_progress(const Progress *progress, bool timed, double counters[COUNTERS])
 {
     double packed[COUNTERS] = {
         (double)progress->step, (double)progress->epoch, (double)progress->batch, progress->best_loss, (double)progress->best_epoch,
         (double)progress->best_step, (double)progress->bad_epochs, progress->schedule_factor, progress->schedule_state[0],
-        progress->schedule_state[1], progress->schedule_state[2], progress->schedule_state[3], progress->seconds, progress->finished,
+        progress->schedule_state[1], progress->schedule_state[2], progress->schedule_state[3], timed ? progress->seconds : 0, progress->finished,
     };
     memcpy(counters, packed, sizeof packed);
 }
@@ -146,7 +153,7 @@ static bool save_state(Run *run, const char *path, Error *error)
     Draft draft = {.arena = arena_new()};
     const ParameterSet *parameters = run->model->parameters;
     double counters[COUNTERS];
-    pack_progress(&run->progress, counters);
+    pack_progress(&run->progress, !isnan(run->config->train.seconds), counters);
     add_array(&draft, "progress", ARRAY_F64, 1, (int64_t[]){COUNTERS}, counters);
     if (run->loss_state_width)
         add_array(&draft, "loss_state", ARRAY_F32, 2, (int64_t[]){run->splits.train.dataset->count, run->loss_state_width}, run->context.loss_state);
@@ -171,6 +178,26 @@ bool checkpoint_save_last(Run *run, const char *folder, Error *error)
     Arena *arena = arena_new();
     bool good = save_state(run, arena_format(arena, "%s/checkpoints/last.state.safetensors", folder), error)
                 && checkpoint_save_weights(run, arena_format(arena, "%s/checkpoints/last.safetensors", folder), error);
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_update_config(const Run *run, const char *folder, Error *error)
+{
+    Arena *arena = arena_new();
+    const char *path = arena_format(arena, "%s/checkpoints/best.safetensors", folder);
+    Safetensors file;
+    bool good = !file_exists(path) || safetensors_read(path, arena, &file, error), changed = false;
+    cJSON *resolved = config_resolved(run->config);
+    char *config = cJSON_PrintUnformatted(resolved);
+    for (int64_t i = 0; good && file_exists(path) && i < file.metadata_count; i++)
+        if (strcmp(file.keys[i], "config") == 0 && strcmp(file.values[i], config) != 0) {
+            file.values[i] = config;
+            changed = true;
+        }
+    good = good && (!changed || safetensors_write(path, &file, error));
+    cJSON_free(config);
+    cJSON_Delete(resolved);
     arena_free(arena);
     return good;
 }
@@ -269,6 +296,24 @@ bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *
     Safetensors file;
     int64_t taken = 0;
     bool good = safetensors_read(path, arena, &file, error) && take_set(&file, path, "", parameters, &taken, arena, error);
+    if (good && taken != file.count)
+        good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_load_model(const Model *model, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    int64_t taken = 0;
+    bool good = safetensors_read(path, arena, &file, error) && quantized_take(&file, path, model, &taken, error);
+    for (int64_t i = 0; good && i < model->parameters->count; i++) {
+        const Parameter *parameter = &model->parameters->items[i];
+        const Layer *layer = quantizable_layer(model, parameter->name);
+        if (!layer || !layer->quantized)
+            good = take(&file, path, parameter->name, parameter->value, parameter->value->data, &taken, error);
+    }
     if (good && taken != file.count)
         good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
     arena_free(arena);

@@ -14,9 +14,16 @@ bool checkpoint_save_last(Run *run, const char *folder, Error *error);
    must be exactly the run's. */
 bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error);
 
+/* Writes the run's config into FOLDER's best checkpoint, where there is one: after --resume with more epochs its bytes
+   are those of a run that was not stopped. */
+bool checkpoint_update_config(const Run *run, const char *folder, Error *error);
+
 /* Tensors of the same name and shape become the initial values; none at all is an error. */
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error);
-/* Every parameter and buffer from a file that holds exactly them (and "calibration", "quantization" entries apart). */
+/* Every parameter and buffer from a file that holds exactly them, in f32. */
 bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error);
+/* The same for a file whose weights may be quantized (core/train/quantized_file.h): the layers then have them in both
+   forms. */
+bool checkpoint_load_model(const Model *model, const char *path, Error *error);
 
 #endif

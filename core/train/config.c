@@ -1,6 +1,8 @@
 #include "core/train/config.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file.h"
@@ -15,8 +17,12 @@ struct sections {
     const char *extends;
 };
 
+/* What a JSON number holds exactly. */
+#define LARGEST_EXACT_SEED 9007199254740991.0
+
 const Param config_params[] = {
-    PARAM_INT(struct sections, seed, 0, .min = 0, .max = 9007199254740991.0, .help = "of every random number of the run"),
+    PARAM_INT(struct sections, seed, 0, .min = 0, .max = LARGEST_EXACT_SEED,
+              .help = "of every random number of the run; above 2^53, to 2^63-1, as a string of digits"),
     PARAM_JSON(struct sections, data, "null", .help = "a data set, or {\"train\", \"val\", \"test\"} of data sets; see xent-datasets(7)"),
     PARAM_COMPONENT(struct sections, model, "null", "model", .help = "what is trained; see xent-models(7)"),
     PARAM_COMPONENT(struct sections, loss, "null", "loss", .help = "what is minimised; null: ce for classes and tokens, bce for labels, mse for values"),
@@ -109,13 +115,46 @@ static bool check_metrics(ParamContext *context, const cJSON *metrics)
     return true;
 }
 
+/* Takes a seed that is written as a string out of the object; *seed stays as it is where there is none. */
+static bool take_large_seed(const JsonSource *source, cJSON *json, int64_t *seed, Error *error)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "seed");
+    if (!cJSON_IsString(item))
+        return true;
+    int line = 0;
+    const char *place = json_place(source, item, &line), *text = item->valuestring;
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno)
+        return fail_usage(error, "%s:%d: seed: expected decimal digits, 0 to %lld, got \"%s\"", place, line,
+                          (long long)INT64_MAX, text);
+    *seed = number;
+    cJSON_DeleteItemFromObjectCaseSensitive(json, "seed");
+    return true;
+}
+
+/* {"optimizer": {"lr": 1}} changes the optimizer that there would be without it. */
+static void name_default_types(cJSON *json)
+{
+    for (const Param *row = config_params; row->type != PARAM_TYPE_END; row++) {
+        cJSON *section = cJSON_GetObjectItemCaseSensitive(json, row->name);
+        bool named = row->type == PARAM_TYPE_COMPONENT && row->fallback[0] == '"'; /* the default is a bare name */
+        if (named && cJSON_IsObject(section) && !cJSON_GetObjectItemCaseSensitive(section, "type"))
+            cJSON_AddItemToObject(section, "type", cJSON_Parse(row->fallback));
+    }
+}
+
 static bool parse_sections(Config *config, Error *error)
 {
     struct sections sections;
+    int64_t large_seed = -1;
     ParamContext context = {.source = config->source, .arena = config->arena, .error = error};
-    if (!params_parse(&context, config_params, false, config->json, &sections))
+    name_default_types(config->json);
+    if (!take_large_seed(config->source, config->json, &large_seed, error)
+        || !params_parse(&context, config_params, false, config->json, &sections))
         return false;
-    config->seed = sections.seed;
+    config->seed = large_seed < 0 ? sections.seed : large_seed;
     config->model = sections.model;
     config->loss = sections.loss;
     config->optimizer = sections.optimizer;
@@ -147,9 +186,11 @@ static Config *finish(Config *config, cJSON *json, const char *path, const char 
         good = (json = read_extending(config->source, json, path, 0, error)) != NULL;
     for (; good && sets && *sets; sets++)
         good = json_set(config->source, json, *sets, error);
+    if (good && cJSON_GetObjectItemCaseSensitive(json, "extends"))
+        good = fail_usage(error, "--set extends: only a config can name what it extends; --set changes what came of both");
     if (good && seed) {
         char assignment[64];
-        snprintf(assignment, sizeof assignment, "seed=%llu", (unsigned long long)*seed);
+        snprintf(assignment, sizeof assignment, "seed=\"%llu\"", (unsigned long long)*seed);
         good = json_set(config->source, json, assignment, error);
     }
     config->json = json;
@@ -219,7 +260,12 @@ static void add_copy(cJSON *object, const char *key, const cJSON *value)
 cJSON *config_resolved(const Config *config)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddNumberToObject(object, "seed", (double)config->seed);
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", (long long)config->seed);
+    if ((double)config->seed <= LARGEST_EXACT_SEED)
+        cJSON_AddItemToObject(object, "seed", json_number_exact((double)config->seed));
+    else
+        cJSON_AddStringToObject(object, "seed", digits);
     add_instance(object, "data", &config->data);
     add_instance(object, "model", &config->model);
     add_instance(object, "loss", &config->loss);

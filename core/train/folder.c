@@ -41,17 +41,39 @@ static void remove_stale(Arena *arena, const char *folder)
         closedir(directory);
 }
 
-bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)
+bool run_folder_lock(RunFolder *folder, const char *path, Error *error)
 {
-    *folder = (RunFolder){.path = path, .arena = arena_new(), .lock = -1, .metrics = -1};
-    Arena *arena = folder->arena;
-    if (!folder_make(path, error) || !folder_make(arena_format(arena, "%s/checkpoints", path), error))
-        return false;
+    if (!folder->arena)
+        *folder = (RunFolder){.path = path, .arena = arena_new(), .lock = -1, .metrics = -1};
+    if (folder->lock >= 0 || !file_is_folder(path))
+        return true;
     folder->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->lock < 0)
         return fail_errno(error, "%s", path);
-    if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? fail(error, "%s: another process trains in this folder", path) : fail_errno(error, "%s: lock", path);
+    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno == EWOULDBLOCK)
+        return fail(error, "%s: another process trains in this folder", path);
+    return fail_errno(error, "%s: lock", path);
+}
+
+bool run_folder_owns(const char *path, const char *file)
+{
+    Arena *arena = arena_new();
+    bool owns = false;
+    for (const char *const *name = run_files; file && !owns && *name; name++)
+        owns = file_same(arena_format(arena, "%s/%s", path, *name), file);
+    arena_free(arena);
+    return owns;
+}
+
+bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)
+{
+    if (!folder_make(path, error) || !run_folder_lock(folder, path, error))
+        return false;
+    Arena *arena = folder->arena;
+    if (!folder_make(arena_format(arena, "%s/checkpoints", path), error))
+        return false;
     remove_stale(arena, path);
     remove_stale(arena, arena_format(arena, "%s/checkpoints", path));
     remove_stale(arena, arena_format(arena, "%s/plots", path));
@@ -61,14 +83,15 @@ bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *err
     return true;
 }
 
-void run_folder_close(RunFolder *folder)
+bool run_folder_close(RunFolder *folder, Error *error)
 {
-    if (folder->metrics >= 0)
-        close(folder->metrics);
+    bool good = folder->metrics < 0 || close(folder->metrics) == 0 || errno == EINTR
+                || fail_errno(error, "%s/metrics.jsonl", folder->path);
     if (folder->lock >= 0)
         close(folder->lock);
     arena_free(folder->arena);
     *folder = (RunFolder){.lock = -1, .metrics = -1};
+    return good;
 }
 
 bool run_folder_write_json(RunFolder *folder, const char *name, const cJSON *object, Error *error)
@@ -110,7 +133,7 @@ static bool find_difference(const cJSON *a, const cJSON *b, char *path, size_t s
 static void drop_free_keys(cJSON *config)
 {
     cJSON *train = cJSON_GetObjectItemCaseSensitive(config, "train");
-    static const char *const names[] = {"epochs", "steps", "seconds", "prefetch", "report"};
+    static const char *const names[] = {"epochs", "steps", "seconds"};
     for (size_t i = 0; train && i < sizeof names / sizeof *names; i++)
         cJSON_DeleteItemFromObjectCaseSensitive(train, names[i]);
 }
@@ -138,29 +161,25 @@ bool run_folder_check_config(const char *path, const Config *config, Error *erro
     return good;
 }
 
-/* The step of a line; -1: malformed, as a half-written last line is. */
-static int64_t line_step(const char *line)
+/* Whether a whole line was written before the run came to where `progress` says; a half-written last line was not. */
+static bool is_before(const char *line, const Progress *progress)
 {
-    const char *found = strstr(line, "\"step\":");
-    long long step;
-    return found && sscanf(found + 7, "%lld", &step) == 1 ? step : -1;
+    long long step, epoch;
+    char split[8];
+    int found = sscanf(line, "{\"step\":%lld,\"epoch\":%lld,\"split\":\"%7[a-z]", &step, &epoch, split);
+    return found == 3 && step <= progress->step && epoch <= progress->epoch && strcmp(split, "test") != 0;
 }
 
-/* Bytes of the lines up to `step`. */
-static size_t kept_bytes(const char *text, size_t size, int64_t step)
+static size_t kept_bytes(const char *text, size_t size, const Progress *progress)
 {
     size_t at = 0;
-    while (at < size) {
-        const char *end = memchr(text + at, '\n', size - at);
-        int64_t found = end ? line_step(text + at) : -1;
-        if (found < 0 || found > step)
-            break;
+    const char *end;
+    while ((end = memchr(text + at, '\n', size - at)) && is_before(text + at, progress))
         at = (size_t)(end + 1 - text);
-    }
     return at;
 }
 
-bool run_folder_open_metrics(RunFolder *folder, int64_t step, Error *error)
+bool run_folder_open_metrics(RunFolder *folder, const Progress *progress, Error *error)
 {
     const char *path = arena_format(folder->arena, "%s/metrics.jsonl", folder->path);
     size_t keep = 0;
@@ -169,7 +188,7 @@ bool run_folder_open_metrics(RunFolder *folder, int64_t step, Error *error)
         size_t size;
         Arena *arena = arena_new();
         bool good = file_read(path, (size_t)1 << 30, arena, &text, &size, error);
-        keep = good ? kept_bytes((char *)text, size, step) : 0;
+        keep = good ? kept_bytes((char *)text, size, progress) : 0;
         arena_free(arena);
         if (!good)
             return false;

@@ -13,17 +13,23 @@ struct RunFolder {
 
 /* Whether the folder holds a run already. */
 bool folder_has_run(const char *path);
-/* Makes the folder if need be, locks it (exit 1 when another process has it) and removes stale temporary
-   files. With `force` the files of the run that is there are removed. */
+/* Takes the lock (exit 1 when another process has it) where there is such a folder; changes nothing in it. */
+bool run_folder_lock(RunFolder *folder, const char *path, Error *error);
+/* Makes the folder and locks it if need be, and removes stale temporary files. With `force` the files of the run
+   that is there are removed. */
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error);
-void run_folder_close(RunFolder *folder);
+/* Whether --force would remove this file, however it is called; NULL is none. */
+bool run_folder_owns(const char *path, const char *file);
+/* False: what metrics.jsonl was given may not be in it. */
+bool run_folder_close(RunFolder *folder, Error *error);
 /* config.json, resolved. */
 bool run_folder_write_config(RunFolder *folder, const Config *config, Error *error);
 /* On --resume: the config must be the folder's, train.epochs, steps and seconds apart (exit 2, names the key). */
 bool run_folder_check_config(const char *path, const Config *config, Error *error);
 
-/* Opens metrics.jsonl for appending; lines after `step` are dropped first. */
-bool run_folder_open_metrics(RunFolder *folder, int64_t step, Error *error);
+/* Opens metrics.jsonl for appending. First all is dropped that a run which is where `progress` says has yet to write:
+   lines of later steps, validations of epochs that are not complete, final figures. */
+bool run_folder_open_metrics(RunFolder *folder, const Progress *progress, Error *error);
 /* One line, one write; takes the object over. */
 bool run_folder_log(RunFolder *folder, cJSON *line, Error *error);
 bool run_folder_write_json(RunFolder *folder, const char *name, const cJSON *object, Error *error);

@@ -14,7 +14,7 @@ typedef struct Loop {
     int64_t total, steps_per_epoch;
     double began, before;       /* clock at the start; seconds of earlier parts of the run */
     int64_t samples;            /* in this part */
-    } Loop;
+} Loop;
 
 static double clock_seconds(void)
 {
@@ -92,6 +92,18 @@ static bool run_step(Loop *loop, Error *error)
     return true;
 }
 
+/* The last update may have done what no loss has shown yet. */
+static bool check_parameters(const Loop *loop, Error *error)
+{
+    const ParameterSet *parameters = loop->run->model->parameters;
+    for (int64_t i = 0; i < parameters->count; i++)
+        for (int64_t k = 0; k < parameters->items[i].value->count; k++)
+            if (!isfinite(tensor_f32(parameters->items[i].value)[k]))
+                return fail(error, "%s: parameter %s is not finite after step %lld; try a lower optimizer.lr or train.clip_norm",
+                            loop->options->folder, parameters->items[i].name, (long long)loop->run->progress.step);
+    return true;
+}
+
 static bool save_best(Loop *loop, Error *error)
 {
     char path[4096];
@@ -109,6 +121,11 @@ static bool end_epoch(Loop *loop, Error *error)
     run_swap_average(run);
     Measure validation = run_measure(run, &run->splits.val);
     run_swap_average(run);
+    if (validation.count && !isfinite(validation.loss))
+        return fail(error, "%s: the validation loss is not finite after epoch %lld; try a lower optimizer.lr or train.clip_norm",
+                    loop->options->folder, (long long)progress->epoch);
+    if (!check_parameters(loop, error))
+        return false;
     bool better = validation.count == 0 || isnan(progress->best_loss) || validation.loss < progress->best_loss;
     progress->bad_epochs = better ? 0 : progress->bad_epochs + 1;
     if (better) {

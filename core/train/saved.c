@@ -14,7 +14,7 @@ struct description {
     int kind;
     int64_t classes, vocabulary;
     IntList shape;
-    const cJSON *class_names;
+    const cJSON *class_names, *feature_names;
     FloatList mean, deviation, target_mean, target_deviation;
 };
 
@@ -24,6 +24,7 @@ static const Param description_params[] = {
     PARAM_INT(struct description, vocabulary, 0, .min = 0, .max = 1e9),
     PARAM_INTS(struct description, shape, NULL, .min = 1, .max = 1e9),
     PARAM_JSON(struct description, class_names, "null"),
+    PARAM_JSON(struct description, feature_names, "null"),
     PARAM_FLOATS(struct description, mean, "[]"),
     PARAM_FLOATS(struct description, deviation, "[]"),
     PARAM_FLOATS(struct description, target_mean, "[]"),
@@ -39,22 +40,23 @@ static const float *to_floats(Arena *arena, FloatList list)
     return values;
 }
 
-static bool read_names(SavedModel *saved, const cJSON *names, Error *error)
+/* *list stays NULL where there are no names. */
+static bool read_names(Arena *arena, const char *key, const cJSON *names, int64_t count, const char *const **list, Error *error)
 {
     if (!names || cJSON_IsNull(names))
         return true;
-    if (!cJSON_IsArray(names) || cJSON_GetArraySize(names) != saved->classes)
-        return fail(error, "class_names: expected %lld names", (long long)saved->classes);
-    const char **list = arena_zero(saved->arena, (size_t)saved->classes, sizeof *list);
+    if (!cJSON_IsArray(names) || cJSON_GetArraySize(names) != count)
+        return fail(error, "%s: expected %lld names", key, (long long)count);
+    const char **copy = arena_zero(arena, (size_t)count, sizeof *copy);
     const cJSON *name;
     int64_t i = 0;
     cJSON_ArrayForEach(name, names)
     {
         if (!cJSON_IsString(name))
-            return fail(error, "class_names: expected strings");
-        list[i++] = arena_string(saved->arena, name->valuestring);
+            return fail(error, "%s: expected strings", key);
+        copy[i++] = arena_string(arena, name->valuestring);
     }
-    saved->class_names = list;
+    *list = copy;
     return true;
 }
 
@@ -82,7 +84,9 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
     *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items), .outputs = description.classes,
                           .per_position = saved->target_kind == TARGET_TOKENS};
     input->shape.vocabulary = description.vocabulary;
-    return read_names(saved, description.class_names, error);
+    const int64_t columns = description.shape.count == 1 ? description.shape.items[0] : 0;
+    return read_names(saved->arena, "class_names", description.class_names, saved->classes, &saved->class_names, error)
+           && read_names(saved->arena, "feature_names", description.feature_names, columns, &saved->feature_names, error);
 }
 
 static bool read_tokenizer(SavedModel *saved, JsonSource *source, const char *text, Error *error)
@@ -124,7 +128,7 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
     }
     json_source_free(source);
     arena_free(arena);
-    return good && checkpoint_load_weights(saved->model->parameters, saved->path, error);
+    return good && checkpoint_load_model(saved->model, saved->path, error);
 }
 
 static bool find_file(SavedModel *saved, const char *path, Error *error)

@@ -14,6 +14,7 @@ typedef struct SavedModel {
     TargetKind target_kind;
     int64_t classes;
     const char *const *class_names;     /* [classes] or NULL */
+    const char *const *feature_names;   /* [shape[0]], of vectors: columns, or COLUMN=CATEGORY; or NULL */
     int64_t normalized;         /* what features are normalised with; 0: nothing */
     const float *mean, *deviation;
     const double *target_mean, *target_deviation; /* [classes] or NULL */

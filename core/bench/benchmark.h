@@ -1,0 +1,80 @@
+/* Benchmarks: computations of a named size whose time is measured. To add one: a file in this folder with
+
+       const BenchmarkDef benchmark_NAME = {.component = {...}, .pattern = "NAME/ROWSxCOLS", .examples = examples,
+                                            .memory = memory, .prepare = prepare, .run = run};
+
+   It is then in `xent list benchmarks` and in `xent bench`. */
+#ifndef XENT_BENCH_BENCHMARK_H
+#define XENT_BENCH_BENCHMARK_H
+
+#include "core/base/component.h"
+#include "core/tensor/tensor.h"
+
+enum { BENCHMARK_MAX_SIZES = 6, BENCHMARK_WORD = 64, BENCHMARK_NAME = 160 };
+
+typedef struct Benchmark Benchmark;
+
+typedef struct BenchmarkDef {
+    Component component;
+    /* Words in capitals are sizes, integers from 1; WORD is a name; everything else stands for itself. */
+    const char *pattern;
+    const char *const *examples;    /* what the bare name runs, NULL-terminated */
+    /* Or, where they are not constants: calls `add` for each. */
+    void (*each_example)(void (*add)(void *context, const char *name), void *context);
+    bool on_demand;                 /* not among what is run when nothing is named */
+    /* Bytes of its arrays at least, so that a size that cannot fit is found before anything is run. */
+    double (*memory)(const int64_t *sizes);
+    /* Fills state, flops, bytes, samples; what it allocates is the benchmark's arena's or tape's. False: exit 2. */
+    bool (*prepare)(Benchmark *benchmark, Error *error);
+    void (*run)(Benchmark *benchmark);      /* what is timed */
+    void (*release)(Benchmark *benchmark);  /* what neither arena nor tape owns; NULL: nothing */
+    /* The name of what it is measured beside; NULL: nothing. */
+    void (*reference)(const Benchmark *benchmark, char *name, size_t size);
+} BenchmarkDef;
+
+struct Benchmark {
+    const BenchmarkDef *def;
+    char name[BENCHMARK_NAME], word[BENCHMARK_WORD];
+    int64_t sizes[BENCHMARK_MAX_SIZES];
+    Arena *arena;
+    Tape *tape;                     /* in use while prepare and run are */
+    void *state;
+    const Benchmark *reference;     /* of the same list, or NULL */
+    double flops;                   /* of a run: what the mathematics needs, recomputation not counted */
+    double read_bytes, write_bytes; /* of a run: inputs read once, results written once */
+    int64_t samples;                /* of a run; 0: it has none */
+    int64_t repeats;                /* runs of one measurement */
+    double *times;                  /* seconds a run, one for each round */
+    double median, least, most;
+};
+
+typedef struct BenchmarkList {
+    Arena *arena;
+    int64_t count;
+    Benchmark **items;
+} BenchmarkList;
+
+/* What the names mean, each once, in their order; no names: everything that is not on demand. A name with its sizes
+   is one benchmark, the beginning of names up to a '/' or '-' all examples that begin so. Nothing is prepared.
+   False after an error (exit 2), which names the word; then there is nothing to free. */
+bool benchmarks_find(int count, const char *const *names, BenchmarkList *list, Error *error);
+/* Adds one by its full name, and its reference, unless they are there. */
+bool benchmarks_add(BenchmarkList *list, const char *name, Error *error);
+void benchmarks_free(BenchmarkList *list);
+
+/* Prepares everything, runs it twice, and decides on repeats, so that a measurement takes `seconds` at least. */
+bool benchmarks_prepare(BenchmarkList *list, int64_t rounds, double seconds, Error *error);
+/* Measures each in turn. Rounds interleave: A B A B, so that a machine that slows down slows all alike. */
+void benchmarks_round(BenchmarkList *list, int64_t round);
+/* Median and spread of the rounds. */
+void benchmarks_finish(BenchmarkList *list, int64_t rounds);
+
+double clock_now(void);             /* seconds, monotonic */
+
+/* Normal numbers of a deviation, in the benchmark's arena (drawn up to a point, then repeated); a leaf that requires a
+   gradient when told to. */
+Tensor *benchmark_normals(Benchmark *benchmark, double deviation, bool leaf, int rank, const int64_t *shape);
+/* Uniform classes, I32 [count]. */
+Tensor *benchmark_classes(Benchmark *benchmark, int64_t classes, int64_t count);
+
+#endif

@@ -1,0 +1,35 @@
+/* RGB pictures: anti-aliased strokes and rectangles, written as PNG. Coordinates are pixels, y downwards,
+   (0, 0) the outer corner of the first pixel. */
+#ifndef XENT_REPORT_PICTURE_H
+#define XENT_REPORT_PICTURE_H
+
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/report/font.h"
+
+typedef struct Color { uint8_t red, green, blue; } Color;
+
+typedef struct Picture {
+    int width, height;
+    uint8_t *pixels;            /* [height, width, 3], sRGB */
+    float *coverage;            /* [height, width], of the shape being drawn; zero between shapes */
+    int left, top, right, bottom;   /* what of coverage is in use */
+} Picture;
+
+Picture *picture_new(int width, int height, Color paper);
+void picture_free(Picture *picture);            /* NULL allowed */
+
+/* A polyline with round ends and joints; a single point, or two that are equal, is a disc. */
+void picture_stroke(Picture *picture, const Point *points, int count, double width, Color color, double opacity);
+void picture_rectangle(Picture *picture, double x, double y, double width, double height, Color color, double opacity);
+/* Baseline at `origin`; `angle` in degrees, counterclockwise; `weight` is the width of a stroke in ems. */
+void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight,
+                  Color color);
+
+/* An 8-bit PNG of `channels` 1 (grey) or 3 (RGB), interleaved. *data is the caller's, freed with memory_free. */
+bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error);
+/* Base64 of RFC 4648 with padding; the caller frees it with memory_free. */
+char *base64_encode(const uint8_t *data, size_t size);
+
+#endif

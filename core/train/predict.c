@@ -1,0 +1,89 @@
+#include "core/train/predict.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/metrics/predictions.h"
+#include "core/tensor/operations.h"
+
+static const double outputs_limit = 2147483648.0; /* bytes */
+
+typedef struct Gathering {
+    const Dataset *dataset;
+    const int64_t *order;
+    int64_t size; /* elements of a sample */
+    void *batch;
+} Gathering;
+
+static void gather(const Gathering *g, int64_t first, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = g->order ? g->order[first + i] : first + i;
+        if (g->dataset->type == ARRAY_I32)
+            memcpy((int32_t *)g->batch + i * g->size,
+                   (const int32_t *)g->dataset->features + index * g->dataset->sample_stride,
+                   (size_t)g->size * sizeof(int32_t));
+        else
+            dataset_sample(g->dataset, index, (float *)g->batch + i * g->size);
+    }
+}
+
+static Tensor *run_batch(const Model *model, void *batch, int64_t count)
+{
+    Shape sample = model->input.shape;
+    int64_t shape[TENSOR_MAX_RANK] = {count};
+    for (int i = 0; i < sample.rank; i++)
+        shape[i + 1] = sample.sizes[i];
+    Forward forward = {0};
+    return model_forward(model, &forward,
+                         t_wrap(sample.vocabulary ? ARRAY_I32 : ARRAY_F32, sample.rank + 1, shape, batch));
+}
+
+static void turn_back(const SavedModel *saved, ModelOutputs *outputs)
+{
+    for (int64_t i = 0; saved->target_mean && i < outputs->rows * outputs->classes; i++) {
+        int64_t k = i % outputs->classes;
+        outputs->values[i] = outputs->values[i] * saved->target_deviation[k] + saved->target_mean[k];
+    }
+}
+
+bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_t *order, int64_t count, Arena *arena,
+                   ModelOutputs *outputs, Error *error)
+{
+    const Model *model = saved->model;
+    int64_t positions = model->input.per_position ? model->input.shape.sizes[0] : 1,
+            batch_size = saved->config->train.eval_batch_size;
+    *outputs = (ModelOutputs){.samples = count, .rows = count * positions, .classes = model->input.outputs};
+    if ((double)outputs->rows * (double)outputs->classes * sizeof(double) > outputs_limit)
+        return fail(error, "%s: the outputs of %lld rows x %lld classes take more than 2 GB; predict fewer samples",
+                    saved->path, (long long)outputs->rows, (long long)outputs->classes);
+    outputs->values = arena_alloc(arena, (size_t)(outputs->rows * outputs->classes) * sizeof(double) + 1);
+    batch_size = batch_size < count ? batch_size : count;
+    Gathering g = {dataset, order, dataset_sample_size(dataset), NULL};
+    g.batch = memory_array((size_t)(batch_size * g.size) + 1, sizeof(float));
+    bool was = tape_record(false);
+    double *out = outputs->values;
+    for (int64_t first = 0; first < count; first += batch_size) {
+        int64_t part = count - first < batch_size ? count - first : batch_size;
+        gather(&g, first, part);
+        const Tensor *logits = run_batch(model, g.batch, part);
+        for (int64_t i = 0; i < logits->count; i++)
+            *out++ = tensor_value(logits, i);
+        tape_reset();
+    }
+    tape_record(was);
+    memory_free(g.batch);
+    turn_back(saved, outputs);
+    return true;
+}
+
+void outputs_to_probabilities(TargetKind kind, ModelOutputs *outputs)
+{
+    for (int64_t i = 0; i < outputs->rows && kind != TARGET_VALUES; i++) {
+        double *row = outputs->values + i * outputs->classes;
+        if (kind != TARGET_LABELS)
+            log_softmax_row(outputs->classes, row, row);
+        for (int64_t k = 0; k < outputs->classes; k++)
+            row[k] = kind == TARGET_LABELS ? 1 / (1 + exp(-row[k])) : exp(row[k]);
+    }
+}

@@ -1,0 +1,121 @@
+/* A weighted sum of losses, and the entropy of the prediction, which is mostly a term of one:
+
+       {"type": "sum", "terms": [{"type": "ce"}, {"type": "entropy", "weight": -0.1}]} */
+#include "losses/shared.h"
+
+struct sum { TermList terms; };
+
+static const Param params[] = {
+    PARAM_TERMS(struct sum, terms, NULL, "loss", .min_count = 1,
+                .help = "losses of classes, or of no targets, each with a further key \"weight\" (1)"),
+    PARAM_END
+};
+
+static const LossDef *definition(const Term *term)
+{
+    return (const LossDef *)term->instance.component;
+}
+
+static bool validate(const void *values, Error *error)
+{
+    const struct sum *self = values;
+    for (int64_t i = 0; i < self->terms.count; i++) {
+        const LossDef *def = definition(&self->terms.items[i]);
+        bool fits = def->targets == LOSS_NO_TARGETS || def->targets == LOSS_CLASSES ||
+            def->targets == LOSS_CLASSES_OR_SOFT;
+        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras)
+            return fail_usage(error,
+                              "terms[%lld]: %s cannot be a term: it is not a loss of classes with a value for each "
+                              "sample "
+                              "alone", (long long)i, def->component.name);
+    }
+    return true;
+}
+
+/* The input with the extras that the term takes. */
+static LossInput input_of(const Term *term, const LossInput *in)
+{
+    LossInput own = *in;
+    own.extra_count = 0;
+    for (int i = 0; i < in->extra_count; i++)
+        if (loss_takes_extra(definition(term), in->extras[i].name))
+            loss_set_extra(&own, in->extras[i].name, in->extras[i].value);
+    return own;
+}
+
+static bool check(const void *values, const LossInput *in, Error *error)
+{
+    const struct sum *self = values;
+    for (int e = 0; e < in->extra_count; e++) {
+        bool taken = false;
+        for (int64_t i = 0; i < self->terms.count; i++)
+            taken |= loss_takes_extra(definition(&self->terms.items[i]), in->extras[e].name);
+        if (!taken)
+            return fail_usage(error, "no term takes an extra \"%s\"", in->extras[e].name);
+    }
+    for (int64_t i = 0; i < self->terms.count; i++) {
+        LossInput own = input_of(&self->terms.items[i], in);
+        if (!loss_check(&self->terms.items[i].instance, &own, error))
+            return false;
+    }
+    return true;
+}
+
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct sum *self = values;
+    Tensor *total = NULL;
+    for (int64_t i = 0; i < self->terms.count; i++) {
+        const Term *term = &self->terms.items[i];
+        LossInput own = input_of(term, in);
+        Tensor *value = t_scale(definition(term)->forward(term->instance.values, &own), term->weight);
+        total = total ? t_add(total, value) : value;
+    }
+    return total;
+}
+
+/* Of the first term that weighs its rows. */
+static Tensor *weights(const void *values, const LossInput *in)
+{
+    const struct sum *self = values;
+    for (int64_t i = 0; i < self->terms.count; i++) {
+        const Term *term = &self->terms.items[i];
+        LossInput own = input_of(term, in);
+        Tensor *result = definition(term)->weights ? definition(term)->weights(term->instance.values, &own) : NULL;
+        if (result)
+            return result;
+    }
+    return NULL;
+}
+
+/* ---- Entropy ---- */
+
+static Tensor *entropy(const void *self, const LossInput *in)
+{
+    (void)self;
+    return loss_entropy_of(t_log_softmax(in->logits));
+}
+
+static const char *const examples[] = {
+    "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": -0.1}]}",
+    "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"class_weights\": [1, 2, 3]}, "
+    "{\"type\": \"mae\", \"weight\": 0.5}]}", NULL};
+
+const LossDef loss_sum = {
+    .component = {.name = "sum", .summary = "a weighted sum of losses", .params = params, .size = sizeof(struct sum),
+                  .formula = "sum_i weight_i loss_i",
+                  .notes = "Terms are losses of classes or of no targets that have a value for each sample; extras go "
+                           "to the "
+                           "terms that take them. The class weights and ignored rows of the first term that has any "
+                           "hold "
+                           "for all.",
+                  .validate = validate},
+    .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .forward = forward, .weights = weights,
+    .check = check, .examples = examples,
+};
+
+const LossDef loss_entropy = {
+    .component = {.name = "entropy", .summary = "entropy of the prediction, a term of sums", .source = "Shannon 1948",
+                  .formula = "-sum_k p_k log p_k, p = softmax(z)"},
+    .targets = LOSS_NO_TARGETS, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .forward = entropy,
+};

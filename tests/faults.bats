@@ -1,0 +1,175 @@
+# One call of the system fails, whichever it is: exit 1 and one line, or the same bits as if nothing had happened;
+# and the run that was there goes on to the bits of a run that was left alone. tests/fault.c makes the calls fail.
+# XENT_FAULT_STRIDE=1 tries every allocation (minutes), not some 80 of them.
+
+config='{"data": {"type": "spirals", "count": 40, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [4]},
+         "train": {"batch_size": 8, "epochs": 1, "prefetch": false}}'
+
+setup_file() {
+    export FAULT_LIBRARY="$(dirname "$XENT")/tests/fault.so"
+    [ "$(LD_PRELOAD=$FAULT_LIBRARY "$XENT" version 2>&1)" = "$("$XENT" version)" ] || { export FAULT_LIBRARY=; return 0; }
+    cd "$BATS_FILE_TMPDIR"
+    "$XENT" train "$config" --quiet -o one
+    cp -r one two
+    XENT_FAULT_COUNT=$PWD/resume.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$config" --quiet --threads 1 -o two --resume --set train.epochs=2
+    XENT_FAULT_COUNT=$PWD/train.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$config" --quiet --threads 1 -o whole --set train.epochs=2
+    XENT_FAULT_COUNT=$PWD/eval.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" eval two --quiet --threads 1 --json -o evaluated > eval.out
+}
+
+setup() {
+    [ -n "$FAULT_LIBRARY" ] || skip "this build takes no preloaded library"
+    cd "$BATS_TEST_TMPDIR"
+    shared=$BATS_FILE_TMPDIR
+}
+
+count_of() { # WHAT CALL
+    sed -n "s/^$2 //p" "$shared/$1.count"
+}
+
+train() {
+    "$XENT" train "$config" --quiet --threads 1 -o "$@"
+}
+
+same_run() {
+    for file in checkpoints/last.safetensors checkpoints/best.safetensors checkpoints/last.state.safetensors metrics.jsonl; do
+        cmp "$1/$file" "$2/$file" || return 1
+    done
+}
+
+complain() {
+    echo "XENT_FAULT=$fault: $*; exit $status: $(cat err)"
+    return 1
+}
+
+# Status 1 has one line, and 0 has none and is allowed only if $may_pass says so. A config that cannot be read is 2.
+check_end() {
+    if [ "$status" -eq 1 ] || { [ "$status" -eq 2 ] && [[ "$(cat err)" == *"config.json: "* ]]; }; then
+        [ "$(wc -l < err)" -eq 1 ] && [[ "$(cat err)" == "xent: "?* ]] || complain "expected one line"
+    else
+        [ "$status" -eq 0 ] && [ -n "$may_pass" ] && [ ! -s err ] || complain "expected exit 1"
+    fi
+}
+
+try_resume() {
+    rm -rf r
+    cp -r "$shared/one" r
+    status=0
+    XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY train r --resume --set train.epochs=2 > out 2> err || status=$?
+    check_end || return 1
+    train r --resume --set train.epochs=2 2> err || complain "then --resume failed" || return 1
+    same_run r "$shared/two" || complain "then --resume gave other bits" || return 1
+    [ -z "$(find r -name '*.tmp')" ] || complain "left $(find r -name '*.tmp')"
+}
+
+# A new run that failed is one to resume, or leaves the folder free for another.
+try_train() {
+    rm -rf r
+    status=0
+    XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY train r --set train.epochs=2 > out 2> err || status=$?
+    check_end || return 1
+    local resume=
+    [ ! -e r/config.json ] || resume=--resume
+    train r $resume --set train.epochs=2 2> err || complain "then training failed" || return 1
+    same_run r "$shared/whole" || complain "then training gave other bits" || return 1
+    [ -z "$(find r -name '*.tmp')" ] || complain "left $(find r -name '*.tmp')"
+}
+
+try_eval() {
+    rm -rf e
+    status=0
+    XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY "$XENT" eval "$shared/two" --quiet --threads 1 --json -o e > out 2> err || status=$?
+    check_end || return 1
+    [ "$status" -eq 1 ] || { cmp out "$shared/eval.out" && cmp e/evaluation.json "$shared/evaluated/evaluation.json"; } || complain "other figures"
+}
+
+# sweep WHAT CALL HOW [STRIDE]
+sweep() {
+    local count stride=${4:-1}
+    count=$(count_of "$1" "$2")
+    [ "$count" -gt 0 ]
+    for ((k = 1; k <= count; k += stride)); do
+        fault=$2:$k:$3
+        "try_$1" || return 1
+    done
+}
+
+@test "a resumed run of which an open, write, fsync, rename or close fails" {
+    may_pass=
+    sweep resume write ENOSPC
+    sweep resume fsync EIO
+    sweep resume rename EACCES
+    sweep resume close EDQUOT
+    sweep resume open EMFILE
+    sweep resume read EIO
+    may_pass=yes # removing what is not there
+    sweep resume unlink EACCES
+}
+
+@test "a new run of which an open, write, fsync, rename or close fails" {
+    may_pass=
+    sweep train write EIO 2
+    sweep train fsync ENOSPC 3
+    sweep train rename EIO
+    sweep train open EACCES 2
+}
+
+@test "eval of which an open, read, write, fsync, rename or close fails" {
+    may_pass=
+    sweep eval open EACCES
+    sweep eval read EIO
+    sweep eval write ENOSPC
+    sweep eval fsync EIO
+    sweep eval rename EIO
+    sweep eval close EIO
+}
+
+@test "short and interrupted reads, writes, syncs and closes are continued" {
+    for fault in write:0:short read:0:short write:0:EINTR read:0:EINTR fsync:0:EINTR close:0:EINTR; do
+        rm -rf r
+        XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY train r --set train.epochs=2
+        same_run r "$shared/whole" || { echo "$fault"; false; }
+        XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY "$XENT" eval r --quiet --json > out
+        cmp out "$shared/eval.out" || { echo "$fault"; false; }
+    done
+}
+
+stride() { # WHAT
+    echo "${XENT_FAULT_STRIDE:-$(($(count_of "$1" allocate) / 40 + 1))}"
+}
+
+@test "an allocation fails" {
+    may_pass=yes
+    sweep resume allocate ENOMEM "$(stride resume)"
+    sweep eval allocate ENOMEM "$(stride eval)"
+}
+
+@test "the first allocations fail" {
+    for command in "version" "help train" "list" "train none"; do
+        for ((k = 1; k <= 12; k++)); do
+            fault=allocate:$k:ENOMEM
+            status=0
+            XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY "$XENT" $command > out 2> err || status=$?
+            may_pass=yes
+            [ "$status" -eq 2 ] || check_end
+        done
+    done
+}
+
+@test "threads cannot be created" {
+    set -- "$config" --quiet --threads 4 --set train.epochs=2 --set train.prefetch=true --set model.hidden=[64] --set data.count=2000 \
+        --set train.batch_size=500
+    "$XENT" train "$@" -o whole
+    XENT_FAULT_COUNT=count LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$@" -o r
+    grep -q '^thread [1-9]' count # there are threads to fail
+    for k in 0 1 2 3 4; do
+        XENT_FAULT=thread:$k:EAGAIN LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$@" -o r --force
+        same_run r whole
+    done
+}
+
+@test "a file that may not grow" {
+    (ulimit -f 1; status=0; train r > out 2> err || status=$?; [ "$status" -eq 1 ]) # 1 KiB, and SIGXFSZ is ignored
+    [ "$(wc -l < err)" -eq 1 ]
+    [[ "$(cat err)" == "xent: r/"*": "* ]]
+    [ -z "$(find r -name '*.tmp')" ]
+}

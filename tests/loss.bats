@@ -1,0 +1,151 @@
+# xent loss on arrays, xent describe.
+load arrays.bash
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    # [[1, 0], [0, 1]] in f4 and f8
+    npy z.npy '<f4' '2, 2' '\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x3f'
+    npy z8.npy '<f8' '2, 2' '\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0\x3f'
+    npy y.npy '|u1' 2 '\x00\x00'
+    npy w.npy '<f4' 2 '\x00\x00\x80\x3f\x00\x00\x00\x00'
+}
+
+@test "loss prints mean and values" {
+    run "$XENT" loss ce --logits z.npy --targets y.npy --json
+    [ "$status" -eq 0 ]
+    [[ "$output" == '{"loss":0.813261688,"per_sample":[0.313261688,1.31326163]}' || "$output" == '{"loss":0.8132616'*'"per_sample":[0.31326'*',1.31326'*']}' ]]
+    run "$XENT" loss '{"type":"ce"}' --logits z8.npy --targets y.npy --json
+    [ "$output" = '{"loss":0.813261688,"per_sample":[0.313261688,1.31326169]}' ]
+    run "$XENT" loss ce --logits z8.npy --targets y.npy
+    [ "${lines[0]}" = "loss     0.813261688" ]
+}
+
+@test "loss takes a file, and --set changes it" {
+    echo '{"type": "gce", "q": 1}' > spec.json
+    [ "$("$XENT" loss spec.json --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss mae --logits z8.npy --targets y.npy --json)" ]
+    [ "$("$XENT" loss spec.json --set q=0 --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss ce --logits z8.npy --targets y.npy --json)" ]
+    [ "$("$XENT" loss gce --set q=0 --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss ce --logits z8.npy --targets y.npy --json)" ]
+}
+
+@test "sample weights join the mean" {
+    run "$XENT" loss ce --logits z8.npy --targets y.npy --weights w.npy --json
+    [[ "$output" == '{"loss":0.313261688,'* ]]
+}
+
+@test "targets may be integers of any width" {
+    npy y8.npy '<i8' 2 '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+    npy y2.npy '>u2' 2 '\0\0\0\0'
+    expected=$("$XENT" loss ce --logits z.npy --targets y.npy --json)
+    for file in y8.npy y2.npy; do
+        [ "$("$XENT" loss ce --logits z.npy --targets "$file" --json)" = "$expected" ]
+    done
+}
+
+@test "the gradient has the shape and type of the input" {
+    "$XENT" loss ce --logits z.npy --targets y.npy --grad g.npy --quiet > /dev/null
+    head -c 128 g.npy | LC_ALL=C grep -qa "'<f4'.*(2,2,)"
+    [ "$(wc -c < g.npy)" -eq 144 ]
+    "$XENT" loss kd --logits z.npy --targets y.npy --extra teacher_logits=z8.npy --grad teacher_logits=t.npy --grad g8.npy > /dev/null
+    head -c 128 t.npy | LC_ALL=C grep -qa "'<f8'.*(2,2,)"
+    [ "$(ls)" = "$(printf '%s\n' g.npy g8.npy t.npy w.npy y.npy z.npy z8.npy)" ]
+}
+
+@test "a whole batch has no values of samples" {
+    run "$XENT" loss mw --logits z8.npy --targets y.npy --json
+    [ "$status" -eq 0 ]
+    [[ "$output" == '{"loss":'*',"per_sample":null}' ]]
+}
+
+@test "what is not finite prints as null and is exit 1, without a gradient" {
+    npy nan.npy '<f4' '1, 2' '\x00\x00\xc0\x7f\x00\x00\x00\x00'
+    npy one.npy '|u1' 1 '\x00'
+    run bash -c "\"$XENT\" loss ce --logits nan.npy --targets one.npy --grad g.npy --json 2>err"
+    [ "$status" -eq 1 ]
+    [ "$output" = '{"loss":null,"per_sample":[null]}' ]
+    [[ "$(cat err)" == "xent: nan.npy: the loss of row 0 is not finite" ]]
+    [ ! -e g.npy ]
+}
+
+@test "an output is never an input" {
+    ln z.npy hard.npy
+    cp z.npy before.npy
+    for words in "--grad z.npy" "--grad hard.npy" "--grad y.npy" "--grad ./z.npy" "--grad g.npy --grad g2.npy" "--grad nothing=g.npy" "--grad targets=g.npy"; do
+        run "$XENT" loss ce --logits z.npy --targets y.npy $words
+        [ "$status" -eq 2 ] || { echo "$words: $status"; false; }
+        [[ "${#lines[@]}" -eq 1 && "$output" == "xent: --grad: "* ]] || { echo "$output"; false; }
+    done
+    cmp z.npy before.npy
+    [ ! -e g.npy ]
+}
+
+@test "wrong data is exit 1 and names file and row" {
+    npy far.npy '|u1' 2 '\x00\x02'
+    npy many.npy '|u1' 3 '\x00\x00\x00'
+    npy wide.npy '<i8' 2 '\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0'
+    while read -r file words; do
+        run "$XENT" loss $words --grad g.npy
+        [ "$status" -eq 1 ] || { echo "$words: exit $status $output"; false; }
+        [[ "${#lines[@]}" -eq 1 && "$output" == "xent: $file: "* ]] || { echo "$words: $output"; false; }
+        [ ! -e g.npy ]
+    done <<'END'
+far.npy ce --logits z.npy --targets far.npy
+many.npy ce --logits z.npy --targets many.npy
+wide.npy ce --logits z.npy --targets wide.npy
+w.npy focal --logits z.npy --targets w.npy
+z.npy focal --logits z.npy --targets z.npy
+y.npy ce --logits y.npy --targets y.npy
+w.npy ce --logits w.npy --targets y.npy
+none.npy ce --logits none.npy --targets y.npy
+. ce --logits . --targets y.npy
+w.npy kd --logits z.npy --targets y.npy --extra teacher_logits=w.npy
+END
+    run "$XENT" loss ce --logits z.npy --targets far.npy
+    [[ "$output" == *"row 1"* ]]
+}
+
+@test "a wrong command line is exit 2 and one line" {
+    while read -r words; do
+        run bash -c "\"$XENT\" loss $words"
+        [ "$status" -eq 2 ] || { echo "$words: exit $status $output"; false; }
+        [[ "${#lines[@]}" -eq 1 && "$output" == "xent: "* ]] || { echo "$words: $output"; false; }
+    done <<'END'
+
+ce
+ce --logits z.npy
+ce --targets y.npy
+cee --logits z.npy --targets y.npy
+ce --logits z.npy --targets y.npy --extra a=z.npy
+ce --logits z.npy --targets y.npy --extra z.npy
+kd --logits z.npy --targets y.npy
+kd --logits z.npy --targets y.npy --extra teacher_logits=z.npy --extra teacher_logits=z8.npy
+gce --logits z.npy --targets y.npy --set q=2
+gce --logits z.npy --targets y.npy --set p=2
+'{"type":"ce","class_weights":[1]}' --logits z.npy --targets y.npy
+'{"type":"gce","q":0.7,}' --logits z.npy --targets y.npy
+mw --logits z.npy --targets y.npy --weights w.npy
+entropy --logits z.npy --logits z.npy
+class_balanced --logits z.npy --targets y.npy
+END
+}
+
+@test "describe says what every component is" {
+    for kind in $("$XENT" list --json | tr ',{' '\n\n' | sed -n 's/^"\([a-z]*\)":\[$/\1/p'); do
+        for name in $("$XENT" list "$kind" | sed -n 's/^  \([a-z0-9_]*\) .*/\1/p'); do
+            "$XENT" describe "$kind" "$name" > /dev/null
+            "$XENT" describe "$kind" "$name" --json | grep -q "\"name\":\"$name\""
+        done
+    done
+}
+
+@test "describe tells targets, extras and whether there is a value a sample" {
+    run "$XENT" describe loss kd --json
+    [[ "$output" == *'"targets":"classes or probabilities","extras":["teacher_logits"],'*'"per_sample":true'* ]]
+    run "$XENT" describe loss mw --json
+    [[ "$output" == *'"extras":[],'*'"per_sample":false'* ]]
+    run "$XENT" describe loss gce
+    [[ "$output" == *"q                  number, 0 to 1; default 0.7"* ]]
+    for words in "loss" "los ce" "loss cee" "loss ce x"; do
+        run "$XENT" describe $words
+        [ "$status" -eq 2 ]
+    done
+}

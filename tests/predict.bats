@@ -1,0 +1,122 @@
+# xent predict.
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR"
+    printf 'age,color,y\n1,red,yes\n2,blue,no\n3,red,yes\n4,green,no\n5,red,yes\n6,blue,no\n7,red,yes\n8,green,no\n' > table.csv
+    "$XENT" train '{"data": {"type": "csv", "path": "table.csv"}, "model": {"type": "mlp", "hidden": [4]}, "train": {"epochs": 1}}' -o csv --quiet
+    "$XENT" train '{"data": {"type": "spirals", "count": 40, "val_count": 10, "test_count": 12, "normalize": true}, "model": {"type": "mlp", "hidden": [4]}, "train": {"epochs": 1}}' -o spirals --quiet
+    "$XENT" data '{"data": {"type": "spirals", "count": 40, "val_count": 10, "test_count": 12}}' -o spirals.npy --quiet
+    "$XENT" data '{"data": {"type": "spirals", "count": 40, "val_count": 10, "test_count": 12}}' -o spirals.csv --quiet
+    printf 'x,y\n1,10\n2,20\n3,30\n4,41\n5,52.5\n6,60\n' > line.csv
+    "$XENT" list losses | grep -q "^  mse " || return 0
+    "$XENT" train '{"data": {"type": "csv", "path": "line.csv", "task": "regression", "standardize_targets": true}, "model": {"type": "mlp", "hidden": []}, "train": {"epochs": 300}, "optimizer": {"type": "adam", "lr": 0.05}}' -o line --quiet
+}
+
+setup() { cd "$BATS_FILE_TMPDIR"; }
+
+@test "predict gives probabilities of the test split, as CSV with names" {
+    run "$XENT" predict spirals
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 13 ]
+    for line in "${lines[@]:1}"; do
+        awk -F, '{ s = 0; for (i = 1; i <= NF; i++) s += $i; exit !(NF == 2 && s > 0.999999 && s < 1.000001) }' <<< "$line"
+    done
+}
+
+@test "a file gives what its split gives, as NPY and as CSV" {
+    "$XENT" predict spirals > split.txt
+    "$XENT" predict spirals spirals_x_test.npy > npy.txt
+    "$XENT" predict spirals - < <(cut -d, -f 1,2 spirals_test.csv) > csv.txt
+    cmp split.txt npy.txt
+    cmp split.txt csv.txt
+}
+
+@test "predict does not depend on the number of threads" {
+    [ "$("$XENT" predict spirals --threads 1)" = "$("$XENT" predict spirals --threads 3)" ]
+}
+
+@test "columns are found by their names, in any order, from standard input too" {
+    "$XENT" predict csv table.csv > all.txt
+    [ "$(head -1 all.txt)" = "no,yes" ]
+    printf 'color,other,age\nblue,?,2\n' | "$XENT" predict csv - > one.txt
+    cmp one.txt <(sed -n '1p;3p' all.txt)
+    printf '2,blue\n' | "$XENT" predict csv - > one.txt
+    cmp one.txt <(sed -n '1p;3p' all.txt)
+}
+
+@test "what is wrong in a file is named by file and line" {
+    printf 'age,color\n1,red\nx,red\n' > bad.csv
+    run "$XENT" predict csv bad.csv
+    [ "$status" -eq 1 ]
+    [ "$output" = 'xent: bad.csv:3: column 1: expected a number, got "x"' ]
+    printf 'age,colour\n1,red\n' > bad.csv
+    run "$XENT" predict csv bad.csv
+    [ "$status" -eq 1 ]
+    [[ "$output" == 'xent: bad.csv:1: '* ]]
+    printf '1,red,2\n' > bad.csv
+    run "$XENT" predict csv bad.csv
+    [ "$status" -eq 1 ]
+    [ "$output" = 'xent: bad.csv:1: 3 columns, the model takes 2' ]
+    printf 'age,color\n1,\n' > bad.csv
+    run "$XENT" predict csv bad.csv
+    [ "$status" -eq 1 ]
+    [ "$output" = 'xent: bad.csv:2: column 2: no value' ]
+    printf '{"features": [1, 2, 3, 4]}\n{"features": [1, 2]}\n' > bad.jsonl
+    run "$XENT" predict csv bad.jsonl
+    [ "$status" -eq 1 ]
+    [ "$output" = 'xent: bad.jsonl:2: features: expected a list of 4 numbers' ]
+    for input in spirals_y.npy none.npy .; do
+        run "$XENT" predict csv "$input"
+        [ "$status" -ne 0 ]
+        [ "${#lines[@]}" -eq 1 ]
+        [[ "$output" == "xent: $input"* ]]
+    done
+}
+
+@test "output is written by its ending" {
+    "$XENT" predict csv table.csv -o out.csv
+    cmp out.csv <("$XENT" predict csv table.csv)
+    "$XENT" predict csv table.csv -o out.jsonl
+    [ "$(wc -l < out.jsonl)" -eq 8 ]
+    grep -q '^{"prediction":"\(yes\|no\)","probabilities":\[' out.jsonl
+    "$XENT" predict csv table.csv -o out.npy
+    head -c 128 out.npy | LC_ALL=C grep -qaF "'shape': (8,2,)"
+    run "$XENT" predict csv table.csv -o out.bin
+    [ "$status" -eq 2 ]
+}
+
+@test "output is never the input, by whatever name" {
+    cp table.csv same.csv
+    ln -sf same.csv other.csv
+    run "$XENT" predict csv same.csv -o other.csv
+    [ "$status" -eq 2 ]
+    cmp table.csv same.csv
+}
+
+@test "regression predicts values in the units of its targets" {
+    [ -e line ] || skip "no squared error"
+    run "$XENT" predict line line.csv
+    [ "$status" -eq 0 ]
+    awk -F, -v v="${lines[1]}" 'BEGIN { exit !(v > 5 && v < 15) }'
+    awk -F, -v v="${lines[6]}" 'BEGIN { exit !(v > 55 && v < 65) }'
+}
+
+@test "predict --json is one object" {
+    run "$XENT" predict csv table.csv --json
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "$output" == '{"n":8,"columns":["no","yes"],"rows":[{"prediction":"'* ]]
+}
+
+@test "wrong command lines are exit 2, a run that is none exit 1" {
+    for words in "csv table.csv --split val" "spirals --split all" "csv table.txt"; do
+        run "$XENT" predict $words
+        [ "$status" -eq 2 ]
+        [ "${#lines[@]}" -eq 1 ]
+    done
+    run "$XENT" predict nothing
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 1 ]
+    run "$XENT" predict csv
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"the test split is empty"* ]]
+}

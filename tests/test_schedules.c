@@ -1,0 +1,150 @@
+/* Factors at the steps where schedules bend. */
+#include "tests/instances.h"
+
+#include "core/optim/schedule.h"
+
+enum { TOTAL = 100, EPOCH = 10 };
+
+typedef struct Point { int64_t step; double factor; } Point;
+
+static void check_points(const char *json, int count, const Point *points)
+{
+    Texts texts = texts_open();
+    Instance schedule = instance_of(&texts, "schedule", json);
+    for (int i = 0; i < count; i++) {
+        ScheduleContext context = {points[i].step, TOTAL, EPOCH};
+        double factor = schedule_factor(&schedule, &context);
+        if (!(fabs(factor - points[i].factor) < 1e-12))
+            fail_msg("%s: %.15g at step %lld, not %.15g", json, factor, (long long)points[i].step, points[i].factor);
+    }
+    texts_close(&texts);
+}
+#define POINTS(json, ...) \
+    check_points(json, (int)(sizeof((Point[]){__VA_ARGS__}) / sizeof(Point)), (Point[]){__VA_ARGS__})
+
+static void test_schedules__constant(void **state)
+{
+    (void)state;
+    POINTS("\"constant\"", {0, 1}, {99, 1}, {1000, 1});
+    POINTS("{\"type\": \"constant\", \"warmup\": 4}", {0, 0.25}, {2, 0.75}, {3, 1}, {4, 1}, {99, 1});
+}
+
+static void test_schedules__step_and_exponential_go_by_epochs(void **state)
+{
+    (void)state;
+    POINTS("{\"type\": \"step\", \"every\": 3}", {0, 1}, {29, 1}, {30, 0.1}, {59, 0.1}, {60, 0.01}, {90, 0.001});
+    POINTS("{\"type\": \"step\", \"milestones\": [2, 5], \"gamma\": 0.5}", {19, 1}, {20, 0.5}, {49, 0.5}, {50, 0.25},
+           {99, 0.25});
+    POINTS("{\"type\": \"step\", \"milestones\": [0], \"gamma\": 0.5, \"warmup\": 2}", {0, 0.25}, {1, 0.5});
+    POINTS("{\"type\": \"exponential\", \"gamma\": 0.25}", {0, 1}, {5, 0.5}, {10, 0.25}, {20, 0.0625});
+}
+
+static void test_schedules__cosine(void **state)
+{
+    (void)state;
+    POINTS("\"cosine\"", {0, 1}, {50, 0.5}, {25, (2 + M_SQRT2) / 4}, {100, 0}, {150, 0});
+    POINTS("{\"type\": \"cosine\", \"warmup\": 20, \"final\": 0.2}", {0, 0.05}, {19, 1}, {20, 1}, {60, 0.6},
+           {100, 0.2});
+}
+
+static void test_schedules__linear(void **state)
+{
+    (void)state;
+    POINTS("\"linear\"", {0, 1}, {25, 0.75}, {99, 0.01}, {100, 0});
+    POINTS("{\"type\": \"linear\", \"warmup\": 50, \"final\": 0.5}", {24, 0.5}, {50, 1}, {75, 0.75}, {100, 0.5});
+}
+
+/* A warm-up that is longer than the run never ends in a negative factor. */
+static void test_schedules__warmup_longer_than_the_run(void **state)
+{
+    (void)state;
+    POINTS("{\"type\": \"linear\", \"warmup\": 200, \"final\": 0.5}", {0, 0.0025}, {99, 0.25});
+    POINTS("{\"type\": \"cosine\", \"warmup\": 100, \"final\": 0.5}", {99, 0.5});
+}
+
+static void test_schedules__inverse_sqrt(void **state)
+{
+    (void)state;
+    POINTS("\"inverse_sqrt\"", {0, 1}, {3, 0.5}, {99, 0.1});
+    POINTS("{\"type\": \"inverse_sqrt\", \"warmup\": 4}", {0, 0.25}, {3, 1}, {15, 0.5}, {99, 0.2});
+}
+
+static void test_schedules__one_cycle(void **state)
+{
+    (void)state;
+    POINTS("\"one_cycle\"", {0, 0.04}, {15, 0.52}, {30, 1}, {65, (1 + 0.0001) / 2}, {100, 0.0001});
+    POINTS("{\"type\": \"one_cycle\", \"rise\": 0, \"final\": 0}", {0, 1}, {50, 0.5}, {100, 0});
+    POINTS("{\"type\": \"one_cycle\", \"rise\": 1, \"start\": 0}", {0, 0}, {50, 0.5});
+}
+
+static void test_schedules__wsd(void **state)
+{
+    (void)state;
+    POINTS("{\"type\": \"wsd\", \"warmup\": 10}", {0, 0.1}, {9, 1}, {50, 1}, {80, 1}, {90, 0.5}, {100, 0});
+    POINTS("{\"type\": \"wsd\", \"decay\": 0}", {0, 1}, {99, 1});
+    POINTS("{\"type\": \"wsd\", \"decay\": 1, \"final\": 0.5}", {0, 1}, {50, 0.75}, {100, 0.5});
+}
+
+/* What a schedule is over the validation losses of epochs, in its state. */
+static void check_plateau(const char *json, int count, const double *losses, const double *factors)
+{
+    Texts texts = texts_open();
+    Instance schedule = instance_of(&texts, "schedule", json);
+    const ScheduleDef *def = (const ScheduleDef *)schedule.component;
+    double memory[4] = {0}, factor = 1;
+    for (int i = 0; i < count; i++) {
+        def->observe(schedule.values, losses[i], memory, &factor);
+        if (fabs(factor - factors[i]) > 1e-12)
+            fail_msg("%s: factor %g after epoch %d, not %g", json, factor, i + 1, factors[i]);
+    }
+    texts_close(&texts);
+}
+
+static void test_schedules__plateau(void **state)
+{
+    (void)state;
+    check_plateau("{\"type\": \"plateau\", \"patience\": 1, \"gamma\": 0.5}", 8, (double[]){2, 1, 1, 1, 1, 1, 0.9, 0.9},
+                  (double[]){1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"threshold\": 0.1}", 4, (double[]){1, 0.95, 0.85, 0.84},
+                  (double[]){1, 0.1, 0.1, 0.01});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5, \"least\": 0.3}", 4, (double[]){1, 1, 1, 1},
+                  (double[]){1, 0.5, 0.3, 0.3});
+    /* Losses below zero, as densities have them, improve downwards too. */
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5}", 3, (double[]){-1, -2, -1.5},
+                  (double[]){1, 1, 0.5});
+    check_plateau("{\"type\": \"plateau\", \"patience\": 0, \"gamma\": 0.5, \"threshold\": 0.1}", 2,
+                  (double[]){-1, -1.05}, (double[]){1, 0.5});
+}
+
+static void test_schedules__who_needs_the_length_of_the_run(void **state)
+{
+    (void)state;
+    static const struct { const char *name; bool needs; } cases[] = {
+        {"\"constant\"", false}, {"{\"type\": \"step\"}", false}, {"\"exponential\"", false},
+        {"\"inverse_sqrt\"", false}, {"\"plateau\"", false},
+        {"\"cosine\"", true}, {"\"linear\"", true}, {"\"one_cycle\"", true}, {"\"wsd\"", true},
+    };
+    Texts texts = texts_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Instance schedule = instance_of(&texts, "schedule", cases[i].name);
+        assert_int_equal(schedule_needs_total(&schedule), cases[i].needs);
+    }
+    texts_close(&texts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schedules__constant),
+        cmocka_unit_test(test_schedules__step_and_exponential_go_by_epochs),
+        cmocka_unit_test(test_schedules__cosine),
+        cmocka_unit_test(test_schedules__linear),
+        cmocka_unit_test(test_schedules__warmup_longer_than_the_run),
+        cmocka_unit_test(test_schedules__inverse_sqrt),
+        cmocka_unit_test(test_schedules__one_cycle),
+        cmocka_unit_test(test_schedules__wsd),
+        cmocka_unit_test(test_schedules__plateau),
+        cmocka_unit_test(test_schedules__who_needs_the_length_of_the_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
