@@ -36,7 +36,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 TESTS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all check bench unit lint asan cross-arm64 exhaustive fuzz install uninstall dist clean help
+.PHONY: all asan bench check clean cross-arm64 dist exhaustive fuzz help install lint tsan uninstall unit valgrind
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/xent $(BUILD)/pages ## build the program, and the pages and completions that it prints
@@ -77,22 +77,18 @@ $(BUILD)/tests/fault.so: tests/fault.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) -O1 -shared -fPIC -o $@ $< -ldl
 
-# What the fuzz targets read with, built for them anew with the fuzzer's instrumentation.
-FUZZED := $(filter core/base/% data/%,$(SOURCES))
-FUZZ_OBJECTS := $(FUZZED:%.c=$(BUILD)/fuzz/objects/%.o) $(BUILD)/fuzz/objects/registry.o
-FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -I. -MMD -MP -Wno-initializer-overrides -g -O1 -fsanitize=address,undefined \
+# Everything but the kernels is built anew for the fuzz targets with the fuzzer's instrumentation.
+FUZZ_OBJECTS := $(SOURCES:%.c=$(BUILD)/fuzz/objects/%.o) $(BUILD)/fuzz/objects/registry.o \
+	$(ISAS:%=$(BUILD)/core/kernels/kernels_%.o)
+FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -I. -DXENT_VERSION='"$(VERSION)"' -pthread -MMD -MP -Wno-initializer-overrides -g -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
 
 $(BUILD)/fuzz/objects/%.o: %.c
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
 
-# The components that are fuzzed, and no others.
-$(BUILD)/fuzz/objects/registry.c: scripts/generate-registry.sh $(FUZZED)
+$(BUILD)/fuzz/objects/registry.o: $(BUILD)/registry.c
 	@mkdir -p $(@D)
-	sh scripts/generate-registry.sh $(FUZZED) > $@
-
-$(BUILD)/fuzz/objects/registry.o: $(BUILD)/fuzz/objects/registry.c
 	clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS)
@@ -112,6 +108,14 @@ check: all $(TESTS) $(REPLAYS) $(BUILD)/tests/fault.so ## all tests
 asan: ## all tests with the address and undefined-behaviour sanitizers
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-format-truncation' check
 
+tsan: ## the unit tests with the thread sanitizer
+	$(MAKE) BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' unit
+
+valgrind: all $(TESTS) ## unit tests and a small training run under valgrind (minutes)
+	sh scripts/valgrind.sh $(BUILD)
+
+unit: $(TESTS) ## the unit tests alone
+	for test in $(TESTS); do echo "$$test"; $$test > $$test.log 2>&1 || { cat $$test.log; exit 1; }; done
 exhaustive: $(BUILD)/tests/exhaustive_exp ## exp of every float (minutes)
 	$<
 

@@ -178,7 +178,7 @@ static bool calibrate_arrays(const Arguments *arguments, const Config *config, u
 /* The run's weights with the calibration in their metadata, and both as files of their own. */
 static bool write_run(const Calibrating *c, const SavedModel *saved, const char *path, Error *error)
 {
-    RunFolder folder;
+    RunFolder folder = {.lock = -1, .metrics = -1};
     bool good = run_folder_open(&folder, path, true, error);
     char *text = calibration_text(&c->calibration);
     good = good && run_folder_write_config(&folder, saved->config, error)
@@ -190,7 +190,7 @@ static bool write_run(const Calibrating *c, const SavedModel *saved, const char 
 
 static bool check_run_folder(const char *path, const char *run, bool force, Error *error)
 {
-    if (file_same(path, run))
+    if (file_same(path, run) || run_folder_owns(path, run))
         return fail_usage(error, "-o: %s is the run itself", path);
     if (folder_has_run(path) && !force)
         return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);

@@ -5,7 +5,7 @@
 
 #include "core/base/file.h"
 
-static const size_t csv_limit = (size_t)2 << 30;
+static const size_t csv_limit = (size_t)1 << 30;
 
 /* Fields are unquoted in place: a field is never longer than its source, and the byte behind it (a
    separator, an end of line or the NUL behind the text) makes room for its NUL. */

@@ -29,7 +29,7 @@ typedef struct CsvTable {
 
 /* Rows end with LF or CRLF; a UTF-8 byte order mark is skipped. `options` NULL: detect, no header.
    Errors (begin with file:line): rows of different width, a quote out of place or not closed, a CR
-   without LF, a NUL byte. So are an empty file, more than 2 GB, and more than
+   without LF, a NUL byte. So are an empty file, more than 1 GB, and more than
    CSV_MOST_CELLS separators and lines (begin with the file). gzip allowed. */
 bool csv_read(const char *path, const CsvOptions *options, Arena *arena, CsvTable *table, Error *error);
 /* The same from memory, without gzip; `name` is what messages call it. The text is copied. */

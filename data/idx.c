@@ -5,7 +5,7 @@
 
 enum { IDX_MAX_RANK = 4 };
 
-static const size_t idx_limit = (size_t)2 << 30;
+static const size_t idx_limit = (size_t)1 << 30;
 
 static bool find_encoding(int code, Encoding *encoding)
 {
@@ -28,7 +28,7 @@ static bool read_shape(const char *name, const unsigned char *bytes, Array *arra
     for (int i = 0; i < array->rank; i++) {
         int64_t extent = (int64_t)load_word(bytes + 4 + 4 * i, 4, true);
         if (extent && array->count > (int64_t)idx_limit / extent)
-            return fail(error, "%s: the sizes up to byte %d give more than 2^31 elements", name, 8 + 4 * i);
+            return fail(error, "%s: the sizes up to byte %d give more than 2^30 elements", name, 8 + 4 * i);
         array->count *= extent;
         array->shape[i] = extent;
     }

@@ -6,7 +6,7 @@
 
 #include "core/base/file.h"
 
-static const size_t jsonl_limit = (size_t)2 << 30;
+static const size_t jsonl_limit = (size_t)1 << 30;
 
 bool jsonl_open(JsonlReader *reader, const char *path, Error *error)
 {

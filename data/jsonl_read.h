@@ -13,7 +13,7 @@ typedef struct JsonlReader {
     Error *error;
 } JsonlReader;
 
-/* Close it also after a failure. The path is borrowed. At most 2 GB. */
+/* Close it also after a failure. The path is borrowed. At most 1 GB. */
 bool jsonl_open(JsonlReader *reader, const char *path, Error *error);
 /* The next object, valid until the next call; blank lines are skipped. *object NULL: the end. Every
    error (status 1) begins with file:line. Keys that nobody asks for are left alone. */

@@ -6,7 +6,7 @@
 #include "data/decode.h"
 #include "data/npy.h"
 
-static const size_t npy_limit = (size_t)2 << 30;
+static const size_t npy_limit = (size_t)1 << 30;
 
 /* The header's dictionary, read by a cursor over text that ends at `end`. */
 typedef struct Cursor {
@@ -63,9 +63,9 @@ static bool read_shape(Cursor *cursor, Array *array)
         int64_t extent = 0;
         for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++)
             if ((extent = extent * 10 + (*cursor->at - '0')) > (int64_t)npy_limit)
-                return refuse(cursor, "a size below 2^31");
+                return refuse(cursor, "a size below 2^30");
         if (extent && array->count > (int64_t)npy_limit / extent)
-            return refuse(cursor, "fewer than 2^31 elements");
+            return refuse(cursor, "fewer than 2^30 elements");
         array->count *= extent;
         array->shape[array->rank++] = extent;
         skip_blanks(cursor);

@@ -11,7 +11,8 @@ static const struct { const char *name; ArrayType type; } types[] = {
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
-static const size_t safetensors_limit = (size_t)2 << 30;
+/* Of a file: reading one takes little more memory than it has bytes. */
+static const size_t safetensors_limit = (size_t)15 << 27;
 
 typedef struct Extent { int64_t begin, end; NamedArray item; } Extent;
 
@@ -219,8 +220,13 @@ bool safetensors_write(const char *path, const Safetensors *file, Error *error)
     unsigned char prefix[8];
     for (int i = 0; i < 8; i++)
         prefix[i] = (unsigned char)((uint64_t)padded >> 8 * i);
+    size_t bytes = 8 + padded;
+    for (int64_t i = 0; i < file->count; i++)
+        bytes += (size_t)file->items[i].array.count * array_type_size(file->items[i].array.type);
     OutputFile output;
-    bool good = output_open(&output, path, error);
+    bool good = bytes <= safetensors_limit
+                || fail(error, "%s: %zu bytes, more than the %zu that a safetensors file may have", path, bytes, safetensors_limit);
+    good = good && output_open(&output, path, error);
     if (good) {
         fwrite(prefix, 1, 8, output.stream);
         fwrite(header, 1, length, output.stream);

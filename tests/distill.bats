@@ -71,3 +71,10 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     [ "$status" -eq 1 ]
     [ ! -e y ]
 }
+
+@test "calibrate does not replace the checkpoint it reads" {
+    cp -r teacher own
+    run "$XENT" calibrate own/checkpoints/best.safetensors '{"calibrate": "temperature"}' -o own --force
+    [ "$status" -eq 2 ]
+    cmp own/checkpoints/best.safetensors teacher/checkpoints/best.safetensors
+}

@@ -262,7 +262,7 @@ static void test_data_formats__png_folders(void **state)
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"size\": [2]}",
                    "inline:1: data: size: expected [height, width], got a list of 1");
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"channels\": 2}",
-                   "inline:1: data: channels: expected 1 or 3, got 2");
+                   "inline:1: data.channels: expected 1 or 3, got 2");
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train/cat\"}",
                    "train/cat: no folders in it; there must be one for each class");
     put_png(&files, "test/cow/x.png", 1, 2, 2, grey);

@@ -139,7 +139,7 @@ static void test_data_generators__errors_name_the_key(void **state)
     static const struct { const char *text, *message; } cases[] = {
         {"{'type': 'glyphs', 'count': 0}",
          "a.json:1: data.count: expected an integer between 1 and 1000000000, got 0"},
-        {"{'type': 'glyphs', 'channels': 2}", "a.json:1: data: channels: expected 1 or 3, got 2"},
+        {"{'type': 'glyphs', 'channels': 2}", "a.json:1: data.channels: expected 1 or 3, got 2"},
         {"{'type': 'glyphs', 'size': 8}", "a.json:1: data.size: expected an integer between 16 and 64, got 8"},
         {"{'type': 'glyphs', 'width': [3, 2]}", "a.json:1: data: width: expected two numbers, the smaller first"},
         {"{'type': 'glyphs', 'rotatio': 3}", "a.json:1: data.rotatio: unknown key; did you mean \"rotation\"?"},

@@ -67,9 +67,9 @@ static void test_data_idx__hostile_headers_are_refused(void **state)
         {{0, 0, 8, 0}, "rank 0 at byte 3"},
         {{0, 0, 8, 5}, "rank 5 at byte 3"},
         {{0, 0, 8, 255}, "rank 255 at byte 3"},
-        {{0, 0, 8, 1, 0xFF, 0xFF, 0xFF, 0xFF}, "more than 2^31"},
-        {{0, 0, 14, 4, 0xFF, 0, 0, 0, 0xFF, 0, 0, 0, 0xFF, 0, 0, 0, 0xFF, 0, 0, 0}, "more than 2^31"},
-        {{0, 0, 14, 2, 0, 1, 0, 0, 0, 0, 0x80, 0}, "announces"},
+        {{0, 0, 8, 1, 0xFF, 0xFF, 0xFF, 0xFF}, "more than 2^30"},
+        {{0, 0, 14, 4, 0xFF, 0, 0, 0, 0xFF, 0, 0, 0, 0xFF, 0, 0, 0, 0xFF, 0, 0, 0}, "more than 2^30"},
+        {{0, 0, 14, 2, 0, 1, 0, 0, 0, 0, 0x10, 0}, "announces"},
     };
     Arena *arena = arena_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -191,7 +191,7 @@ static void test_data_tables__errors_name_file_line_and_column(void **state)
         {"1,2\n1e39,3\n", "", "a.csv:2: column 0: 1e39 is beyond f32"},
         {"1,2,3\n1,2,3\n", ", \"target\": [0, 1], \"task\": \"classification\"",
          "a.csv: data.task: 2 target columns cannot be classes"},
-        {"1,2\n1,3\n", ", \"header\": 1", "inline:1: data: header: expected true, false or null"},
+        {"1,2\n1,3\n", ", \"header\": 1", "inline:1: data.header: expected true, false or null"},
         {"1,2\n1,3\n", ", \"target\": -1",
          "inline:1: data: target: expected a column's name, its number from 0, or a list of such"},
         {"1,2\n1,3\n", ", \"separator\": \"|\"",

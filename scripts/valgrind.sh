@@ -1,0 +1,33 @@
+#!/bin/sh
+# Memory errors and leaks, by valgrind, of the unit tests and of a small run of the program in a build folder; words
+# after the folder choose among the unit tests (valgrind.sh build test_base test_data_npy). Valgrind knows no AVX-512,
+# so the kernels are the baseline's.
+set -eu
+build=$1
+shift
+export XENT_ISA=baseline
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+check() {
+    valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$@" > "$work/log" 2>&1 && return
+    cat "$work/log"
+    echo "valgrind: $*" >&2
+    exit 1
+}
+
+[ $# -gt 0 ] || set -- $(cd "$build/tests" && ls test_* | grep -v '\.')
+for test; do
+    echo "$test"
+    check "$build/tests/$test"
+done
+
+xent=$build/xent
+config='{"data": {"type": "spirals", "count": 60, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [8]},
+         "train": {"batch_size": 20, "epochs": 1}}'
+echo "xent train, eval, calibrate, distill"
+check "$xent" train "$config" --quiet -o "$work/run"
+check "$xent" train "$config" --quiet -o "$work/run" --resume --set train.epochs=2
+check "$xent" eval "$work/run" --quiet --resamples 10
+check "$xent" calibrate "$work/run" '{"calibrate": {"type": "vector"}}' --quiet -o "$work/calibrated"
+check "$xent" train "$config" --quiet --dry-run --set model.activation=swiglu
