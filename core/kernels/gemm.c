@@ -1,6 +1,7 @@
 /* The product of large matrices after Goto: C is cut into blocks; the parts of A and B that a block
    needs are packed in the order in which gemm_tile reads them, where that pays, or read in place; tiles of
-   mr x nr are then computed in registers. Every element of C is a sum over k in one fixed order, whichever thread computes it. */
+   mr x nr are then computed in registers. Every element of C is a sum over k in one fixed order, whichever
+   thread computes it. */
 #include "core/kernels/gemm.h"
 
 #include "core/base/threads.h"
