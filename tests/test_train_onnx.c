@@ -189,6 +189,7 @@ static void read_model(const unsigned char *bytes, size_t size, Known *known, ch
 typedef struct Made {
     JsonSource *source;
     Arena *arena;
+    Config config;          /* of which the loss is read */
     SavedModel saved;
 } Made;
 
@@ -202,6 +203,8 @@ static void make(Made *made, const char *text, ModelInput input)
     if (!json || !instance_parse(&context, "model", json, &instance))
         fail_msg("%s", error.message);
     made->saved = (SavedModel){.path = "model.safetensors", .target_kind = TARGET_CLASS, .classes = input.outputs};
+    made->config.loss = instance_default(made->arena, "loss", "ce");
+    made->saved.config = &made->config;
     made->saved.model = model_new(&instance, input, 1, &error);
     if (!made->saved.model)
         fail_msg("%s", error.message);
