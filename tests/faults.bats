@@ -1,6 +1,6 @@
 # One call of the system fails, whichever it is: exit 1 and one line, or the same bits as if nothing had happened;
 # and the run that was there goes on to the bits of a run that was left alone. tests/fault.c makes the calls fail.
-# XENT_FAULT_STRIDE=1 tries every allocation (minutes), not some 80 of them.
+# XENT_FAULT_STRIDE=1 tries every allocation (minutes), not some 50 of them.
 
 config='{"data": {"type": "spirals", "count": 40, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [4]},
          "train": {"batch_size": 8, "epochs": 1, "prefetch": false}}'
@@ -134,7 +134,7 @@ sweep() {
 }
 
 stride() { # WHAT
-    echo "${XENT_FAULT_STRIDE:-$(($(count_of "$1" allocate) / 40 + 1))}"
+    echo "${XENT_FAULT_STRIDE:-$(($(count_of "$1" allocate) / 25 + 1))}"
 }
 
 @test "an allocation fails" {
