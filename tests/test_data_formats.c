@@ -48,9 +48,9 @@ static void test_data_formats__idx_folder_and_files(void **state)
     assert_refused(&files, PAIR ", \"test_images\": \"@/x\"}",
                    "inline:1: data: test_images and test_labels go together");
     assert_refused(&files, PAIR ", \"path\": \"@\"}",
-                   "inline:1: data: path: given beside single files; give one or the other");
+                   "inline:1: data.path: given beside single files; give one or the other");
     assert_refused(&files, "{\"type\": \"idx\"}",
-                   "inline:1: data: path: missing; give the folder, or train_images and train_labels");
+                   "inline:1: data.path: missing; give the folder, or train_images and train_labels");
 #undef PAIR
     files_drop(&files);
 }
@@ -105,7 +105,7 @@ static void test_data_formats__cifar(void **state)
     assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\"}",
                    "test_batch.bin: empty, a CIFAR record has 3073 bytes");
     assert_refused(&files, "{\"type\": \"cifar\", \"path\": \"@\", \"classes\": 11}",
-                   "inline:1: data: classes: expected 10 or 100, got 11");
+                   "inline:1: data.classes: expected 10 or 100, got 11");
     bytes = make_cifar(arena, 3, 2, 4, &size);
     files_put(&files, "train.bin", bytes, size);
     splits = load_or_fail(&files, "{\"type\": \"cifar\", \"path\": \"@\", \"classes\": 100}");
@@ -260,7 +260,7 @@ static void test_data_formats__png_folders(void **state)
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"size\": [2, 3]}",
                    "train/cat/2.png: 2 x 2 pixels (height x width), expected 2 x 3");
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"size\": [2]}",
-                   "inline:1: data: size: expected [height, width], got a list of 1");
+                   "inline:1: data.size: expected [height, width], got a list of 1");
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"channels\": 2}",
                    "inline:1: data.channels: expected 1 or 3, got 2");
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train/cat\"}",
@@ -312,9 +312,9 @@ static void test_data_formats__parts(void **state)
         {"{\"train\": " TABLE("a") ", \"test\": " TABLE("d") "}",
          "data.test: its classes have other names than those of train"},
         {"{\"train\": {\"type\": \"parts\", \"train\": " TABLE("a") "}}",
-         "inline:1: data: train: parts cannot be parts of parts"},
+         "inline:1: data.train: parts cannot be parts of parts"},
         {"{\"train\": {\"type\": \"csv\", \"path\": \"@/a.csv\", \"folds\": 1}}",
-         "inline:1: data: train: folds: one part leaves nothing to train on; give 0 or at least 2"},
+         "inline:1: data.train: folds: one part leaves nothing to train on; give 0 or at least 2"},
         {"{\"train\": " TABLE("a") ", \"test\": " TABLE("none") "}", "none.csv: No such file or directory"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

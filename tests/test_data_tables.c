@@ -193,12 +193,12 @@ static void test_data_tables__errors_name_file_line_and_column(void **state)
          "a.csv: data.task: 2 target columns cannot be classes"},
         {"1,2\n1,3\n", ", \"header\": 1", "inline:1: data.header: expected true, false or null"},
         {"1,2\n1,3\n", ", \"target\": -1",
-         "inline:1: data: target: expected a column's name, its number from 0, or a list of such"},
+         "inline:1: data.target: expected a column's name, its number from 0, or a list of such"},
         {"1,2\n1,3\n", ", \"separator\": \"|\"",
-         "inline:1: data: separator: expected \",\", \";\", \"\\t\" or \" \""},
+         "inline:1: data.separator: expected \",\", \";\", \"\\t\" or \" \""},
         {"1,2\n1,3\n", ", \"split\": [2]", "inline:1: data.split[0]: expected a number between 0 and 1, got 2"},
         {"1,2\n1,3\n", ", \"split\": [0.5, 0.1]",
-         "inline:1: data: split: expected shares that sum to 1, got a sum of 0.6"},
+         "inline:1: data.split: expected shares that sum to 1, got a sum of 0.6"},
     };
     Files files;
     files_make(&files);
