@@ -6,6 +6,8 @@
 #include "data/dataset.h"
 #include "data/tokenizer.h"
 
+static const size_t text_limit = (size_t)1 << 30;
+
 struct text {
     DatasetCommon common;
     const char *path, *val_path, *test_path;
@@ -69,7 +71,7 @@ static size_t cut_at(const unsigned char *bytes, size_t size, double share)
 static bool read_part(const char *path, Arena *arena, Part *part, Error *error)
 {
     unsigned char *bytes;
-    if (!file_read(path, TOKENIZER_MAX_BYTES, arena, &bytes, &part->size, error))
+    if (!file_read(path, text_limit, arena, &bytes, &part->size, error))
         return false;
     part->path = path;
     part->bytes = bytes;
