@@ -52,14 +52,16 @@ static PredictionInput take_rows(Arena *arena, const PredictionInput *all, const
 }
 
 /* A random share of the samples is fitted and the rest measured; holdout 0: both on all. */
-static bool split_rows(Calibrating *c, const PredictionInput *all, uint64_t seed, Arena *arena, const char *path, Error *error)
+static bool split_rows(Calibrating *c, const PredictionInput *all, uint64_t seed, Arena *arena, const char *path,
+                       Error *error)
 {
     int64_t n = all->count;
     double holdout = calibrator_holdout(&c->method);
     Random random = random_start(seed, "holdout", 0);
     int64_t *order = arena_zero(arena, (size_t)n, sizeof *order);
     random_permutation(&random, n, order);
-    int64_t measured = holdout > 0 ? (int64_t)floor(holdout * (double)n + 0.5) : n, fitted = holdout > 0 ? n - measured : n;
+    int64_t measured = holdout > 0 ? (int64_t)floor(holdout * (double)n + 0.5) : n,
+            fitted = holdout > 0 ? n - measured : n;
     if (measured < 1 || fitted < 1)
         return fail(error, "%s: %lld samples are too few to hold out a share of %g", path, (long long)n, holdout);
     c->same = holdout == 0;
@@ -71,7 +73,8 @@ static bool split_rows(Calibrating *c, const PredictionInput *all, uint64_t seed
 static bool fit_and_measure(Calibrating *c, Arena *arena, Error *error)
 {
     PredictionInput fitted = c->fitted, rest = c->rest;
-    CalibrationData data = {fitted.count, fitted.classes, fitted.logits, fitted.targets, fitted.soft_targets, fitted.weights};
+    CalibrationData data = {fitted.count,   fitted.classes,      fitted.logits,
+                            fitted.targets, fitted.soft_targets, fitted.weights};
     if (!calibration_fit(&c->method, &data, arena, &c->calibration, error))
         return false;
     Predictions *before = predictions_new(arena, &rest);
@@ -153,13 +156,15 @@ static void print(const Calibrating *c, const Arguments *arguments)
     (argument_option(arguments, "json") ? print_json : print_table)(c);
 }
 
-static bool calibrate_arrays(const Arguments *arguments, const Config *config, uint64_t seed, Arena *arena, Error *error)
+static bool calibrate_arrays(const Arguments *arguments, const Config *config, uint64_t seed, Arena *arena,
+                             Error *error)
 {
     Calibrating c = {.method = config->calibrate};
     PredictionInput all;
     const char *logits_path = argument_option(arguments, "logits"), *folder = argument_option(arguments, "output");
     const char *path = folder ? path_join(arena, folder, "calibration.json") : NULL;
-    if ((folder && !check_output(folder, path, arguments->words[0], argument_option(arguments, "force") != NULL, error)) ||
+    if ((folder &&
+         !check_output(folder, path, arguments->words[0], argument_option(arguments, "force") != NULL, error)) ||
         !arrays_read(arguments, "classification", arena, &all, error))
         return false;
     int64_t bad = logits_first_bad_row(all.count, all.classes, all.logits, false);
@@ -181,9 +186,10 @@ static bool write_run(const Calibrating *c, const SavedModel *saved, const char 
     RunFolder folder = {.lock = -1, .metrics = -1};
     bool good = run_folder_open(&folder, path, true, error);
     char *text = calibration_text(&c->calibration);
-    good = good && run_folder_write_config(&folder, saved->config, error)
-           && saved_copy(saved, "calibration", text, arena_format(folder.arena, "%s/checkpoints/best.safetensors", path), error)
-           && calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error);
+    good = good && run_folder_write_config(&folder, saved->config, error) &&
+           saved_copy(saved, "calibration", text, arena_format(folder.arena, "%s/checkpoints/best.safetensors", path),
+                      error) &&
+           calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error);
     cJSON_free(text);
     return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
@@ -197,14 +203,16 @@ static bool check_run_folder(const char *path, const char *run, bool force, Erro
     return true;
 }
 
-static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedModel *saved, const DataSplits *splits, Arena *arena, Error *error)
+static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedModel *saved, const DataSplits *splits,
+                      Arena *arena, Error *error)
 {
     const char *folder = argument_option(arguments, "output");
     int64_t batch_size = saved->config->train.eval_batch_size;
     if (saved->target_kind != TARGET_CLASS && saved->target_kind != TARGET_SOFT)
         return fail(error, "%s: only a classifier can be calibrated", saved->path);
     if (splits->val.count == 0 || splits->test.count == 0)
-        return fail(error, "%s: the data has no %s split; give data.split", saved->path, splits->val.count ? "test" : "val");
+        return fail(error, "%s: the data has no %s split; give data.split", saved->path,
+                    splits->val.count ? "test" : "val");
     if (!split_outputs(saved->model, &saved->config->loss, &splits->val, batch_size, arena, &c->fitted, error)
         || !split_outputs(saved->model, &saved->config->loss, &splits->test, batch_size, arena, &c->rest, error))
         return false;
@@ -242,16 +250,20 @@ static bool run(const Arguments *arguments, Error *error)
     bool arrays = arguments->count == 1;
     if (arrays && !arrays_need(arguments, "calibrate", error))
         return false;
-    if (!arrays && (argument_option(arguments, "logits") || argument_option(arguments, "targets") || argument_option(arguments, "weights")))
-        return fail_usage(error, "calibrate: arrays stand in the place of RUN; usage: xent calibrate --logits FILE --targets FILE CONFIG");
+    if (!arrays && (argument_option(arguments, "logits") || argument_option(arguments, "targets") ||
+                    argument_option(arguments, "weights")))
+        return fail_usage(
+            error,
+            "calibrate: arrays stand in the place of RUN; usage: xent calibrate --logits FILE --targets FILE CONFIG");
     if (!argument_seed(arguments, &seed, &given, error))
         return false;
     const char **sets = argument_options(arguments, "set");
     Config *config = config_load(arguments->words[arrays ? 0 : 1], sets, given, error);
     memory_free(sets);
     Arena *arena = arena_new();
-    bool good = config && config_require(config, "calibrate", error)
-                && (arrays ? calibrate_arrays(arguments, config, (uint64_t)config->seed, arena, error) : calibrate_model(arguments, config, arena, error));
+    bool good = config && config_require(config, "calibrate", error) &&
+                (arrays ? calibrate_arrays(arguments, config, (uint64_t)config->seed, arena, error)
+                        : calibrate_model(arguments, config, arena, error));
     config_free(config);
     arena_free(arena);
     return good;
@@ -259,7 +271,8 @@ static bool run(const Arguments *arguments, Error *error)
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"output", "DIR", "of a model: a run folder whose checkpoint carries the calibration; of arrays: for calibration.json", 'o', false},
+    {"output", "DIR",
+     "of a model: a run folder whose checkpoint carries the calibration; of arrays: for calibration.json", 'o', false},
     {"force", NULL, "replace what is there", 0, false},
     {0},
 };

@@ -47,7 +47,8 @@ bool argument_integer(const Arguments *arguments, const char *name, int64_t leas
                       Error *error);
 bool argument_number(const Arguments *arguments, const char *name, double *value, Error *error);
 /* The same, from least to most. */
-bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value, Error *error);
+bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value,
+                    Error *error);
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;

@@ -98,7 +98,8 @@ bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **
     return true;
 }
 
-bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value, Error *error)
+bool argument_integer(const Arguments *arguments, const char *name, int64_t least, int64_t most, int64_t *value,
+                      Error *error)
 {
     const char *text = argument_option(arguments, name);
     if (!text)
@@ -107,7 +108,8 @@ bool argument_integer(const Arguments *arguments, const char *name, int64_t leas
     errno = 0;
     long long number = strtoll(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end || errno || number < least || number > most)
-        return fail_usage(error, "--%s: expected decimal digits, %lld to %lld, got \"%s\"", name, (long long)least, (long long)most, text);
+        return fail_usage(error, "--%s: expected decimal digits, %lld to %lld, got \"%s\"", name, (long long)least,
+                          (long long)most, text);
     *value = number;
     return true;
 }
@@ -125,7 +127,8 @@ bool argument_number(const Arguments *arguments, const char *name, double *value
     return true;
 }
 
-bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value, Error *error)
+bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value,
+                    Error *error)
 {
     const char *text = argument_option(arguments, name);
     if (!text)

@@ -38,16 +38,20 @@ static bool apply_calibration(const char *folder, const Arguments *arguments, Ar
 /* An option that does not apply is an error, not ignored. */
 static bool only_for(const Arguments *arguments, bool arrays, Error *error)
 {
-    static const char *const of_arrays[] = {"weights", "kind", "bytes-per-token", NULL}, *const of_models[] = {"split", "output", "force", "set", NULL};
+    static const char *const of_arrays[] = {"weights", "kind", "bytes-per-token", NULL}, *const of_models[] = {
+                                                                                             "split", "output", "force",
+                                                                                             "set", NULL};
     for (const char *const *name = arrays ? of_models : of_arrays; *name; name++)
         if (argument_option(arguments, *name))
             return fail_usage(error, "--%s: does not apply to %s", *name, arrays ? "arrays" : "a model");
     if (arrays && arguments->count > 1)
-        return fail_usage(error, "eval: arrays are measured after one calibration at most; usage: xent eval [DIR] --logits FILE --targets FILE");
+        return fail_usage(error, "eval: arrays are measured after one calibration at most; usage: xent eval [DIR] "
+                                 "--logits FILE --targets FILE");
     return true;
 }
 
-static bool write_evaluation(const char *folder, const MeasuredSplit *measured, const Model *model, const DataSplit *split, bool force, Error *error)
+static bool write_evaluation(const char *folder, const MeasuredSplit *measured, const Model *model,
+                             const DataSplit *split, bool force, Error *error)
 {
     Arena *arena = arena_new();
     const char *path = path_join(arena, folder, "evaluation.json");
@@ -74,13 +78,19 @@ static void print(const MeasuredSplit *measured, const char *const *names, const
     print_json_object(json);
 }
 
-typedef struct Settings { uint64_t seed; const uint64_t *seed_given; int64_t resamples; double bytes_per_token; } Settings;
+typedef struct Settings {
+    uint64_t seed;
+    const uint64_t *seed_given;
+    int64_t resamples;
+    double bytes_per_token;
+} Settings;
 
 static bool eval_arrays(const Arguments *arguments, const Settings *settings, Arena *arena, Error *error)
 {
     PredictionInput input;
-    if (!arrays_need(arguments, "eval", error) || !arrays_read(arguments, argument_option(arguments, "kind"), arena, &input, error)
-        || (arguments->count && !apply_calibration(arguments->words[0], arguments, arena, &input, error)))
+    if (!arrays_need(arguments, "eval", error) ||
+        !arrays_read(arguments, argument_option(arguments, "kind"), arena, &input, error) ||
+        (arguments->count && !apply_calibration(arguments->words[0], arguments, arena, &input, error)))
         return false;
     input.bytes_per_token = settings->bytes_per_token;
     MeasuredSplit measured = measure_outputs(arena, NULL, &input, NULL, settings->seed, (int)settings->resamples);
@@ -88,9 +98,13 @@ static bool eval_arrays(const Arguments *arguments, const Settings *settings, Ar
     return true;
 }
 
-static bool choose_split(const Arguments *arguments, const DataSplits *splits, const char **name, const DataSplit **split, Error *error)
+static bool choose_split(const Arguments *arguments, const DataSplits *splits, const char **name,
+                         const DataSplit **split, Error *error)
 {
-    const struct { const char *name; const DataSplit *split; } all[] = {{"train", &splits->train}, {"val", &splits->val}, {"test", &splits->test}};
+    const struct {
+        const char *name;
+        const DataSplit *split;
+    } all[] = {{"train", &splits->train}, {"val", &splits->val}, {"test", &splits->test}};
     *name = argument_option(arguments, "split");
     if (!*name)
         *name = splits->test.count ? "test" : splits->val.count ? "val" : "train";
@@ -102,23 +116,26 @@ static bool choose_split(const Arguments *arguments, const DataSplits *splits, c
     return (*split)->count || fail(error, "--split: the data has no %s split", *name);
 }
 
-static bool measure_model(const Arguments *arguments, const Settings *settings, const SavedModel *saved, const Config *config,
-                          const DataSplits *splits, Arena *arena, Error *error)
+static bool measure_model(const Arguments *arguments, const Settings *settings, const SavedModel *saved,
+                          const Config *config, const DataSplits *splits, Arena *arena, Error *error)
 {
     const char *name;
     const DataSplit *split = NULL;
     PredictionInput outputs;
-    if (!choose_split(arguments, splits, &name, &split, error)
-        || !split_outputs(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, arena, &outputs, error)
-        || !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
+    if (!choose_split(arguments, splits, &name, &split, error) ||
+        !split_outputs(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, arena, &outputs,
+                       error) ||
+        !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
         return false;
     const cJSON *names = config ? config->metrics : saved->config->metrics;
     uint64_t seed = settings->seed_given ? settings->seed : (uint64_t)saved->config->seed;
     MeasuredSplit measured = measure_outputs(arena, name, &outputs, names, seed, (int)settings->resamples);
     if (!saved->calibration)
-        measured.loss = split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
+        measured.loss =
+            split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
     const char *folder = argument_option(arguments, "output");
-    if (folder && !write_evaluation(folder, &measured, saved->model, split, argument_option(arguments, "force") != NULL, error))
+    if (folder &&
+        !write_evaluation(folder, &measured, saved->model, split, argument_option(arguments, "force") != NULL, error))
         return false;
     print(&measured, saved->class_names, arguments);
     return true;
@@ -128,7 +145,8 @@ static bool eval_model(const Arguments *arguments, const Settings *settings, Are
 {
     const char **sets = argument_options(arguments, "set");
     bool other = arguments->count == 2;
-    SavedModel *saved = saved_open(arguments->words[0], other ? NULL : sets, other ? NULL : settings->seed_given, error);
+    SavedModel *saved =
+        saved_open(arguments->words[0], other ? NULL : sets, other ? NULL : settings->seed_given, error);
     Config *config = saved && other ? config_load(arguments->words[1], sets, settings->seed_given, error) : NULL;
     memory_free(sets);
     DataSplits splits = {0};
@@ -149,7 +167,8 @@ static bool run(const Arguments *arguments, Error *error)
         || !argument_integer(arguments, "resamples", 0, 1000000, &settings.resamples, error)
         || !argument_number(arguments, "bytes-per-token", &settings.bytes_per_token, error))
         return false;
-    bool arrays = argument_option(arguments, "logits") || argument_option(arguments, "targets") || arguments->count == 0;
+    bool arrays = argument_option(arguments, "logits") || argument_option(arguments, "targets") ||
+                  arguments->count == 0;
     if (!only_for(arguments, arrays, error))
         return false;
     Arena *arena = arena_new();
@@ -163,7 +182,8 @@ static bool run(const Arguments *arguments, Error *error)
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"kind", "KIND", "of arrays: classification, multi-label, regression or tokens; told from them when not given", 0, false},
+    {"kind", "KIND", "of arrays: classification, multi-label, regression or tokens; told from them when not given", 0,
+     false},
     {"bytes-per-token", "X", "of arrays: mean length of a token, for bits_per_byte", 0, false},
     {"split", "NAME", "of a model's data: train, val or test (test, where there is one)", 0, false},
     {"tables", NULL, "also precision, recall and F1 of each class, and the confusion matrix", 0, false},

@@ -18,7 +18,8 @@ static bool asked_for(const cJSON *names, const char *name)
     return false;
 }
 
-MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names, uint64_t seed, int resamples)
+MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names,
+                              uint64_t seed, int resamples)
 {
     MeasuredSplit measured = {.split = split, .outputs = *outputs, .resamples = resamples, .loss = NAN};
     measured.predictions = predictions_new(arena, outputs);
@@ -61,7 +62,8 @@ cJSON *measured_json(const MeasuredSplit *measured)
 
 void measured_print(const MeasuredSplit *measured)
 {
-    printf("%s%s%lld samples", measured->split ? measured->split : "", measured->split ? ": " : "", (long long)measured->outputs.count);
+    printf("%s%s%lld samples", measured->split ? measured->split : "", measured->split ? ": " : "",
+           (long long)measured->outputs.count);
     if (measured->intervals)
         printf("; 95%% bootstrap intervals of %d resamples", measured->resamples);
     putchar('\n');
@@ -79,8 +81,8 @@ void measured_warn(const MeasuredSplit *measured)
 {
     for (int i = 0; measured->metrics[i]; i++)
         if (!isfinite(measured->values[i]))
-            fprintf(stderr, "xent: %s: %s for these %s\n", measured->metrics[i]->component.name, isnan(measured->values[i]) ? "undefined" : "infinite",
-                    measured->split ? "samples" : "arrays");
+            fprintf(stderr, "xent: %s: %s for these %s\n", measured->metrics[i]->component.name,
+                    isnan(measured->values[i]) ? "undefined" : "infinite", measured->split ? "samples" : "arrays");
 }
 
 bool outputs_calibrate(const char *name, const char *text, Arena *arena, PredictionInput *outputs, Error *error)
@@ -91,7 +93,8 @@ bool outputs_calibrate(const char *name, const char *text, Arena *arena, Predict
     if (!calibration_parse(name, text, arena, &calibration, error))
         return false;
     if (outputs->kind != PREDICTION_CLASSIFICATION || calibration.classes != outputs->classes)
-        return fail(error, "%s: its calibration of %lld classes does not fit the model", name, (long long)calibration.classes);
+        return fail(error, "%s: its calibration of %lld classes does not fit the model", name,
+                    (long long)calibration.classes);
     double *calibrated = arena_alloc(arena, (size_t)(outputs->count * outputs->classes) * sizeof *calibrated);
     if (!calibration_apply(&calibration, outputs->count, outputs->logits, calibrated, error))
         return fail_at(error, "%s", name);

@@ -20,13 +20,15 @@ typedef struct MeasuredSplit {
 } MeasuredSplit;
 
 /* `names` is the config's list of metrics, or NULL for all that apply. resamples 0: no intervals. */
-MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names, uint64_t seed, int resamples);
+MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names,
+                              uint64_t seed, int resamples);
 /* {"split", "n", "metrics", "ci"}; the caller's. */
 cJSON *measured_json(const MeasuredSplit *measured);
 void measured_print(const MeasuredSplit *measured);
 /* evaluation.json as reports read it (core/report/evaluation.h), atomically: the metrics, tables, the hardest
    samples of `split` as pictures, the layers of the model. */
-bool measured_write(const MeasuredSplit *measured, const Model *model, const DataSplit *split, const char *path, Error *error);
+bool measured_write(const MeasuredSplit *measured, const Model *model, const DataSplit *split, const char *path,
+                    Error *error);
 /* Of a classifier: figures of each class and the confusion matrix, as tables; nothing for other kinds. `names` are the
    classes', or NULL. */
 void measured_print_tables(const MeasuredSplit *measured, const char *const *names);

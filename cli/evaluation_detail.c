@@ -19,7 +19,8 @@ static void add_metrics(Evaluation *evaluation, const MeasuredSplit *measured, A
     if (!isnan(measured->loss))
         metrics[used++] = (EvaluationMetric){"loss", measured->loss, NAN, NAN};
     for (int i = 0; i < count; i++) {
-        double low = measured->intervals ? measured->intervals[i][0] : NAN, high = measured->intervals ? measured->intervals[i][1] : NAN;
+        double low = measured->intervals ? measured->intervals[i][0] : NAN,
+               high = measured->intervals ? measured->intervals[i][1] : NAN;
         metrics[used++] = (EvaluationMetric){measured->metrics[i]->component.name, measured->values[i], low, high};
     }
     evaluation->metrics = metrics;
@@ -58,8 +59,8 @@ static int by_loss(const void *a, const void *b)
 /* The sample as bytes [channels, height, width]: U8 as it is, floats stretched over their own range. */
 static ExampleImage picture(const Dataset *dataset, int64_t sample, Arena *arena)
 {
-    bool image = dataset->rank == 3 && (dataset->shape[0] == 1 || dataset->shape[0] == 3) && dataset->shape[1] <= EVALUATION_SIDE_MAX
-                 && dataset->shape[2] <= EVALUATION_SIDE_MAX;
+    bool image = dataset->rank == 3 && (dataset->shape[0] == 1 || dataset->shape[0] == 3) &&
+                 dataset->shape[1] <= EVALUATION_SIDE_MAX && dataset->shape[2] <= EVALUATION_SIDE_MAX;
     if (!image || dataset->type == ARRAY_I32)
         return (ExampleImage){0};
     int64_t count = dataset_sample_size(dataset);
@@ -76,7 +77,10 @@ static ExampleImage picture(const Dataset *dataset, int64_t sample, Arena *arena
         for (int64_t i = 0; i < count; i++)
             pixels[i] = (uint8_t)(high > low ? 255 * (values[i] - low) / (high - low) + 0.5f : 0);
     }
-    return (ExampleImage){.width = (int)dataset->shape[2], .height = (int)dataset->shape[1], .channels = (int)dataset->shape[0], .pixels = pixels};
+    return (ExampleImage){.width = (int)dataset->shape[2],
+                          .height = (int)dataset->shape[1],
+                          .channels = (int)dataset->shape[0],
+                          .pixels = pixels};
 }
 
 static void add_hardest(Evaluation *evaluation, const Predictions *predictions, const DataSplit *split, Arena *arena)
@@ -92,8 +96,11 @@ static void add_hardest(Evaluation *evaluation, const Predictions *predictions, 
     HardExample *examples = arena_zero(arena, (size_t)shown, sizeof *examples);
     for (int i = 0; i < shown; i++) {
         int64_t row = order[i].row;
-        examples[i] = (HardExample){.index = row, .label = predictions->targets[row], .predicted = predictions->predicted[row],
-                                    .loss = order[i].loss, .confidence = predictions->confidence[row],
+        examples[i] = (HardExample){.index = row,
+                                    .label = predictions->targets[row],
+                                    .predicted = predictions->predicted[row],
+                                    .loss = order[i].loss,
+                                    .confidence = predictions->confidence[row],
                                     .image = picture(split->dataset, split->order[row], arena)};
     }
     evaluation->hardest = examples;
@@ -116,7 +123,8 @@ static void add_layers(Evaluation *evaluation, const Model *model, Arena *arena)
     evaluation->layers = rows;
 }
 
-bool measured_write(const MeasuredSplit *measured, const Model *model, const DataSplit *split, const char *path, Error *error)
+bool measured_write(const MeasuredSplit *measured, const Model *model, const DataSplit *split, const char *path,
+                    Error *error)
 {
     Arena *arena = arena_new();
     Evaluation evaluation = {.split = measured->split, .n = measured->outputs.count};

@@ -39,7 +39,8 @@ void measured_print_tables(const MeasuredSplit *measured, const char *const *nam
     class_figures(predictions, NULL, figures);
     printf("\n  %-18s %10s %10s %10s %10s\n", "class", "samples", "precision", "recall", "f1");
     for (int64_t k = 0; k < classes; k++)
-        printf("  %-18.18s %10g %10.4f %10.4f %10.4f\n", class_name(arena, names, k), figures[k].targets, figures[k].precision, figures[k].recall, figures[k].f1);
+        printf("  %-18.18s %10g %10.4f %10.4f %10.4f\n", class_name(arena, names, k), figures[k].targets,
+               figures[k].precision, figures[k].recall, figures[k].f1);
     if (classes <= MATRIX_CLASSES)
         print_matrix(arena, predictions, names);
     arena_free(arena);

@@ -14,7 +14,8 @@ static double now(void)
 
 ProgressLine progress_start(bool quiet, int64_t first_step)
 {
-    return (ProgressLine){.quiet = quiet, .terminal = isatty(2) == 1, .shown = -1e9, .began = now(), .first_step = first_step};
+    return (ProgressLine){
+        .quiet = quiet, .terminal = isatty(2) == 1, .shown = -1e9, .began = now(), .first_step = first_step};
 }
 
 static void erase(const ProgressLine *line)
@@ -26,7 +27,8 @@ static void erase(const ProgressLine *line)
 static void print_epoch(ProgressLine *line, const TrainReport *report)
 {
     erase(line);
-    fprintf(stderr, "epoch %-4lld step %-8lld", (long long)report->run->progress.epoch, (long long)report->run->progress.step);
+    fprintf(stderr, "epoch %-4lld step %-8lld", (long long)report->run->progress.epoch,
+            (long long)report->run->progress.step);
     if (report->validation.count)
         fprintf(stderr, "  val loss %.4f", report->validation.loss);
     if (report->validation.count && !isnan(report->validation.accuracy))
@@ -57,7 +59,8 @@ static void print_step(ProgressLine *line, const TrainReport *report)
     fprintf(stderr, "[%s] step %lld", bar, (long long)report->run->progress.step);
     if (report->total_steps)
         fprintf(stderr, "/%lld", (long long)report->total_steps);
-    fprintf(stderr, "  loss %.4f  %.0f samples/s  %d:%02d left", report->loss, report->samples_per_second, (int)left / 60, (int)left % 60);
+    fprintf(stderr, "  loss %.4f  %.0f samples/s  %d:%02d left", report->loss, report->samples_per_second,
+            (int)left / 60, (int)left % 60);
     if (!line->terminal)
         fputc('\n', stderr);
     fflush(stderr);

@@ -28,8 +28,9 @@ static bool measure(const SavedModel *saved, const DataSplits *data, Arena *aren
         PredictionInput outputs;
         if (all[i].split->count == 0)
             continue;
-        if (!split_outputs(saved->model, &config->loss, all[i].split, config->train.eval_batch_size, arena, &outputs, error)
-            || !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
+        if (!split_outputs(saved->model, &config->loss, all[i].split, config->train.eval_batch_size, arena, &outputs,
+                           error) ||
+            !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
             return false;
         MeasuredSplit *measured = &figures->splits[i];
         *measured = measure_outputs(arena, all[i].name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);

@@ -64,8 +64,13 @@ static const Option options[] = {
 };
 
 const Command command_report = {
-    .name = "report", .synopsis = "report RUN... [--output FILE] [--force] [--json]", .summary = "an HTML page of a run, or of several compared",
+    .name = "report",
+    .synopsis = "report RUN... [--output FILE] [--force] [--json]",
+    .summary = "an HTML page of a run, or of several compared",
     .description = "Writes one self-contained HTML page: curves, metrics with intervals, calibration, confusion,\n"
                    "hardest examples and config of a run, with pictures in RUN/plots; of several runs, a comparison.",
-    .least = 1, .most = 64, .options = options, .run = run,
+    .least = 1,
+    .most = 64,
+    .options = options,
+    .run = run,
 };

@@ -67,7 +67,8 @@ static bool check_folder(Training *training, Error *error)
 {
     if (training->resume && training->force)
         return fail_usage(error, "--resume: cannot be given with --force");
-    if (!argument_option(training->arguments, "dry-run") && !run_folder_lock(&training->folder, training->folder_path, error))
+    if (!argument_option(training->arguments, "dry-run") &&
+        !run_folder_lock(&training->folder, training->folder_path, error))
         return false;
     bool has = folder_has_run(training->folder_path);
     if (training->resume && !has)
@@ -109,21 +110,24 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     if (!isfinite(loss)) /* metrics take logits that are finite */
         return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
                     training->folder_path, name);
-    if (!split_outputs(run->model, &run->config->loss, split, run->config->train.eval_batch_size, training->arena, &outputs,
-                       error))
+    if (!split_outputs(run->model, &run->config->loss, split, run->config->train.eval_batch_size, training->arena,
+                       &outputs, error))
         return false;
     MeasuredSplit measured =
         measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);
     measured.loss = loss;
     cJSON *json = measured_json(&measured);
-    cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "metrics"));
-    cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "ci"), name, cJSON_DetachItemFromObjectCaseSensitive(json, "ci"));
+    cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name,
+                          cJSON_DetachItemFromObjectCaseSensitive(json, "metrics"));
+    cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "ci"), name,
+                          cJSON_DetachItemFromObjectCaseSensitive(json, "ci"));
     cJSON_Delete(json);
     if (!training->quiet && !training->json)
         measured_print(&measured);
     bool test = strcmp(name, "test") == 0, detailed = test || run->splits.test.count == 0;
     const char *path = arena_format(training->arena, "%s/evaluation.json", training->folder_path);
-    return (!test || log_test(training, &measured, error)) && (!detailed || measured_write(&measured, run->model, split, path, error));
+    return (!test || log_test(training, &measured, error)) &&
+           (!detailed || measured_write(&measured, run->model, split, path, error));
 }
 
 /* Final figures, of the best checkpoint: validation chose it, the test split is only measured. */
@@ -142,8 +146,8 @@ static bool summarise(Training *training, Error *error)
     else
         cJSON_Delete(summary);
     if (good && !training->json && !training->quiet)
-        printf("%s: %lld epochs, %lld steps, %.1f s\n", training->folder_path, (long long)run->progress.epoch, (long long)run->progress.step,
-               run->progress.seconds);
+        printf("%s: %lld epochs, %lld steps, %.1f s\n", training->folder_path, (long long)run->progress.epoch,
+               (long long)run->progress.step, run->progress.seconds);
     return good;
 }
 
@@ -162,7 +166,8 @@ static bool train_in_folder(Training *training, Error *error)
         return false;
     ProgressLine line = progress_start(training->quiet, run->progress.step);
     void *contexts[] = {training, &line};
-    TrainOptions options = {.folder = training->folder_path, .stop = &stop_signal, .report = keep_rate, .report_context = contexts};
+    TrainOptions options = {
+        .folder = training->folder_path, .stop = &stop_signal, .report = keep_rate, .report_context = contexts};
     catch_signals();
     bool good = run_train(run, &training->folder, &options, error);
     progress_end(&line);
@@ -173,7 +178,8 @@ static bool train_in_folder(Training *training, Error *error)
 static bool print_finished(const Training *training, Error *error)
 {
     JsonSource *source = json_source_new();
-    const cJSON *summary = json_parse_file(source, arena_format(training->arena, "%s/summary.json", training->folder_path), error);
+    const cJSON *summary =
+        json_parse_file(source, arena_format(training->arena, "%s/summary.json", training->folder_path), error);
     if (summary && training->json)
         print_json_object(cJSON_Duplicate(summary, true));
     else if (summary && !training->quiet)
@@ -253,7 +259,8 @@ static bool train(Training *training, Error *error)
 
 bool training_command(const Arguments *arguments, bool distill, Error *error)
 {
-    Training training = {.arguments = arguments, .distill = distill, .arena = arena_new(), .folder = {.lock = -1, .metrics = -1}};
+    Training training = {
+        .arguments = arguments, .distill = distill, .arena = arena_new(), .folder = {.lock = -1, .metrics = -1}};
     const char *output = argument_option(arguments, "output");
     training.folder_path = output ? output : default_folder(training.arena, arguments->words[0]);
     training.resume = argument_option(arguments, "resume") != NULL;

@@ -37,13 +37,14 @@ static bool is_as_in_memory(Encoding encoding, size_t size)
     return size == 1 || encoding.big_endian == machine_is_big;
 }
 
-bool array_decode(const char *name, Encoding encoding, const unsigned char *bytes, Arena *arena, Array *array, Error *error)
+bool array_decode(const char *name, Encoding encoding, const unsigned char *bytes, Arena *arena, Array *array,
+                  Error *error)
 {
     array->type = type_in_memory(encoding);
     size_t stored = (size_t)encoding.width, size = array_type_size(array->type);
     if ((size_t)array->count > DECODED_MOST_BYTES / size)
-        return fail(error, "%s: %lld elements would take more than %zu bytes in memory; save them as u1, i4 or f4", name,
-                    (long long)array->count, (size_t)DECODED_MOST_BYTES);
+        return fail(error, "%s: %lld elements would take more than %zu bytes in memory; save them as u1, i4 or f4",
+                    name, (long long)array->count, (size_t)DECODED_MOST_BYTES);
     unsigned char *data = array->data = arena_alloc(arena, (size_t)array->count * size);
     if (is_as_in_memory(encoding, size)) {
         memcpy(data, bytes, (size_t)array->count * size);

@@ -17,6 +17,7 @@ uint64_t load_word(const unsigned char *bytes, int width, bool big_endian);
    count * width bytes. Fails only on an unsigned element above 2^63-1, or where integers that widen would
    take more than DECODED_MOST_BYTES; `name` starts that message. */
 #define DECODED_MOST_BYTES ((size_t)1 << 30)
-bool array_decode(const char *name, Encoding encoding, const unsigned char *bytes, Arena *arena, Array *array, Error *error);
+bool array_decode(const char *name, Encoding encoding, const unsigned char *bytes, Arena *arena, Array *array,
+                  Error *error);
 
 #endif

@@ -54,7 +54,8 @@ bool idx_parse(const char *name, const unsigned char *bytes, size_t size, Arena 
         return false;
     size_t expected = (size_t)array->count * (size_t)encoding.width;
     if (size - start != expected)
-        return fail(error, "%s: %zu bytes of data from byte %zu on, the header announces %zu", name, size - start, start, expected);
+        return fail(error, "%s: %zu bytes of data from byte %zu on, the header announces %zu", name, size - start,
+                    start, expected);
     return array_decode(name, encoding, bytes + start, arena, array, error);
 }
 

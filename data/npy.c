@@ -16,7 +16,8 @@ typedef struct Cursor {
 
 static bool refuse(Cursor *cursor, const char *expected)
 {
-    return fail(cursor->error, "%s: NPY header, byte %td: expected %s", cursor->name, cursor->at - cursor->start, expected);
+    return fail(cursor->error, "%s: NPY header, byte %td: expected %s", cursor->name, cursor->at - cursor->start,
+                expected);
 }
 
 static void skip_blanks(Cursor *cursor)
@@ -41,7 +42,8 @@ static bool read_quoted(Cursor *cursor, char *text, size_t room)
         return refuse(cursor, "a quoted word");
     size_t length = 0;
     /* Printable only: a NUL inside would hide the rest of the word from strcmp. */
-    while (cursor->at < cursor->end && *cursor->at != '\'' && *cursor->at >= ' ' && *cursor->at <= '~' && length + 1 < room)
+    while (cursor->at < cursor->end && *cursor->at != '\'' && *cursor->at >= ' ' && *cursor->at <= '~' &&
+           length + 1 < room)
         text[length++] = *cursor->at++;
     text[length] = '\0';
     return take(cursor, "'") || refuse(cursor, "the end of a quoted word");
@@ -149,7 +151,8 @@ static bool convert(const char *name, const Header *header, const unsigned char 
         return fail(error, "%s: type \"%s\" is not read; use f4, f8 or an integer type", name, header->description);
     size_t expected = (size_t)array->count * (size_t)encoding.width;
     if (size - offset != expected)
-        return fail(error, "%s: %zu bytes of data from byte %zu on, the header announces %zu", name, size - offset, offset, expected);
+        return fail(error, "%s: %zu bytes of data from byte %zu on, the header announces %zu", name, size - offset,
+                    offset, expected);
     return array_decode(name, encoding, bytes + offset, arena, array, error);
 }
 
@@ -166,9 +169,11 @@ bool npy_parse(const char *name, const unsigned char *bytes, size_t size, Arena 
     size_t length = (size_t)load_word(bytes + 8, version == 1 ? 2 : 4, false);
     if (length > size - start)
         return fail(error, "%s: the header ends at byte %zu, the file at byte %zu", name, start + length, size);
-    Cursor cursor = {name, (const char *)bytes, (const char *)bytes + start, (const char *)bytes + start + length, error};
+    Cursor cursor = {name, (const char *)bytes, (const char *)bytes + start, (const char *)bytes + start + length,
+                     error};
     Header header = {0};
-    return read_header(&cursor, &header, array) && convert(name, &header, bytes, size, start + length, arena, array, error);
+    return read_header(&cursor, &header, array) &&
+           convert(name, &header, bytes, size, start + length, arena, array, error);
 }
 
 bool npy_read(const char *path, Arena *arena, Array *array, Error *error)

@@ -6,8 +6,10 @@
 
 #include "core/base/file.h"
 
-static const struct { const char *name; ArrayType type; } types[] = {
-    {"F32", ARRAY_F32}, {"F64", ARRAY_F64}, {"I32", ARRAY_I32}, {"I64", ARRAY_I64}, {"U8", ARRAY_U8}, {"I8", ARRAY_I8}, {"BOOL", ARRAY_U8},
+static const struct { const char *name; ArrayType type;
+} types[] = {
+    {"F32", ARRAY_F32}, {"F64", ARRAY_F64}, {"I32", ARRAY_I32}, {"I64", ARRAY_I64},
+    {"U8", ARRAY_U8},   {"I8", ARRAY_I8},   {"BOOL", ARRAY_U8},
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
@@ -59,15 +61,18 @@ static bool read_tensor(const char *name, const cJSON *item, int64_t data_size, 
     if (!read_type(cJSON_GetObjectItemCaseSensitive(item, "dtype"), &array->type))
         return fail(error, "%s: tensor %s: dtype is none of F32, F64, I32, I64, U8, I8, BOOL", name, item->string);
     if (!read_shape(cJSON_GetObjectItemCaseSensitive(item, "shape"), array))
-        return fail(error, "%s: tensor %s: shape is not a list of at most %d sizes", name, item->string, ARRAY_MAX_RANK);
-    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 || !read_count(cJSON_GetArrayItem(offsets, 0), &extent->begin)
-        || !read_count(cJSON_GetArrayItem(offsets, 1), &extent->end))
+        return fail(error, "%s: tensor %s: shape is not a list of at most %d sizes", name, item->string,
+                    ARRAY_MAX_RANK);
+    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
+        !read_count(cJSON_GetArrayItem(offsets, 0), &extent->begin) ||
+        !read_count(cJSON_GetArrayItem(offsets, 1), &extent->end))
         return fail(error, "%s: tensor %s: data_offsets is not a pair of counts", name, item->string);
     if (extent->begin > extent->end || extent->end > data_size)
-        return fail(error, "%s: tensor %s: data_offsets [%lld, %lld] lie outside %lld bytes of data", name, item->string,
-                    (long long)extent->begin, (long long)extent->end, (long long)data_size);
+        return fail(error, "%s: tensor %s: data_offsets [%lld, %lld] lie outside %lld bytes of data", name,
+                    item->string, (long long)extent->begin, (long long)extent->end, (long long)data_size);
     if (extent->end - extent->begin != array->count * (int64_t)array_type_size(array->type))
-        return fail(error, "%s: tensor %s: %lld bytes do not hold its shape", name, item->string, (long long)(extent->end - extent->begin));
+        return fail(error, "%s: tensor %s: %lld bytes do not hold its shape", name, item->string,
+                    (long long)(extent->end - extent->begin));
     return true;
 }
 
@@ -98,7 +103,8 @@ static int by_begin(const void *a, const void *b)
 }
 
 /* The tensors cover the data without hole or overlap. */
-static bool place_data(const char *name, Extent *extents, unsigned char *data, int64_t data_size, Arena *arena, Safetensors *file, Error *error)
+static bool place_data(const char *name, Extent *extents, unsigned char *data, int64_t data_size, Arena *arena,
+                       Safetensors *file, Error *error)
 {
     if (file->count)
         qsort(extents, (size_t)file->count, sizeof *extents, by_begin);
@@ -113,7 +119,8 @@ static bool place_data(const char *name, Extent *extents, unsigned char *data, i
         /* Packers may put bytes before floats: such data is copied to where it can be read. */
         extent->item.array.data = data + at;
         if ((uintptr_t)(data + at) % size != 0)
-            extent->item.array.data = memcpy(arena_alloc(arena, (size_t)(extent->end - at)), data + at, (size_t)(extent->end - at));
+            extent->item.array.data =
+                memcpy(arena_alloc(arena, (size_t)(extent->end - at)), data + at, (size_t)(extent->end - at));
         file->items[i] = extent->item;
         at = extent->end;
     }
@@ -122,7 +129,8 @@ static bool place_data(const char *name, Extent *extents, unsigned char *data, i
     return true;
 }
 
-static bool parse_header(const char *name, const cJSON *header, unsigned char *data, int64_t data_size, Arena *arena, Safetensors *file, Error *error)
+static bool parse_header(const char *name, const cJSON *header, unsigned char *data, int64_t data_size, Arena *arena,
+                         Safetensors *file, Error *error)
 {
     if (!cJSON_IsObject(header))
         return fail(error, "%s: the header is not a JSON object", name);
@@ -142,7 +150,8 @@ static bool parse_header(const char *name, const cJSON *header, unsigned char *d
     return place_data(name, extents, data, data_size, arena, file, error);
 }
 
-bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file, Error *error)
+bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file,
+                       Error *error)
 {
     *file = (Safetensors){0};
     uint64_t length = 0;
@@ -151,12 +160,14 @@ bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Aren
     if (size < 8 || length > size - 8)
         return fail(error, "%s: truncated: the header ends beyond byte %zu", name, size);
     if (length > SAFETENSORS_MAX_HEADER)
-        return fail(error, "%s: a header of %llu bytes exceeds %d", name, (unsigned long long)length, (int)SAFETENSORS_MAX_HEADER);
+        return fail(error, "%s: a header of %llu bytes exceeds %d", name, (unsigned long long)length,
+                    (int)SAFETENSORS_MAX_HEADER);
     if (length % 8)
         return fail(error, "%s: the data does not start on a multiple of 8 bytes", name);
     JsonSource *source = json_source_new();
     const cJSON *header = json_parse(source, name, (const char *)bytes + 8, (size_t)length, error);
-    bool good = header && parse_header(name, header, bytes + 8 + length, (int64_t)(size - 8 - length), arena, file, error);
+    bool good = header &&
+                parse_header(name, header, bytes + 8 + length, (int64_t)(size - 8 - length), arena, file, error);
     error->status = good ? error->status : STATUS_FAILED;
     json_source_free(source);
     return good;
@@ -166,7 +177,8 @@ bool safetensors_read(const char *path, Arena *arena, Safetensors *file, Error *
 {
     unsigned char *bytes;
     size_t size;
-    return file_read(path, safetensors_limit, arena, &bytes, &size, error) && safetensors_parse(path, bytes, size, arena, file, error);
+    return file_read(path, safetensors_limit, arena, &bytes, &size, error) &&
+           safetensors_parse(path, bytes, size, arena, file, error);
 }
 
 const Array *safetensors_find(const Safetensors *file, const char *name)
@@ -224,15 +236,17 @@ bool safetensors_write(const char *path, const Safetensors *file, Error *error)
     for (int64_t i = 0; i < file->count; i++)
         bytes += (size_t)file->items[i].array.count * array_type_size(file->items[i].array.type);
     OutputFile output;
-    bool good = bytes <= safetensors_limit
-                || fail(error, "%s: %zu bytes, more than the %zu that a safetensors file may have", path, bytes, safetensors_limit);
+    bool good = bytes <= safetensors_limit ||
+                fail(error, "%s: %zu bytes, more than the %zu that a safetensors file may have", path, bytes,
+                     safetensors_limit);
     good = good && output_open(&output, path, error);
     if (good) {
         fwrite(prefix, 1, 8, output.stream);
         fwrite(header, 1, length, output.stream);
         fwrite("       ", 1, padded - length, output.stream);
         for (int64_t i = 0; i < file->count; i++)
-            fwrite(file->items[i].array.data, array_type_size(file->items[i].array.type), (size_t)file->items[i].array.count, output.stream);
+            fwrite(file->items[i].array.data, array_type_size(file->items[i].array.type),
+                   (size_t)file->items[i].array.count, output.stream);
         good = output_commit(&output, error);
     }
     cJSON_free(header);

@@ -24,7 +24,8 @@ typedef struct Safetensors {
    data that does not start on a multiple of 8 or does not end with the file. Messages name file and tensor. */
 bool safetensors_read(const char *path, Arena *arena, Safetensors *file, Error *error);
 /* The same from memory; the arrays point into `bytes`, which must be 8-byte aligned. */
-bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file, Error *error);
+bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file,
+                       Error *error);
 const Array *safetensors_find(const Safetensors *file, const char *name);          /* NULL: none */
 const char *safetensors_metadata(const Safetensors *file, const char *key);        /* NULL: none */
 

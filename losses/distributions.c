@@ -118,9 +118,15 @@ const LossDef loss_pinball = {
 };
 
 const LossDef loss_crps = {
-    .component = {.name = "crps", .summary = "continuous ranked probability score of a normal prediction",
+    .component = {.name = "crps",
+                  .summary = "continuous ranked probability score of a normal prediction",
                   .source = "Gneiting and Raftery 2007",
                   .formula = "sigma (w (2 Phi(w) - 1) + 2 phi(w) - 1/sqrt(pi)), w = (t - mu) / sigma",
                   .notes = "Logits are [N, 2]: mu and log sigma. The prediction is mu."},
-    .targets = LOSS_VALUES, .outputs = normal_outputs, .decode = decode_mean, .forward = crps, .check = check_normal, .sample = sample_normal,
+    .targets = LOSS_VALUES,
+    .outputs = normal_outputs,
+    .decode = decode_mean,
+    .forward = crps,
+    .check = check_normal,
+    .sample = sample_normal,
 };

@@ -90,14 +90,20 @@ static Tensor *corn(const void *self, const LossInput *in)
 }
 
 const LossDef loss_coral = {
-    .component = {.name = "coral", .summary = "ordinal classes by binary thresholds of shared weights",
+    .component = {.name = "coral",
+                  .summary = "ordinal classes by binary thresholds of shared weights",
                   .source = "arXiv:1901.07884",
                   .formula = "sum_k [y > k] softplus(-z_k) + [y <= k] softplus(z_k)",
-                  .notes = "Logits are [N, K-1], thresholds between the classes 0..K-1; a trained model has one for each. "
-                           "A class's probability is that of its thresholds' answers among those of all classes, "
-                           "softmax_y sum_{k < y} z_k: where thresholds descend, the largest is the class with as many "
-                           "positive ones below it."},
-    .targets = LOSS_CLASSES, .unnamed_classes = 1, .outputs = thresholds, .decode = decode_coral, .forward = coral,
+                  .notes =
+                      "Logits are [N, K-1], thresholds between the classes 0..K-1; a trained model has one for each. "
+                      "A class's probability is that of its thresholds' answers among those of all classes, "
+                      "softmax_y sum_{k < y} z_k: where thresholds descend, the largest is the class with as many "
+                      "positive ones below it."},
+    .targets = LOSS_CLASSES,
+    .unnamed_classes = 1,
+    .outputs = thresholds,
+    .decode = decode_coral,
+    .forward = coral,
 };
 
 const LossDef loss_corn = {

@@ -22,10 +22,12 @@
 
 enum call { ALLOCATE, OPEN, WRITE, FSYNC, RENAME, CLOSE, READ, UNLINK, THREAD, CALLS };
 
-static const char *const call_names[CALLS] = {"allocate", "open", "write", "fsync", "rename", "close", "read", "unlink", "thread"};
-static const struct { const char *name; int number; } errors[] = {
-    {"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EINTR", EINTR}, {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"EACCES", EACCES}, {"EMFILE", EMFILE},
-    {"EDQUOT", EDQUOT}, {"EFBIG", EFBIG}, {"EROFS", EROFS},
+static const char *const call_names[CALLS] = {"allocate", "open", "write",  "fsync", "rename",
+                                              "close",    "read", "unlink", "thread"};
+static const struct { const char *name; int number;
+} errors[] = {
+    {"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EINTR", EINTR},   {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN},
+    {"EACCES", EACCES}, {"EMFILE", EMFILE}, {"EDQUOT", EDQUOT}, {"EFBIG", EFBIG},   {"EROFS", EROFS},
 };
 
 static atomic_long counts[CALLS];

@@ -144,7 +144,8 @@ static int line_of(const cJSON *value)
 static void test_base_json__values_know_their_line(void **state)
 {
     (void)state;
-    const cJSON *tree = parse("// first\n{\n  \"a\": [1, /* two\n lines */ 2],\n\n  \"b\": {\"c\": \"// no comment\"} // end\n}\n");
+    const cJSON *tree =
+        parse("// first\n{\n  \"a\": [1, /* two\n lines */ 2],\n\n  \"b\": {\"c\": \"// no comment\"} // end\n}\n");
     const cJSON *a = cJSON_GetObjectItemCaseSensitive(tree, "a"), *b = cJSON_GetObjectItemCaseSensitive(tree, "b");
     assert_int_equal(line_of(tree), 2);
     assert_int_equal(line_of(a), 3);

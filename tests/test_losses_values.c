@@ -30,7 +30,11 @@ static const Row table[] = {
     {"{\"type\": \"comp_sum\", \"tau\": 0.99991}", 1, 2, {1e4, 0}, {1}, false, 16217.8, {0}, 0},
 
     {"{\"type\": \"ldr_kl\", \"norm\": \"none\", \"margin\": 0}", LDR_LOGITS, 0.1088875, {0}, 0},
-    {"{\"type\": \"ldr_kl\", \"norm\": \"none\"}", LDR_LOGITS, 0.1873204, {0.2072945 - 1, 0.6227471, 0.1389537, 0.0310048}, 4},
+    {"{\"type\": \"ldr_kl\", \"norm\": \"none\"}",
+     LDR_LOGITS,
+     0.1873204,
+     {0.2072945 - 1, 0.6227471, 0.1389537, 0.0310048},
+     4},
     {"{\"type\": \"ldr_kl\", \"norm\": \"none\", \"lambda\": 0.01}", LDR_LOGITS, 1.0861371, {0}, 0},
     {"{\"type\": \"ldr_kl\", \"norm\": \"none\", \"lambda\": 1000}", LDR_LOGITS, -0.2994226, {0}, 0},
     {"\"aldr_kl\"", LDR_LOGITS, 0.1583380, {0}, 0},
@@ -53,8 +57,13 @@ static const Row table[] = {
     {"{\"type\": \"l2svm\", \"reduction\": \"sum\"}", SVM_LOGITS, 1.95, {-0.7, 0.8, 0, 0, -0.9, 1.4}, 6},
     {"{\"type\": \"l2svm\", \"C\": 1}", SVM_LOGITS, 1.3, {0}, 0},
 
-    {"{\"type\": \"hl_gauss\", \"vmin\": -1, \"vmax\": 1, \"bins\": 5}", FIVE_LOGITS, {0.3}, true, 1.4882392,
-     {0.1903282, 0.0951019, -0.0660954, -0.2424613, 0.0231265}, 5},
+    {"{\"type\": \"hl_gauss\", \"vmin\": -1, \"vmax\": 1, \"bins\": 5}",
+     FIVE_LOGITS,
+     {0.3},
+     true,
+     1.4882392,
+     {0.1903282, 0.0951019, -0.0660954, -0.2424613, 0.0231265},
+     5},
     {"{\"type\": \"two_hot\", \"vmin\": -1, \"vmax\": 1, \"bins\": 5}", FIVE_LOGITS, {0.3}, true, 1.4119067, {0}, 0},
     {"{\"type\": \"two_hot\", \"vmin\": -1, \"vmax\": 1, \"bins\": 5}", 1, 5, {0, 0, 0, 0, 1e4}, {7}, true, 0, {0}, 0},
 
@@ -63,14 +72,61 @@ static const Row table[] = {
     {"\"brier\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 1.125, {0}, 0},
     {"\"poly1\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 1.3862943611 + 0.75, {0}, 0},
     {"\"symmetric_ce\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 1.3862943611 + 3, {0}, 0},
-    {"\"nce_rce\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 1.3862943611 / (1.3862943611 + 0.2876820724) + 3, {0}, 0},
+    {"\"nce_rce\"",
+     1,
+     2,
+     {0, 1.0986122886681098},
+     {0},
+     false,
+     1.3862943611 / (1.3862943611 + 0.2876820724) + 3,
+     {0},
+     0},
     {"\"entropy\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 0.25 * 1.3862943611 + 0.75 * 0.2876820724, {0}, 0},
-    {"{\"type\": \"bootstrap\", \"mode\": \"hard\"}", 1, 2, {0, 1.0986122886681098}, {0}, false, 0.8 * 1.3862943611 + 0.2 * 0.2876820724, {0}, 0},
-    {"\"elr\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 1.3862943611 - 3 * 0.2076393648, {0}, 0}, /* log(1 - 0.3 0.625) */
-    {"{\"type\": \"forward_correction\", \"noise_matrix\": [[0.8, 0.2], [0.4, 0.6]]}", 1, 2, {0, 1.0986122886681098}, {0}, false, 0.6931471806, {0}, 0},
-    {"{\"type\": \"backward_correction\", \"noise_matrix\": [[0.8, 0.2], [0.4, 0.6]]}", 1, 2, {0, 1.0986122886681098}, {0}, false,
-     1.5 * 1.3862943611 - 0.5 * 0.2876820724, {0}, 0},
-    {"{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"mae\", \"weight\": -2}]}", 1, 2, {0, 1.0986122886681098}, {0}, false, 1.3862943611 - 1.5, {0}, 0},
+    {"{\"type\": \"bootstrap\", \"mode\": \"hard\"}",
+     1,
+     2,
+     {0, 1.0986122886681098},
+     {0},
+     false,
+     0.8 * 1.3862943611 + 0.2 * 0.2876820724,
+     {0},
+     0},
+    {"\"elr\"",
+     1,
+     2,
+     {0, 1.0986122886681098},
+     {0},
+     false,
+     1.3862943611 - 3 * 0.2076393648,
+     {0},
+     0}, /* log(1 - 0.3 0.625) */
+    {"{\"type\": \"forward_correction\", \"noise_matrix\": [[0.8, 0.2], [0.4, 0.6]]}",
+     1,
+     2,
+     {0, 1.0986122886681098},
+     {0},
+     false,
+     0.6931471806,
+     {0},
+     0},
+    {"{\"type\": \"backward_correction\", \"noise_matrix\": [[0.8, 0.2], [0.4, 0.6]]}",
+     1,
+     2,
+     {0, 1.0986122886681098},
+     {0},
+     false,
+     1.5 * 1.3862943611 - 0.5 * 0.2876820724,
+     {0},
+     0},
+    {"{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"mae\", \"weight\": -2}]}",
+     1,
+     2,
+     {0, 1.0986122886681098},
+     {0},
+     false,
+     1.3862943611 - 1.5,
+     {0},
+     0},
     {"\"kl\"", 1, 2, {0, 1.0986122886681098}, {0.25, 0.75}, true, 0, {0, 0}, 2},
     {"\"kl\"", 1, 2, {0, 1.0986122886681098}, {1, 0}, true, 1.3862943611, {-0.75, 0.75}, 2},
     {"\"bce\"", 1, 2, {0, 1.0986122886681098}, {1, 0}, true, (0.6931471806 + 1.3862943611) / 2, {-0.25, 0.375}, 2},
@@ -84,9 +140,25 @@ static const Row table[] = {
     {"\"sparsemax\"", 1, 2, {0.5, 0}, {0}, false, 0.0625, {-0.25, 0.25}, 2},
     {"\"coral\"", 1, 2, {0, 0}, {1}, false, 2 * 0.6931471806, {-0.5, 0.5}, 2},
     {"\"corn\"", 2, 2, {0, 0, 0, 0}, {0, 2}, false, 0.6931471806, {1. / 6, 0, -1. / 6, -1. / 6}, 4},
-    {"{\"type\": \"dice\", \"squared\": true}", 1, 4, {2.1972245773, 1.3862943611, -0.8472978604, -2.1972245773}, {1, 1, 0, 0}, true, 0.0422534, {0}, 0},
+    {"{\"type\": \"dice\", \"squared\": true}",
+     1,
+     4,
+     {2.1972245773, 1.3862943611, -0.8472978604, -2.1972245773},
+     {1, 1, 0, 0},
+     true,
+     0.0422534,
+     {0},
+     0},
     {"\"asymmetric\"", 1, 1, {0}, {0}, true, 0.0245150535, {0}, 0}, /* -0.45^4 log 0.55 */
-    {"{\"type\": \"arcface\", \"scale\": 1}", 1, 2, {0.5, 0}, {0}, false, 0.6814185, {0}, 0}, /* cos' = cos(pi/3 + 1/2) */
+    {"{\"type\": \"arcface\", \"scale\": 1}",
+     1,
+     2,
+     {0.5, 0},
+     {0},
+     false,
+     0.6814185,
+     {0},
+     0}, /* cos' = cos(pi/3 + 1/2) */
     {"{\"type\": \"sphereface\", \"scale\": 1}", 1, 2, {0.5, 0}, {0}, false, 1.7014133, {0}, 0}, /* k = 1: 1/2 - 2 */
 };
 
@@ -102,7 +174,8 @@ static LossInput input_of(const Row *row, ArrayType type)
 /* Real targets are [N] where the loss has values of its own for a row's columns, else of the logits' shape. */
 static void set_targets(const Row *row, const LossDef *def, LossInput *in)
 {
-    bool column = row->real && def->targets == LOSS_VALUES && strcmp(def->component.name, "mse") != 0 && strcmp(def->component.name, "huber") != 0;
+    bool column = row->real && def->targets == LOSS_VALUES && strcmp(def->component.name, "mse") != 0 &&
+                  strcmp(def->component.name, "huber") != 0;
     if (row->real && !column)
         in->targets = t_new(in->logits->type, SHAPE(row->rows, row->columns));
     else
@@ -132,7 +205,8 @@ static void test_losses_values__by_hand(void **state)
             Tensor *gradient = loss_gradient(&loss, &in);
             for (int i = 0; i < row->gradients; i++)
                 if (!(fabs(tensor_value(gradient, i) - row->gradient[i]) <= tolerance))
-                    fail_msg("%s: gradient [%d] is %.9g, not %.9g", row->spec, i, tensor_value(gradient, i), row->gradient[i]);
+                    fail_msg("%s: gradient [%d] is %.9g, not %.9g", row->spec, i, tensor_value(gradient, i),
+                             row->gradient[i]);
             arena_free(arena);
             json_source_free(source);
             tape_reset();
@@ -195,7 +269,8 @@ static void test_losses_values__ignored_rows_count_for_nothing(void **state)
 static void test_losses_values__class_balanced(void **state)
 {
     (void)state;
-    Bench bench = bench_of("{\"type\": \"class_balanced\", \"beta\": 0.5, \"class_counts\": [1, 2]}", 2, 2, two_rows, (double[]){0, 1});
+    Bench bench = bench_of("{\"type\": \"class_balanced\", \"beta\": 0.5, \"class_counts\": [1, 2]}", 2, 2, two_rows,
+                           (double[]){0, 1});
     assert_true(fabs(loss_value(&bench.loss, &bench.in) - (1.2 * LOG_4 + 0.8 * LOG_4_3) / 2) < 1e-12);
     bench_drop(&bench);
 }
@@ -232,7 +307,8 @@ static void test_losses_values__anchors_without_a_positive_are_left_out(void **s
 static void test_losses_values__check_says_what_is_wrong(void **state)
 {
     (void)state;
-    static const struct { const char *spec; double target; int status; const char *says; } wrong[] = {
+    static const struct { const char *spec; double target; int status; const char *says;
+    } wrong[] = {
         {"\"ce\"", 2, STATUS_FAILED, "targets: 2 at row 0 is outside 0..1"},
         {"\"focal\"", -1, STATUS_FAILED, "targets: -1 at row 0 is outside 0..1"},
         {"{\"type\": \"ce\", \"class_weights\": [1]}", 0, STATUS_USAGE, "class_weights: 1 values for 2 classes"},
@@ -244,7 +320,8 @@ static void test_losses_values__check_says_what_is_wrong(void **state)
          "noise_matrix: row 0 is not a distribution, its sum is 2"},
         {"{\"type\": \"backward_correction\", \"noise_matrix\": [[0.5, 0.5], [0.5, 0.5]]}", 0, STATUS_FAILED,
          "noise_matrix: it is singular, so it has no inverse"},
-        {"\"arcface\"", 0, STATUS_FAILED, "logits: 1.09861 at row 0 is not a cosine; for embeddings give the extra \"weight\""},
+        {"\"arcface\"", 0, STATUS_FAILED,
+         "logits: 1.09861 at row 0 is not a cosine; for embeddings give the extra \"weight\""},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         Bench bench = bench_of(wrong[i].spec, 2, 2, two_rows, (double[]){wrong[i].target, 0});
@@ -260,11 +337,17 @@ static void test_losses_values__parameters_are_refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "{\"type\": \"gce\", \"q\": 1.1}", "{\"type\": \"comp_sum\", \"tau\": -1}", "{\"type\": \"z_loss\", \"b\": \"x\"}",
-        "{\"type\": \"hl_gauss\", \"vmin\": 1, \"vmax\": 1}", "{\"type\": \"aldr_kl\", \"alpha\": 1}",
-        "{\"type\": \"class_balanced\", \"class_counts\": [1], \"base\": \"mw\"}", "{\"type\": \"sum\", \"terms\": []}",
-        "{\"type\": \"sum\", \"terms\": [{\"type\": \"mse\"}]}", "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weigth\": 1}]}",
-        "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weight\": \"1\"}]}", "{\"type\": \"ce\", \"weight\": 1}",
+        "{\"type\": \"gce\", \"q\": 1.1}",
+        "{\"type\": \"comp_sum\", \"tau\": -1}",
+        "{\"type\": \"z_loss\", \"b\": \"x\"}",
+        "{\"type\": \"hl_gauss\", \"vmin\": 1, \"vmax\": 1}",
+        "{\"type\": \"aldr_kl\", \"alpha\": 1}",
+        "{\"type\": \"class_balanced\", \"class_counts\": [1], \"base\": \"mw\"}",
+        "{\"type\": \"sum\", \"terms\": []}",
+        "{\"type\": \"sum\", \"terms\": [{\"type\": \"mse\"}]}",
+        "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weigth\": 1}]}",
+        "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weight\": \"1\"}]}",
+        "{\"type\": \"ce\", \"weight\": 1}",
         "{\"type\": \"forward_correction\", \"noise_matrix\": [[1, 0]]}",
     };
     Arena *arena = arena_new();

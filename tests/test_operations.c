@@ -70,7 +70,9 @@ static double numerical(Probe *probe, bool second, Tensor *input, int64_t index)
     double x = tensor_value(input, index), h = 1e-4 * fmax(1, fabs(x)), estimate[2];
     for (int i = 0; i < 2; i++) {
         double step = i ? h / 2 : h;
-        estimate[i] = (value_at(probe, second, input, index, x + step) - value_at(probe, second, input, index, x - step)) / (2 * step);
+        estimate[i] =
+            (value_at(probe, second, input, index, x + step) - value_at(probe, second, input, index, x - step)) /
+            (2 * step);
     }
     return (4 * estimate[1] - estimate[0]) / 3;
 }
@@ -85,8 +87,8 @@ static void check_input(Probe *probe, bool second, Tensor *input, Tensor *gradie
         double scale = fmax(1, fmax(fabs(expected), fabs(got)));
         if (!(fabs(expected - got) <= tolerance * (second ? 100 : 1) * scale))
             fail_msg("%s variant %d: %s derivative by input %d [%lld]: %.12g, by differences %.12g",
-                     probe->operation->component.name, probe->variant, second ? "second" : "first", number, (long long)i,
-                     got, expected);
+                     probe->operation->component.name, probe->variant, second ? "second" : "first", number,
+                     (long long)i, got, expected);
     }
 }
 
@@ -163,7 +165,8 @@ static void test_operations__backward_agrees_with_gradients(void **state)
             for (int i = 0; i < probe.count; i++) {
                 if (!probe.inputs[i]->requires_gradient || !probe.inputs[i]->gradient)
                     continue;
-                if (memcmp(gradients[i]->data, probe.inputs[i]->gradient->data, (size_t)gradients[i]->count * sizeof(double)) != 0)
+                if (memcmp(gradients[i]->data, probe.inputs[i]->gradient->data,
+                           (size_t)gradients[i]->count * sizeof(double)) != 0)
                     fail_msg("%s variant %d: input %d", operation->component.name, variant, i);
             }
             tape_reset();
@@ -189,7 +192,8 @@ static int single_inputs(const OperationDef *operation, int variant, Tensor **in
     return count;
 }
 
-static void check_close(const OperationDef *operation, int variant, const char *what, const Tensor *single, const Tensor *twice)
+static void check_close(const OperationDef *operation, int variant, const char *what, const Tensor *single,
+                        const Tensor *twice)
 {
     assert_true(tensor_same_shape(single, twice));
     assert_int_equal(single->type, ARRAY_F32);

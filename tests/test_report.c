@@ -60,7 +60,9 @@ static void put_evaluation(Run *run, int classes)
 {
     static const uint8_t pixels[3 * 4] = {255, 0, 0, 0, 0, 255, 0, 0, 0, 0, 255, 128};
     EvaluationMetric metrics[] = {{"accuracy", 0.75, 0.7, 0.8}, {"nll", 0.5, NAN, NAN}};
-    ReliabilityBin bins[] = {{.confidence = NAN, .accuracy = NAN}, {.count = 10, .confidence = 0.4, .accuracy = 0.5}, {.count = 30, .confidence = 0.9, .accuracy = 0.8}};
+    ReliabilityBin bins[] = {{.confidence = NAN, .accuracy = NAN},
+                             {.count = 10, .confidence = 0.4, .accuracy = 0.5},
+                             {.count = 30, .confidence = 0.9, .accuracy = 0.8}};
     HardExample hardest[] = {{17, 0, 1, 3.5, 0.97, {2, 2, 3, pixels, NULL}}, {4, 1, 1, 0.5, 0.6, {0}}};
     LayerRow layers[] = {{"layers.0", "linear", 1, {8}, 136, 256}, {"head", "linear", 1, {2}, 18, 32}};
     const char **names = arena_zero(run->arena, (size_t)classes, sizeof *names);

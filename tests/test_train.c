@@ -24,11 +24,14 @@ static double step(Run *run)
 }
 
 static const char *const tiny[] = {
-    "{\"data\": {\"type\": \"gaussian-mixture\", \"count\": 512}, \"model\": {\"type\": \"mlp\", \"hidden\": [32], \"norm\": \"batch_norm\", \"dropout\": 0.1},"
+    "{\"data\": {\"type\": \"gaussian-mixture\", \"count\": 512}, \"model\": {\"type\": \"mlp\", \"hidden\": [32], "
+    "\"norm\": \"batch_norm\", \"dropout\": 0.1},"
     " \"train\": {\"batch_size\": 16, \"clip_norm\": 0.1}}",
-    "{\"data\": {\"type\": \"glyphs\", \"count\": 256, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": \"cnn\", \"channels\": [4, 8], \"norm\": \"batch_norm\", \"style\": \"residual\"},"
+    "{\"data\": {\"type\": \"glyphs\", \"count\": 256, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": "
+    "\"cnn\", \"channels\": [4, 8], \"norm\": \"batch_norm\", \"style\": \"residual\"},"
     " \"optimizer\": \"muon\", \"train\": {\"batch_size\": 8, \"accumulate\": 2, \"transforms\": [\"flip\"]}}",
-    "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 1, \"width\": 32, \"heads\": 2, \"dropout\": 0.1, \"positions\": \"rope\"},"
+    "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 1, \"width\": 32, \"heads\": 2, "
+    "\"dropout\": 0.1, \"positions\": \"rope\"},"
     " \"optimizer\": \"adamw\", \"train\": {\"batch_size\": 4}}",
     NULL,
 };
@@ -69,7 +72,8 @@ static void test_train__the_loss_falls(void **state)
 static void test_train__accumulation_is_the_mean(void **state)
 {
     (void)state;
-    static const char base[] = "{\"data\": {\"type\": \"spirals\", \"count\": 64}, \"model\": {\"type\": \"mlp\", \"hidden\": [8]}, \"train\": {\"shuffle\": false, %s}}";
+    static const char base[] = "{\"data\": {\"type\": \"spirals\", \"count\": 64}, \"model\": {\"type\": \"mlp\", "
+                               "\"hidden\": [8]}, \"train\": {\"shuffle\": false, %s}}";
     char texts[2][256];
     snprintf(texts[0], sizeof texts[0], base, "\"batch_size\": 16");
     snprintf(texts[1], sizeof texts[1], base, "\"batch_size\": 8, \"accumulate\": 2");
@@ -96,7 +100,8 @@ static void test_train__accumulation_is_the_mean(void **state)
 static void test_train__clipping_bounds_the_norm(void **state)
 {
     (void)state;
-    Run *run = make("{\"data\": {\"type\": \"spirals\", \"count\": 64}, \"model\": \"mlp\", \"train\": {\"clip_norm\": 0.01, \"clip_value\": 0.5}}");
+    Run *run = make("{\"data\": {\"type\": \"spirals\", \"count\": 64}, \"model\": \"mlp\", \"train\": {\"clip_norm\": "
+                    "0.01, \"clip_value\": 0.5}}");
     StepGradients result = step_gradients(run, 0, 0, 1);
     double sum = 0;
     for (int64_t i = 0; i < run->model->parameters->count; i++)

@@ -117,7 +117,10 @@ static void check_cache(const char *positions)
     ModelInput input = {.shape = shape_of(1, (int64_t[]){WINDOW}), .outputs = VOCABULARY, .per_position = true};
     input.shape.vocabulary = VOCABULARY;
     Config config = {.loss = instance_default(arena, "loss", "ce")};
-    SavedModel saved = {.config = &config, .classes = VOCABULARY, .target_kind = TARGET_TOKENS, .model = model_new(&instance, input, 3, &error)};
+    SavedModel saved = {.config = &config,
+                        .classes = VOCABULARY,
+                        .target_kind = TARGET_TOKENS,
+                        .model = model_new(&instance, input, 3, &error)};
     assert_non_null(saved.model);
     Tape *tape = tape_new();
     tape_use(tape);

@@ -106,7 +106,8 @@ bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **dat
         return false;
     bytes[stored] = 0;
     if (stored >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
-        return gzip_unpack(path, limit < FILE_MOST_UNPACKED ? limit : FILE_MOST_UNPACKED, bytes, stored, arena, data, size, error);
+        return gzip_unpack(path, limit < FILE_MOST_UNPACKED ? limit : FILE_MOST_UNPACKED, bytes, stored, arena, data,
+                           size, error);
     *data = bytes;
     *size = stored;
     return true;
@@ -167,7 +168,8 @@ static bool open_stream(OutputFile *output)
     output->target->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (output->target->descriptor < 0)
         return false;
-    output->stream = fopencookie(output->target, "wb", (cookie_io_functions_t){.write = write_all, .close = close_target});
+    output->stream =
+        fopencookie(output->target, "wb", (cookie_io_functions_t){.write = write_all, .close = close_target});
     if (output->stream)
         return true;
     int number = errno;
@@ -192,7 +194,8 @@ static void output_forget(OutputFile *output, bool remove_temporary)
 bool output_open(OutputFile *output, const char *path, Error *error)
 {
     size_t bytes = strlen(path) + sizeof ".tmp";
-    *output = (OutputFile){.path = memory_copy_string(path), .temporary = memory_new(bytes), .target = memory_new(sizeof *output->target)};
+    *output = (OutputFile){
+        .path = memory_copy_string(path), .temporary = memory_new(bytes), .target = memory_new(sizeof *output->target)};
     snprintf(output->temporary, bytes, "%s.tmp", path);
     if (open_stream(output))
         return true;

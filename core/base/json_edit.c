@@ -94,7 +94,8 @@ typedef struct Place { cJSON *parent; char *key; int index; } Place;
 
 static cJSON *child_of(const Place *place)
 {
-    return place->key ? cJSON_GetObjectItemCaseSensitive(place->parent, place->key) : cJSON_GetArrayItem(place->parent, place->index);
+    return place->key ? cJSON_GetObjectItemCaseSensitive(place->parent, place->key)
+                      : cJSON_GetArrayItem(place->parent, place->index);
 }
 
 static bool put(const Place *place, cJSON *value, const char *assignment, Error *error)

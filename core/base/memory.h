@@ -19,7 +19,7 @@ uint64_t memory_allocation_count(void);           /* calls so far, arena chunks 
 typedef struct Arena Arena;
 Arena *arena_new(void);
 void arena_free(Arena *arena);                    /* NULL allowed */
-void arena_reset(Arena *arena);                   /* keeps its chunks: the next round of the same size allocates nothing */
+void arena_reset(Arena *arena); /* keeps its chunks: the next round of the same size allocates nothing */
 void *arena_alloc(Arena *arena, size_t bytes);    /* NOT zeroed, 64-byte aligned */
 void *arena_zero(Arena *arena, size_t count, size_t size); /* zeroed */
 char *arena_string(Arena *arena, const char *text);

@@ -56,16 +56,21 @@ typedef struct Param {
       .min = -INFINITY, .max = INFINITY, __VA_ARGS__ }
 #define PARAM_BOOL(structure, field, default_, ...) PARAM_ROW(PARAM_TYPE_BOOL, structure, field, #default_, __VA_ARGS__)
 #define PARAM_INT(structure, field, default_, ...) PARAM_ROW(PARAM_TYPE_INT, structure, field, #default_, __VA_ARGS__)
-#define PARAM_FLOAT(structure, field, default_, ...) PARAM_ROW(PARAM_TYPE_FLOAT, structure, field, #default_, __VA_ARGS__)
-#define PARAM_STRING(structure, field, default_, ...) PARAM_ROW(PARAM_TYPE_STRING, structure, field, #default_, __VA_ARGS__)
+#define PARAM_FLOAT(structure, field, default_, ...)                                                                   \
+    PARAM_ROW(PARAM_TYPE_FLOAT, structure, field, #default_, __VA_ARGS__)
+#define PARAM_STRING(structure, field, default_, ...)                                                                  \
+    PARAM_ROW(PARAM_TYPE_STRING, structure, field, #default_, __VA_ARGS__)
 #define PARAM_PATH(structure, field, default_, ...) PARAM_ROW(PARAM_TYPE_PATH, structure, field, #default_, __VA_ARGS__)
 #define PARAM_ENUM(structure, field, default_, ...) PARAM_ROW(PARAM_TYPE_ENUM, structure, field, #default_, __VA_ARGS__)
 /* Lists, components and raw JSON give their default as JSON text in quotes, or NULL for required. */
 #define PARAM_INTS(structure, field, json, ...) PARAM_ROW(PARAM_TYPE_INTS, structure, field, json, __VA_ARGS__)
 #define PARAM_FLOATS(structure, field, json, ...) PARAM_ROW(PARAM_TYPE_FLOATS, structure, field, json, __VA_ARGS__)
-#define PARAM_COMPONENT(structure, field, json, kind_, ...) PARAM_ROW(PARAM_TYPE_COMPONENT, structure, field, json, .kind = kind_, __VA_ARGS__)
-#define PARAM_COMPONENTS(structure, field, json, kind_, ...) PARAM_ROW(PARAM_TYPE_COMPONENTS, structure, field, json, .kind = kind_, __VA_ARGS__)
-#define PARAM_TERMS(structure, field, json, kind_, ...) PARAM_ROW(PARAM_TYPE_TERMS, structure, field, json, .kind = kind_, __VA_ARGS__)
+#define PARAM_COMPONENT(structure, field, json, kind_, ...)                                                            \
+    PARAM_ROW(PARAM_TYPE_COMPONENT, structure, field, json, .kind = kind_, __VA_ARGS__)
+#define PARAM_COMPONENTS(structure, field, json, kind_, ...)                                                           \
+    PARAM_ROW(PARAM_TYPE_COMPONENTS, structure, field, json, .kind = kind_, __VA_ARGS__)
+#define PARAM_TERMS(structure, field, json, kind_, ...)                                                                \
+    PARAM_ROW(PARAM_TYPE_TERMS, structure, field, json, .kind = kind_, __VA_ARGS__)
 #define PARAM_JSON(structure, field, json, ...) PARAM_ROW(PARAM_TYPE_JSON, structure, field, json, __VA_ARGS__)
 /* A key that must be given. */
 #define PARAM_REQUIRED(type_, structure, field, ...) PARAM_ROW(PARAM_TYPE_##type_, structure, field, NULL, __VA_ARGS__)

@@ -191,7 +191,8 @@ static bool read_arrays(ParamContext *context, const cJSON *object, Calibration 
     return true;
 }
 
-static bool read_tree(JsonSource *source, const char *name, const cJSON *tree, Arena *arena, Calibration *calibration, Error *error)
+static bool read_tree(JsonSource *source, const char *name, const cJSON *tree, Arena *arena, Calibration *calibration,
+                      Error *error)
 {
     struct file file = {0};
     ParamContext context = {.source = source, .arena = arena, .error = error};

@@ -17,10 +17,12 @@ static bool prepare(ObjectiveContext *context, Error *error)
 {
     TargetKind kind = context->splits->train.dataset->target_kind;
     if (kind == TARGET_VALUES || kind == TARGET_LABELS)
-        return fail(error, "distill: kd needs one class a sample; the data has %s", kind == TARGET_VALUES ? "values" : "labels");
+        return fail(error, "distill: kd needs one class a sample; the data has %s",
+                    kind == TARGET_VALUES ? "values" : "labels");
     const LossDef *loss = (const LossDef *)context->loss.component;
     if (loss->decode)
-        return fail(error, "distill: kd compares softmax outputs; those of the loss %s are others", loss->component.name);
+        return fail(error, "distill: kd compares softmax outputs; those of the loss %s are others",
+                    loss->component.name);
     return (context->state = teacher_open(((const struct kd *)context->values)->teacher, context, error)) != NULL;
 }
 
@@ -31,7 +33,8 @@ static void release(ObjectiveContext *context)
 
 static Tensor *divergence(Tensor *student, Tensor *teacher, double temperature)
 {
-    Tensor *target = t_log_softmax(t_scale(t_detach(teacher), 1 / temperature)), *log_p = t_log_softmax(t_scale(student, 1 / temperature));
+    Tensor *target = t_log_softmax(t_scale(t_detach(teacher), 1 / temperature)),
+           *log_p = t_log_softmax(t_scale(student, 1 / temperature));
     Tensor *rows = t_sum(t_mul(t_exp(target), t_sub(target, log_p)), -1, false);
     return t_scale(t_mean(rows, ALL_AXES, false), temperature * temperature);
 }
@@ -48,8 +51,15 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     return t_add(t_scale(loss_evaluate(&context->loss, &input).loss, self->ce_weight), soft);
 }
 
-const DistillerDef distiller_kd = {.objective = {
-    .component = {.name = "kd", .summary = "knowledge distillation", .params = params, .size = sizeof(struct kd),
-                  .formula = "ce_weight L(z, y) + kd_weight T^2 KL(softmax(t/T) || softmax(z/T))", .source = "arXiv:1503.02531"},
-    .prepare = prepare, .release = release, .loss = loss,
-}};
+const DistillerDef distiller_kd = {
+    .objective = {
+        .component = {.name = "kd",
+                      .summary = "knowledge distillation",
+                      .params = params,
+                      .size = sizeof(struct kd),
+                      .formula = "ce_weight L(z, y) + kd_weight T^2 KL(softmax(t/T) || softmax(z/T))",
+                      .source = "arXiv:1503.02531"},
+        .prepare = prepare,
+        .release = release,
+        .loss = loss,
+    }};

@@ -18,7 +18,8 @@ static void match_normalization(Teacher *teacher, const Dataset *dataset)
     teacher->factor = arena_zero(saved->arena, (size_t)count, sizeof(float));
     teacher->term = arena_zero(saved->arena, (size_t)count, sizeof(float));
     for (int64_t c = 0; c < count; c++) {
-        float mean = dataset->normalized ? dataset->mean[c] : 0, deviation = dataset->normalized ? dataset->deviation[c] : 1;
+        float mean = dataset->normalized ? dataset->mean[c] : 0,
+              deviation = dataset->normalized ? dataset->deviation[c] : 1;
         float other_mean = saved->normalized ? saved->mean[c] : 0, other = saved->normalized ? saved->deviation[c] : 1;
         teacher->factor[c] = deviation / other;
         teacher->term[c] = (mean - other_mean) / other;
@@ -35,8 +36,9 @@ static bool check_teacher(const SavedModel *saved, const ObjectiveContext *conte
     if (same)
         return true;
     Arena *arena = arena_new();
-    fail(error, "distill.teacher: %s takes %s and gives %lld outputs, the data has %s and %lld", saved->path, shape_text(arena, teacher->shape),
-         (long long)teacher->outputs, shape_text(arena, student->shape), (long long)student->outputs);
+    fail(error, "distill.teacher: %s takes %s and gives %lld outputs, the data has %s and %lld", saved->path,
+         shape_text(arena, teacher->shape), (long long)teacher->outputs, shape_text(arena, student->shape),
+         (long long)student->outputs);
     arena_free(arena);
     return false;
 }
@@ -74,7 +76,8 @@ Tensor *teacher_logits(const Teacher *teacher, const BatchTensors *batch)
         int64_t shape[TENSOR_MAX_RANK];
         for (int i = 0; i < x->rank; i++)
             shape[i] = i == (teacher->per_channel ? 1 : x->rank - 1) ? teacher->normalized : 1;
-        Tensor *factor = t_wrap(ARRAY_F32, x->rank, shape, teacher->factor), *term = t_wrap(ARRAY_F32, x->rank, shape, teacher->term);
+        Tensor *factor = t_wrap(ARRAY_F32, x->rank, shape, teacher->factor),
+               *term = t_wrap(ARRAY_F32, x->rank, shape, teacher->term);
         x = t_add(t_mul(x, factor), term);
     }
     Forward forward = {0};

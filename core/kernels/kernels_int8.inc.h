@@ -55,8 +55,8 @@ static void int8_pairs_tile(int64_t words, const int32_t *start, const int32_t *
 
 #if defined(__x86_64__) && KERNEL_VECTOR_BYTES == 64
 /* Not every machine with AVX-512 has it: int8.c asks first. */
-#define UPDATE_QUAD_ROW(i, third, rest)                                                                                        \
-    left##i = (Int)_mm512_dpbusd_epi32((__m512i)left##i, (__m512i)(a[i] - (Int){0}), (__m512i)b_left);            \
+#define UPDATE_QUAD_ROW(i, third, rest)                                                                                \
+    left##i = (Int)_mm512_dpbusd_epi32((__m512i)left##i, (__m512i)(a[i] - (Int){0}), (__m512i)b_left);                 \
     right##i = (Int)_mm512_dpbusd_epi32((__m512i)right##i, (__m512i)(a[i] - (Int){0}), (__m512i)b_right);
 
 __attribute__((target("avx512vnni"))) static void int8_quads_tile(int64_t words, const int32_t *start, const int32_t *a,

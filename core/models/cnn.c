@@ -18,9 +18,12 @@ struct cnn {
 };
 
 static const Param params[] = {
-    PARAM_INTS(struct cnn, channels, "[32, 64]", .min = 1, .max = 1e5, .min_count = 1, .help = "channels of each stage; each stage halves the resolution"),
-    PARAM_INTS(struct cnn, kernel, "[3]", .min = 1, .max = 99, .min_count = 1, .help = "size of the filters; one for all axes; odd"),
-    PARAM_INT(struct cnn, blocks, 1, .min = 1, .max = 1000, .help = "convolutions (plain) or residual blocks of two convolutions a stage"),
+    PARAM_INTS(struct cnn, channels, "[32, 64]", .min = 1, .max = 1e5, .min_count = 1,
+               .help = "channels of each stage; each stage halves the resolution"),
+    PARAM_INTS(struct cnn, kernel, "[3]", .min = 1, .max = 99, .min_count = 1,
+               .help = "size of the filters; one for all axes; odd"),
+    PARAM_INT(struct cnn, blocks, 1, .min = 1, .max = 1000,
+              .help = "convolutions (plain) or residual blocks of two convolutions a stage"),
     PARAM_ENUM(struct cnn, style, "plain", .choices = styles, .help = "plain: as VGG; residual: as ResNet"),
     PARAM_ENUM(struct cnn, norm, "none", .choices = norms, .help = "after each convolution"),
     PARAM_COMPONENT(struct cnn, activation, "\"relu\"", "activation", .help = "after each convolution"),
@@ -28,8 +31,7 @@ static const Param params[] = {
     PARAM_INTS(struct cnn, hidden, "[128]", .min = 1, .max = 1e7, .help = "units of the linear layers before the head"),
     PARAM_FLOAT(struct cnn, dropout, 0, .min = 0, .max = 0.999, .help = "before the head, and after each hidden layer"),
     PARAM_COMPONENT(struct cnn, init, "null", "initializer", .help = "of the weights; null: kaiming_uniform"),
-    PARAM_END
-};
+    PARAM_END};
 
 static const int64_t one = 1, two = 2, zero = 0;
 
@@ -50,10 +52,12 @@ static int64_t groups_for(int64_t channels)
 }
 
 /* Convolution, norm, activation; returns how many instances were written to `out`. */
-static int convolution_unit(Arena *arena, const struct cnn *self, int64_t channels, const int64_t *stride, bool activate, Instance *out)
+static int convolution_unit(Arena *arena, const struct cnn *self, int64_t channels, const int64_t *stride,
+                            bool activate, Instance *out)
 {
     int count = 0;
-    struct convolution convolution = {channels, self->kernel, {1, stride}, {1, &zero}, {1, &one}, 1, self->norm == 0, true};
+    struct convolution convolution = {channels, self->kernel,    {1, stride}, {1, &zero}, {1, &one},
+                                      1,        self->norm == 0, true};
     struct batch_norm batch_norm = {0.1, 1e-5};
     struct group_norm group_norm = {groups_for(channels), 1e-5};
     struct activation_layer activation = {self->activation};
@@ -93,7 +97,8 @@ static bool add_residual_stage(Chain *chain, const struct cnn *self, int64_t sta
         char name[64];
         Arena *arena = chain->builder->arena;
         Instance *units = arena_zero(arena, 6, sizeof *units);
-        int count = convolution_unit(arena, self, self->channels.items[stage], stage > 0 && block == 0 ? &two : &one, true, units);
+        int count = convolution_unit(arena, self, self->channels.items[stage], stage > 0 && block == 0 ? &two : &one,
+                                     true, units);
         count += convolution_unit(arena, self, self->channels.items[stage], &one, false, units + count);
         struct layer_list layers = {{count, units}};
         snprintf(name, sizeof name, "stages.%lld.%lld", (long long)stage, (long long)block);
@@ -137,7 +142,8 @@ static bool build(Builder *builder, Model *model)
     Chain *chain = model->state = chain_new(builder, model->input.shape);
     builder->initializer = self->init;
     if (model->input.shape.vocabulary || model->input.shape.rank < 2 || model->input.shape.rank > 4)
-        return builder_fail(builder, "cnn needs data [channels, 1 to 3 sizes], got %s", shape_text(builder->arena, model->input.shape));
+        return builder_fail(builder, "cnn needs data [channels, 1 to 3 sizes], got %s",
+                            shape_text(builder->arena, model->input.shape));
     if (self->style == STYLE_RESIDUAL) {
         Instance units[3];
         int count = convolution_unit(builder->arena, self, self->channels.items[0], &one, true, units);
@@ -160,6 +166,10 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
 }
 
 const ModelDef model_cnn = {
-    .component = {.name = "cnn", .summary = "convolutional network, plain or residual", .params = params, .size = sizeof(struct cnn)},
-    .build = build, .forward = forward,
+    .component = {.name = "cnn",
+                  .summary = "convolutional network, plain or residual",
+                  .params = params,
+                  .size = sizeof(struct cnn)},
+    .build = build,
+    .forward = forward,
 };

@@ -11,14 +11,15 @@ struct mlp { IntList hidden; Instance activation, init; int norm; double dropout
 static const char *const norms[] = {"none", "layer_norm", "batch_norm", "rms_norm", NULL};
 
 static const Param params[] = {
-    PARAM_INTS(struct mlp, hidden, "[256]", .min = 1, .max = 1e7, .help = "units of each hidden layer; empty: a linear model"),
+    PARAM_INTS(struct mlp, hidden, "[256]", .min = 1, .max = 1e7,
+               .help = "units of each hidden layer; empty: a linear model"),
     PARAM_COMPONENT(struct mlp, activation, "\"relu\"", "activation", .help = "after each hidden layer"),
     PARAM_ENUM(struct mlp, norm, "none", .choices = norms, .help = "normalisation before each activation"),
     PARAM_FLOAT(struct mlp, dropout, 0, .min = 0, .max = 0.999, .help = "after each activation"),
-    PARAM_INT(struct mlp, embedding, 64, .min = 1, .max = 1e6, .help = "width of the vectors of tokens, which are averaged; for data of tokens"),
+    PARAM_INT(struct mlp, embedding, 64, .min = 1, .max = 1e6,
+              .help = "width of the vectors of tokens, which are averaged; for data of tokens"),
     PARAM_COMPONENT(struct mlp, init, "null", "initializer", .help = "of the weights; null: kaiming_uniform"),
-    PARAM_END
-};
+    PARAM_END};
 
 static bool add_hidden(Chain *chain, const struct mlp *self, int64_t index)
 {
@@ -32,7 +33,8 @@ static bool add_hidden(Chain *chain, const struct mlp *self, int64_t index)
     if (!chain_add(chain, name, "linear", &linear))
         return false;
     snprintf(name, sizeof name, "norms.%lld", (long long)index);
-    if (self->norm && !chain_add(chain, name, norms[self->norm], strcmp(norms[self->norm], "batch_norm") == 0 ? (void *)&batch_norm : &norm))
+    if (self->norm && !chain_add(chain, name, norms[self->norm],
+                                 strcmp(norms[self->norm], "batch_norm") == 0 ? (void *)&batch_norm : &norm))
         return false;
     snprintf(name, sizeof name, "activations.%lld", (long long)index);
     if (!chain_add(chain, name, "activation", &activation))

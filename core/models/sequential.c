@@ -7,10 +7,10 @@ struct sequential { InstanceList layers; Instance init; bool head; };
 
 static const Param params[] = {
     PARAM_COMPONENTS(struct sequential, layers, NULL, "layer", .min_count = 1, .help = "applied in order"),
-    PARAM_BOOL(struct sequential, head, true, .help = "end with flatten and a linear layer that gives the data's classes"),
+    PARAM_BOOL(struct sequential, head, true,
+               .help = "end with flatten and a linear layer that gives the data's classes"),
     PARAM_COMPONENT(struct sequential, init, "null", "initializer", .help = "of the weights; null: each layer's own"),
-    PARAM_END
-};
+    PARAM_END};
 
 static bool build(Builder *builder, Model *model)
 {
@@ -37,8 +37,8 @@ static bool build(Builder *builder, Model *model)
         const char *where = "";
         if (model->input.per_position)
             where = arena_format(builder->arena, " at each of %lld positions", (long long)model->input.shape.sizes[0]);
-        return builder_fail(builder, "the last layer gives %s, the data needs %lld outputs%s", shape_text(builder->arena, out),
-                            (long long)model->input.outputs, where);
+        return builder_fail(builder, "the last layer gives %s, the data needs %lld outputs%s",
+                            shape_text(builder->arena, out), (long long)model->input.outputs, where);
     }
     return true;
 }
@@ -49,6 +49,10 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
 }
 
 const ModelDef model_sequential = {
-    .component = {.name = "sequential", .summary = "a list of layers", .params = params, .size = sizeof(struct sequential)},
-    .build = build, .forward = forward,
+    .component = {.name = "sequential",
+                  .summary = "a list of layers",
+                  .params = params,
+                  .size = sizeof(struct sequential)},
+    .build = build,
+    .forward = forward,
 };

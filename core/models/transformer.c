@@ -34,20 +34,26 @@ static const Param params[] = {
     PARAM_INT(struct transformer, layers, 4, .min = 1, .max = 1000, .help = "blocks"),
     PARAM_INT(struct transformer, width, 128, .min = 1, .max = 1e6, .help = "size of a token's vector"),
     PARAM_INT(struct transformer, heads, 4, .min = 1, .max = 1e4, .help = "attention heads"),
-    PARAM_INT(struct transformer, kv_heads, 0, .min = 0, .max = 1e4, .help = "heads of keys and values; 0: as many as heads"),
-    PARAM_INT(struct transformer, feed_forward, 0, .min = 0, .max = 1e7, .help = "hidden units of the feed-forward part; 0: four times the width"),
+    PARAM_INT(struct transformer, kv_heads, 0, .min = 0, .max = 1e4,
+              .help = "heads of keys and values; 0: as many as heads"),
+    PARAM_INT(struct transformer, feed_forward, 0, .min = 0, .max = 1e7,
+              .help = "hidden units of the feed-forward part; 0: four times the width"),
     PARAM_INT(struct transformer, patch, 4, .min = 1, .max = 1e4, .help = "side of the patches an image is cut into"),
     PARAM_ENUM(struct transformer, positions, "learned", .choices = positions, .help = "how positions are known"),
-    PARAM_ENUM(struct transformer, norm, "layer_norm", .choices = transformer_norms, .help = "before each part of a block, and at the end"),
-    PARAM_ENUM(struct transformer, causal, "auto", .choices = causalities, .help = "whether a position sees only the past; auto: for language models"),
-    PARAM_ENUM(struct transformer, pooling, "mean", .choices = poolings, .help = "what classification reads: the mean of the tokens, or a class token put in front"),
-    PARAM_FLOAT(struct transformer, dropout, 0, .min = 0, .max = 0.999, .help = "of the output of each part of a block"),
+    PARAM_ENUM(struct transformer, norm, "layer_norm", .choices = transformer_norms,
+               .help = "before each part of a block, and at the end"),
+    PARAM_ENUM(struct transformer, causal, "auto", .choices = causalities,
+               .help = "whether a position sees only the past; auto: for language models"),
+    PARAM_ENUM(struct transformer, pooling, "mean", .choices = poolings,
+               .help = "what classification reads: the mean of the tokens, or a class token put in front"),
+    PARAM_FLOAT(struct transformer, dropout, 0, .min = 0, .max = 0.999,
+                .help = "of the output of each part of a block"),
     PARAM_BOOL(struct transformer, tie, true, .help = "language models: the head is the embedding"),
     PARAM_BOOL(struct transformer, bias, true, .help = "add vectors in linear maps"),
     PARAM_COMPONENT(struct transformer, activation, "\"gelu\"", "activation", .help = "of the feed-forward part"),
-    PARAM_COMPONENT(struct transformer, init, "{\"type\": \"normal\", \"deviation\": 0.02}", "initializer", .help = "of the weights; the last map of each part is divided by sqrt(2 layers)"),
-    PARAM_END
-};
+    PARAM_COMPONENT(struct transformer, init, "{\"type\": \"normal\", \"deviation\": 0.02}", "initializer",
+                    .help = "of the weights; the last map of each part is divided by sqrt(2 layers)"),
+    PARAM_END};
 
 /* An image [channels, height, width] is cut by a convolution whose stride is its kernel. */
 static bool build_embedding(Builder *builder, Model *model, Shape *shape)
@@ -70,10 +76,12 @@ static bool build_embedding(Builder *builder, Model *model, Shape *shape)
         return true;
     }
     if (input.rank != 3)
-        return builder_fail(builder, "transformer needs tokens, [tokens, features] or an image [channels, height, width], got %s",
-                            shape_text(builder->arena, input));
+        return builder_fail(
+            builder, "transformer needs tokens, [tokens, features] or an image [channels, height, width], got %s",
+            shape_text(builder->arena, input));
     if (input.sizes[1] % self->patch || input.sizes[2] % self->patch)
-        return builder_fail(builder, "patch %lld does not divide the image %s", (long long)self->patch, shape_text(builder->arena, input));
+        return builder_fail(builder, "patch %lld does not divide the image %s", (long long)self->patch,
+                            shape_text(builder->arena, input));
     static const int64_t one = 1, zero = 0;
     int64_t *side = arena_zero(builder->arena, 1, sizeof *side);
     *side = self->patch;
@@ -99,9 +107,17 @@ static bool build_blocks(Builder *builder, Model *model, Shape shape)
     const struct transformer *self = model->values;
     struct transformer_state *state = model->state;
     struct transformer_block block = {
-        .heads = self->heads, .kv_heads = self->kv_heads, .feed_forward = self->feed_forward, .causal = state->causal,
-        .bias = self->bias, .norm = self->norm, .dropout = self->dropout, .activation = self->activation,
-        .positions = self->positions == POSITION_ROPE ? POSITIONS_ROPE : self->positions == POSITION_ALIBI ? POSITIONS_ALIBI : POSITIONS_NONE,
+        .heads = self->heads,
+        .kv_heads = self->kv_heads,
+        .feed_forward = self->feed_forward,
+        .causal = state->causal,
+        .bias = self->bias,
+        .norm = self->norm,
+        .dropout = self->dropout,
+        .activation = self->activation,
+        .positions = self->positions == POSITION_ROPE    ? POSITIONS_ROPE
+                     : self->positions == POSITION_ALIBI ? POSITIONS_ALIBI
+                                                         : POSITIONS_NONE,
         .output_scale = 1 / sqrt(2.0 * (double)self->layers),
     };
     state->blocks = arena_zero(builder->arena, (size_t)self->layers, sizeof *state->blocks);
@@ -131,7 +147,8 @@ static bool build(Builder *builder, Model *model)
     state->tokens = shape.sizes[0];
     state->causal = self->causal == CAUSAL_AUTO ? model->input.per_position : self->causal == CAUSAL_YES;
     if (self->positions == POSITION_LEARNED)
-        state->position = builder_weight(builder, "position", ROLE_EMBEDDING, "normal", SHAPE(state->tokens, self->width));
+        state->position =
+            builder_weight(builder, "position", ROLE_EMBEDDING, "normal", SHAPE(state->tokens, self->width));
     if (self->positions == POSITION_SINUSOIDAL) {
         state->position = tensor_new(builder->arena, ARRAY_F32, SHAPE(state->tokens, self->width));
         sinusoidal(state->position);
@@ -199,7 +216,13 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
 }
 
 const ModelDef model_transformer = {
-    .component = {.name = "transformer", .summary = "decoder language model; encoder for tokens or image patches", .params = params,
-                  .size = sizeof(struct transformer), .source = "arXiv:1706.03762"},
-    .build = build, .forward = forward, .head = head, .features = features,
+    .component = {.name = "transformer",
+                  .summary = "decoder language model; encoder for tokens or image patches",
+                  .params = params,
+                  .size = sizeof(struct transformer),
+                  .source = "arXiv:1706.03762"},
+    .build = build,
+    .forward = forward,
+    .head = head,
+    .features = features,
 };

@@ -9,9 +9,11 @@ typedef struct InitializerDef {
     Component component;
     /* values[rows * columns]; a weight [out, ...] has `out` rows. fan_in and fan_out as Glorot and Bengio
        2010 define them: inputs of an output, outputs of an input, times the kernel's size. */
-    void (*fill)(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out);
+    void (*fill)(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out,
+                 float *out);
 } InitializerDef;
 
-void initializer_fill(const Instance *instance, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out);
+void initializer_fill(const Instance *instance, Random *random, int64_t rows, int64_t columns, double fan_in,
+                      double fan_out, float *out);
 
 #endif

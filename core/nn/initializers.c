@@ -5,7 +5,8 @@
 #include "core/base/memory.h"
 #include "core/nn/initializer.h"
 
-void initializer_fill(const Instance *instance, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+void initializer_fill(const Instance *instance, Random *random, int64_t rows, int64_t columns, double fan_in,
+                      double fan_out, float *out)
 {
     const InitializerDef *def = (const InitializerDef *)instance->component;
     def->fill(instance->values, random, rows, columns, fan_in, fan_out, out);
@@ -26,7 +27,8 @@ static void fill_uniform(Random *random, int64_t count, double low, double high,
 struct constant { double value; };
 static const Param constant_params[] = {PARAM_FLOAT(struct constant, value, 0, .help = "of every element"), PARAM_END};
 
-static void constant_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void constant_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                          double fan_out, float *out)
 {
     (void)random, (void)fan_in, (void)fan_out;
     for (int64_t i = 0; i < rows * columns; i++)
@@ -34,7 +36,10 @@ static void constant_fill(const void *values, Random *random, int64_t rows, int6
 }
 
 const InitializerDef initializer_constant = {
-    .component = {.name = "constant", .summary = "one value everywhere", .params = constant_params, .size = sizeof(struct constant)},
+    .component = {.name = "constant",
+                  .summary = "one value everywhere",
+                  .params = constant_params,
+                  .size = sizeof(struct constant)},
     .fill = constant_fill,
 };
 
@@ -45,7 +50,8 @@ static const Param normal_params[] = {
     PARAM_END
 };
 
-static void normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                        double fan_out, float *out)
 {
     (void)fan_in, (void)fan_out;
     const struct normal *self = values;
@@ -53,11 +59,15 @@ static void normal_fill(const void *values, Random *random, int64_t rows, int64_
 }
 
 const InitializerDef initializer_normal = {
-    .component = {.name = "normal", .summary = "normal distribution", .params = normal_params, .size = sizeof(struct normal)},
+    .component = {.name = "normal",
+                  .summary = "normal distribution",
+                  .params = normal_params,
+                  .size = sizeof(struct normal)},
     .fill = normal_fill,
 };
 
-static void truncated_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void truncated_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                           double fan_out, float *out)
 {
     (void)fan_in, (void)fan_out;
     const struct normal *self = values;
@@ -83,7 +93,8 @@ static const Param uniform_params[] = {
     PARAM_END
 };
 
-static void uniform_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void uniform_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                         double fan_out, float *out)
 {
     (void)fan_in, (void)fan_out;
     const struct uniform *self = values;
@@ -91,12 +102,18 @@ static void uniform_fill(const void *values, Random *random, int64_t rows, int64
 }
 
 const InitializerDef initializer_uniform = {
-    .component = {.name = "uniform", .summary = "uniform distribution", .params = uniform_params, .size = sizeof(struct uniform)},
+    .component = {.name = "uniform",
+                  .summary = "uniform distribution",
+                  .params = uniform_params,
+                  .size = sizeof(struct uniform)},
     .fill = uniform_fill,
 };
 
 struct gain { double gain; };
-#define GAIN_PARAMS(default_) {PARAM_FLOAT(struct gain, gain, default_, .min = 0, .help = "factor of the deviation"), PARAM_END}
+#define GAIN_PARAMS(default_)                                                                                          \
+    {                                                                                                                  \
+        PARAM_FLOAT(struct gain, gain, default_, .min = 0, .help = "factor of the deviation"), PARAM_END               \
+    }
 static const Param gain_one[] = GAIN_PARAMS(1);
 static const Param gain_relu[] = GAIN_PARAMS(1.4142135623730951);
 
@@ -105,38 +122,50 @@ static double gain_of(const void *values)
     return ((const struct gain *)values)->gain;
 }
 
-static void xavier_normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void xavier_normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                               double fan_out, float *out)
 {
     fill_normal(random, rows * columns, 0, gain_of(values) * sqrt(2 / (fan_in + fan_out)), out);
 }
 
 const InitializerDef initializer_xavier_normal = {
-    .component = {.name = "xavier_normal", .summary = "normal, variance gain^2 2/(fan_in + fan_out)", .params = gain_one,
-                  .size = sizeof(struct gain), .source = "Glorot and Bengio 2010"},
+    .component = {.name = "xavier_normal",
+                  .summary = "normal, variance gain^2 2/(fan_in + fan_out)",
+                  .params = gain_one,
+                  .size = sizeof(struct gain),
+                  .source = "Glorot and Bengio 2010"},
     .fill = xavier_normal_fill,
 };
 
-static void xavier_uniform_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void xavier_uniform_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                                double fan_out, float *out)
 {
     double bound = gain_of(values) * sqrt(6 / (fan_in + fan_out));
     fill_uniform(random, rows * columns, -bound, bound, out);
 }
 
 const InitializerDef initializer_xavier_uniform = {
-    .component = {.name = "xavier_uniform", .summary = "uniform, variance gain^2 2/(fan_in + fan_out)", .params = gain_one,
-                  .size = sizeof(struct gain), .source = "Glorot and Bengio 2010"},
+    .component = {.name = "xavier_uniform",
+                  .summary = "uniform, variance gain^2 2/(fan_in + fan_out)",
+                  .params = gain_one,
+                  .size = sizeof(struct gain),
+                  .source = "Glorot and Bengio 2010"},
     .fill = xavier_uniform_fill,
 };
 
-static void fan_in_normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void fan_in_normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                               double fan_out, float *out)
 {
     (void)fan_out;
     fill_normal(random, rows * columns, 0, gain_of(values) / sqrt(fan_in), out);
 }
 
 const InitializerDef initializer_kaiming_normal = {
-    .component = {.name = "kaiming_normal", .summary = "normal, variance gain^2/fan_in; the gain is relu's", .params = gain_relu,
-                  .size = sizeof(struct gain), .source = "He et al. 2015"},
+    .component = {.name = "kaiming_normal",
+                  .summary = "normal, variance gain^2/fan_in; the gain is relu's",
+                  .params = gain_relu,
+                  .size = sizeof(struct gain),
+                  .source = "He et al. 2015"},
     .fill = fan_in_normal_fill,
 };
 
@@ -146,7 +175,8 @@ const InitializerDef initializer_lecun_normal = {
     .fill = fan_in_normal_fill,
 };
 
-static void fan_in_uniform_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void fan_in_uniform_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                                double fan_out, float *out)
 {
     (void)fan_out;
     double bound = gain_of(values) * sqrt(3 / fan_in);
@@ -154,8 +184,11 @@ static void fan_in_uniform_fill(const void *values, Random *random, int64_t rows
 }
 
 const InitializerDef initializer_kaiming_uniform = {
-    .component = {.name = "kaiming_uniform", .summary = "uniform, variance gain^2/fan_in; the gain is relu's", .params = gain_relu,
-                  .size = sizeof(struct gain), .source = "He et al. 2015"},
+    .component = {.name = "kaiming_uniform",
+                  .summary = "uniform, variance gain^2/fan_in; the gain is relu's",
+                  .params = gain_relu,
+                  .size = sizeof(struct gain),
+                  .source = "He et al. 2015"},
     .fill = fan_in_uniform_fill,
 };
 
@@ -186,7 +219,8 @@ static void orthonormal_rows(double *matrix, int64_t rows, int64_t columns)
         }
 }
 
-static void orthogonal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in, double fan_out, float *out)
+static void orthogonal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                            double fan_out, float *out)
 {
     (void)fan_in, (void)fan_out;
     bool wide = rows <= columns;

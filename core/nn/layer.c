@@ -114,7 +114,8 @@ static Tensor *add_parameter(Builder *builder, const char *name, ParameterRole r
     return parameters_add(builder->parameters, full, role, rank, shape);
 }
 
-Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank, const int64_t *shape)
+Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank,
+                       const int64_t *shape)
 {
     Tensor *weight = add_parameter(builder, name, role, rank, shape);
     int64_t rows = rank ? shape[0] : 1, columns = rows ? weight->count / rows : 0, receptive = 1;
@@ -129,7 +130,8 @@ Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, c
     return weight;
 }
 
-Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank, const int64_t *shape)
+Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank,
+                         const int64_t *shape)
 {
     Tensor *parameter = add_parameter(builder, name, role, rank, shape);
     for (int64_t i = 0; i < parameter->count; i++)

@@ -27,7 +27,7 @@ typedef struct Layer {
     int depth;                  /* 0: of the model itself; 1: inside one of those, ... */
     Shape input, output;
     void *state;                /* the layer's own struct, in the builder's arena */
-    const QuantizedWeight *quantized;   /* its NAME.weight in integers, where the layer is quantizable; NULL: f32 alone */
+    const QuantizedWeight *quantized; /* its NAME.weight in integers, where the layer is quantizable; NULL: f32 alone */
     int64_t parameter_count;    /* trained elements, nested layers included */
     double flops;               /* multiplications and additions of a forward, a sample; nested included */
 } Layer;
@@ -62,7 +62,7 @@ struct LayerDef {
     Component component;
     bool (*build)(Builder *builder, Layer *layer);
     Tensor *(*forward)(const Layer *layer, Forward *forward, Tensor *x);
-    bool quantizable;           /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
+    bool quantizable; /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
 };
 
 /* Builds a layer under builder->path + "." + name. NULL after an error, which names the layer. */
@@ -74,8 +74,10 @@ Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
 /* A parameter of the layer being built, filled by builder->initializer (weights), or by `initializer`
    with its defaults. A weight [out, ...] counts fans over all but the first axis, times `receptive`
    (kernel elements) for fan_out. */
-Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank, const int64_t *shape);
-Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank, const int64_t *shape);
+Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank,
+                       const int64_t *shape);
+Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank,
+                         const int64_t *shape);
 /* An error about the layer being built, "model.layers.2: ..." (exit 2); returns false. */
 bool builder_fail(Builder *builder, const char *format, ...) FORMAT_LIKE_PRINTF(2, 3);
 

@@ -12,15 +12,16 @@ const char *const attention_positions[] = {"none", "rope", "alibi", NULL};
 
 static const Param params[] = {
     PARAM_INT(struct attention, heads, 4, .min = 1, .max = 1e4, .help = "number of heads"),
-    PARAM_INT(struct attention, kv_heads, 0, .min = 0, .max = 1e4, .help = "heads of keys and values, shared by groups of heads; 0: as many as heads"),
+    PARAM_INT(struct attention, kv_heads, 0, .min = 0, .max = 1e4,
+              .help = "heads of keys and values, shared by groups of heads; 0: as many as heads"),
     PARAM_BOOL(struct attention, causal, false, .help = "a position sees only itself and those before it"),
     PARAM_BOOL(struct attention, bias, true, .help = "add vectors in the projections"),
-    PARAM_ENUM(struct attention, positions, "none", .choices = attention_positions, .help = "relative positions: rope rotates queries and keys, alibi adds a slope"),
+    PARAM_ENUM(struct attention, positions, "none", .choices = attention_positions,
+               .help = "relative positions: rope rotates queries and keys, alibi adds a slope"),
     PARAM_FLOAT(struct attention, rope_base, 10000, .min = 1, .help = "base of the rotary angles"),
     PARAM_FLOAT(struct attention, dropout, 0, .min = 0, .max = 0.999, .help = "of the output"),
     PARAM_FLOAT(struct attention, output_scale, 1, .min = 0, .help = "factor of the initial output projection"),
-    PARAM_END
-};
+    PARAM_END};
 
 /* Slopes 2^(-8 i / heads), Press et al. 2022. */
 static float *alibi_slopes(Arena *arena, int64_t heads)
@@ -36,12 +37,16 @@ static bool build(Builder *builder, Layer *layer)
     const struct attention *self = layer->values;
     struct attention_state *state = layer->state = arena_zero(builder->arena, 1, sizeof *state);
     if (layer->input.vocabulary || layer->input.rank != 2)
-        return builder_fail(builder, "attention needs [tokens, width], got %s", shape_text(builder->arena, layer->input));
-    int64_t tokens = layer->input.sizes[0], width = layer->input.sizes[1], kv_heads = self->kv_heads ? self->kv_heads : self->heads;
+        return builder_fail(builder, "attention needs [tokens, width], got %s",
+                            shape_text(builder->arena, layer->input));
+    int64_t tokens = layer->input.sizes[0], width = layer->input.sizes[1],
+            kv_heads = self->kv_heads ? self->kv_heads : self->heads;
     if (width % self->heads)
-        return builder_fail(builder, "heads %lld does not divide the width %lld", (long long)self->heads, (long long)width);
+        return builder_fail(builder, "heads %lld does not divide the width %lld", (long long)self->heads,
+                            (long long)width);
     if (self->heads % kv_heads)
-        return builder_fail(builder, "kv_heads %lld does not divide heads %lld", (long long)kv_heads, (long long)self->heads);
+        return builder_fail(builder, "kv_heads %lld does not divide heads %lld", (long long)kv_heads,
+                            (long long)self->heads);
     int64_t size = width / self->heads;
     if (self->positions == POSITIONS_ROPE && size % 2)
         return builder_fail(builder, "rope needs an even head size, got %lld", (long long)size);
@@ -91,7 +96,11 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
     return output;
 }
 
-const LayerDef layer_attention = {
-    .component = {.name = "attention", .summary = "multi-head self-attention over [tokens, width]", .params = params,
-                  .size = sizeof(struct attention), .formula = "softmax(q k^T / sqrt(d)) v", .source = "arXiv:1706.03762"},
-    .build = build, .forward = forward};
+const LayerDef layer_attention = {.component = {.name = "attention",
+                                                .summary = "multi-head self-attention over [tokens, width]",
+                                                .params = params,
+                                                .size = sizeof(struct attention),
+                                                .formula = "softmax(q k^T / sqrt(d)) v",
+                                                .source = "arXiv:1706.03762"},
+                                  .build = build,
+                                  .forward = forward};

@@ -38,9 +38,12 @@ static Tensor *forward_chain(const Layer *layer, Forward *forward, Tensor *x)
     return x;
 }
 
-const LayerDef layer_chain = {
-    .component = {.name = "chain", .summary = "layers one after the other", .params = chain_params, .size = sizeof(struct layer_list)},
-    .build = build_chain, .forward = forward_chain};
+const LayerDef layer_chain = {.component = {.name = "chain",
+                                            .summary = "layers one after the other",
+                                            .params = chain_params,
+                                            .size = sizeof(struct layer_list)},
+                              .build = build_chain,
+                              .forward = forward_chain};
 
 static bool same_shape(Shape a, Shape b)
 {
@@ -71,13 +74,15 @@ static bool build_residual(Builder *builder, Layer *layer)
         static const int64_t one = 1, zero = 0;
         for (int i = 1; i < in.rank; i++)
             stride[i - 1] = (in.sizes[i] + out.sizes[i] - 1) / out.sizes[i];
-        struct convolution convolution = {out.sizes[0], {1, &one}, {in.rank - 1, stride}, {1, &zero}, {1, &one}, 1, false, true};
+        struct convolution convolution = {out.sizes[0], {1, &one}, {in.rank - 1, stride}, {1, &zero}, {1, &one}, 1,
+                                          false,        true};
         state->shortcut = layer_build_with(builder, "shortcut", "convolution", &convolution, in);
     }
     if (!state->shortcut)
         return false;
     if (!same_shape(state->shortcut->output, out))
-        return builder_fail(builder, "no stride takes the shortcut from %s to %s", shape_text(builder->arena, in), shape_text(builder->arena, out));
+        return builder_fail(builder, "no stride takes the shortcut from %s to %s", shape_text(builder->arena, in),
+                            shape_text(builder->arena, out));
     layer->flops += state->shortcut->flops;
     return true;
 }
@@ -89,20 +94,24 @@ static Tensor *forward_residual(const Layer *layer, Forward *forward, Tensor *x)
 }
 
 const LayerDef layer_residual = {
-    .component = {.name = "residual", .summary = "x + layers(x), with a linear shortcut where the shape changes", .params = chain_params,
-                  .size = sizeof(struct layer_list), .source = "arXiv:1512.03385"},
-    .build = build_residual, .forward = forward_residual};
+    .component = {.name = "residual",
+                  .summary = "x + layers(x), with a linear shortcut where the shape changes",
+                  .params = chain_params,
+                  .size = sizeof(struct layer_list),
+                  .source = "arXiv:1512.03385"},
+    .build = build_residual,
+    .forward = forward_residual};
 
 struct feed_forward_state { Layer *up, *down; };
 
 static const Param feed_forward_params[] = {
     PARAM_INT(struct feed_forward, width, 0, .min = 0, .max = 1e7, .help = "hidden units; 0: four times the input"),
-    PARAM_COMPONENT(struct feed_forward, activation, "\"gelu\"", "activation", .help = "between the two maps; gated ones halve"),
+    PARAM_COMPONENT(struct feed_forward, activation, "\"gelu\"", "activation",
+                    .help = "between the two maps; gated ones halve"),
     PARAM_FLOAT(struct feed_forward, dropout, 0, .min = 0, .max = 0.999, .help = "of the output"),
     PARAM_FLOAT(struct feed_forward, output_scale, 1, .min = 0, .help = "factor of the initial second map"),
     PARAM_BOOL(struct feed_forward, bias, true, .help = "add vectors"),
-    PARAM_END
-};
+    PARAM_END};
 
 static bool build_feed_forward(Builder *builder, Layer *layer)
 {
@@ -111,7 +120,8 @@ static bool build_feed_forward(Builder *builder, Layer *layer)
     if (layer->input.vocabulary || layer->input.rank < 1)
         return builder_fail(builder, "feed_forward needs features, got tokens");
     int64_t inputs = layer->input.sizes[layer->input.rank - 1], hidden = self->width ? self->width : 4 * inputs;
-    struct linear up = {activation_is_gated(&self->activation) ? 2 * hidden : hidden, self->bias}, down = {inputs, self->bias};
+    struct linear up = {activation_is_gated(&self->activation) ? 2 * hidden : hidden, self->bias},
+                  down = {inputs, self->bias};
     if (!(state->up = layer_build_with(builder, "up", "linear", &up, layer->input)))
         return false;
     Shape middle = layer->input;
@@ -129,13 +139,17 @@ static Tensor *forward_feed_forward(const Layer *layer, Forward *forward, Tensor
 {
     const struct feed_forward *self = layer->values;
     const struct feed_forward_state *state = layer->state;
-    Tensor *output = layer_forward(state->down, forward, activation_apply(&self->activation, layer_forward(state->up, forward, x)));
+    Tensor *output =
+        layer_forward(state->down, forward, activation_apply(&self->activation, layer_forward(state->up, forward, x)));
     if (forward->training && self->dropout > 0)
         output = t_dropout(output, self->dropout, TENSOR_MAX_RANK, forward_random(forward));
     return output;
 }
 
-const LayerDef layer_feed_forward = {
-    .component = {.name = "feed_forward", .summary = "two linear maps with an activation between", .params = feed_forward_params,
-                  .size = sizeof(struct feed_forward), .source = "arXiv:1706.03762"},
-    .build = build_feed_forward, .forward = forward_feed_forward};
+const LayerDef layer_feed_forward = {.component = {.name = "feed_forward",
+                                                   .summary = "two linear maps with an activation between",
+                                                   .params = feed_forward_params,
+                                                   .size = sizeof(struct feed_forward),
+                                                   .source = "arXiv:1706.03762"},
+                                     .build = build_feed_forward,
+                                     .forward = forward_feed_forward};

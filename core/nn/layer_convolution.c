@@ -5,16 +5,24 @@
 
 struct convolution_state { Tensor *weight, *bias; ConvolutionOptions options; };
 
-#define CONVOLUTION_PARAMS(same_default)                                                                          \
-    {PARAM_REQUIRED(INT, struct convolution, channels, .min = 1, .max = 1e6, .help = "number of output channels"), \
-     PARAM_INTS(struct convolution, kernel, "[3]", .min = 1, .max = 1e4, .min_count = 1, .help = "size along each spatial axis; one for all"), \
-     PARAM_INTS(struct convolution, stride, "[1]", .min = 1, .max = 1e4, .min_count = 1, .help = "step along each axis; one for all"), \
-     PARAM_INTS(struct convolution, padding, "[0]", .min = 0, .max = 1e4, .min_count = 1, .help = "zeros on both sides of each axis; one for all"), \
-     PARAM_INTS(struct convolution, dilation, "[1]", .min = 1, .max = 1e4, .min_count = 1, .help = "distance of taps; one for all"), \
-     PARAM_INT(struct convolution, groups, 1, .min = 1, .max = 1e6, .help = "groups of channels; as many as channels: depthwise"), \
-     PARAM_BOOL(struct convolution, bias, true, .help = "add a value to each channel"),                             \
-     PARAM_ROW(PARAM_TYPE_BOOL, struct convolution, same, same_default, .help = "pad so that stride 1 keeps the size; padding is ignored"), \
-     PARAM_END}
+#define CONVOLUTION_PARAMS(same_default)                                                                               \
+    {                                                                                                                  \
+        PARAM_REQUIRED(INT, struct convolution, channels, .min = 1, .max = 1e6, .help = "number of output channels"),  \
+            PARAM_INTS(struct convolution, kernel, "[3]", .min = 1, .max = 1e4, .min_count = 1,                        \
+                       .help = "size along each spatial axis; one for all"),                                           \
+            PARAM_INTS(struct convolution, stride, "[1]", .min = 1, .max = 1e4, .min_count = 1,                        \
+                       .help = "step along each axis; one for all"),                                                   \
+            PARAM_INTS(struct convolution, padding, "[0]", .min = 0, .max = 1e4, .min_count = 1,                       \
+                       .help = "zeros on both sides of each axis; one for all"),                                       \
+            PARAM_INTS(struct convolution, dilation, "[1]", .min = 1, .max = 1e4, .min_count = 1,                      \
+                       .help = "distance of taps; one for all"),                                                       \
+            PARAM_INT(struct convolution, groups, 1, .min = 1, .max = 1e6,                                             \
+                      .help = "groups of channels; as many as channels: depthwise"),                                   \
+            PARAM_BOOL(struct convolution, bias, true, .help = "add a value to each channel"),                         \
+            PARAM_ROW(PARAM_TYPE_BOOL, struct convolution, same, same_default,                                         \
+                      .help = "pad so that stride 1 keeps the size; padding is ignored"),                              \
+            PARAM_END                                                                                                  \
+    }
 static const Param params[] = CONVOLUTION_PARAMS("true");
 static const Param transposed_params[] = CONVOLUTION_PARAMS("false");
 
@@ -35,14 +43,15 @@ static bool read_options(Builder *builder, Layer *layer, ConvolutionOptions *opt
     if (layer->input.vocabulary || axes < 1 || axes > 3)
         return builder_fail(builder, "%s needs [channels, 1 to 3 sizes], got %s", layer->def->component.name,
                             shape_text(builder->arena, layer->input));
-    if (!spread(builder, "kernel", self->kernel, axes, kernel) || !spread(builder, "stride", self->stride, axes, options->stride)
-        || !spread(builder, "padding", self->padding, axes, options->padding)
-        || !spread(builder, "dilation", self->dilation, axes, options->dilation))
+    if (!spread(builder, "kernel", self->kernel, axes, kernel) ||
+        !spread(builder, "stride", self->stride, axes, options->stride) ||
+        !spread(builder, "padding", self->padding, axes, options->padding) ||
+        !spread(builder, "dilation", self->dilation, axes, options->dilation))
         return false;
     options->groups = self->groups;
     if (layer->input.sizes[0] % self->groups || self->channels % self->groups)
-        return builder_fail(builder, "groups %lld does not divide %lld input and %lld output channels", (long long)self->groups,
-                            (long long)layer->input.sizes[0], (long long)self->channels);
+        return builder_fail(builder, "groups %lld does not divide %lld input and %lld output channels",
+                            (long long)self->groups, (long long)layer->input.sizes[0], (long long)self->channels);
     for (int i = 0; i < axes && self->same; i++) {
         if (kernel[i] % 2 == 0)
             return builder_fail(builder, "\"same\" needs an odd kernel, got %lld", (long long)kernel[i]);
@@ -86,8 +95,13 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
 }
 
 const LayerDef layer_convolution = {
-    .component = {.name = "convolution", .summary = "convolution over one to three axes", .params = params, .size = sizeof(struct convolution)},
-    .build = build, .forward = forward, .quantizable = true,
+    .component = {.name = "convolution",
+                  .summary = "convolution over one to three axes",
+                  .params = params,
+                  .size = sizeof(struct convolution)},
+    .build = build,
+    .forward = forward,
+    .quantizable = true,
 };
 
 static bool build_transposed(Builder *builder, Layer *layer)
@@ -103,7 +117,8 @@ static bool build_transposed(Builder *builder, Layer *layer)
         int64_t size = (layer->input.sizes[i + 1] - 1) * state->options.stride[i] - 2 * state->options.padding[i]
                        + state->options.dilation[i] * (shape[i + 2] - 1) + 1;
         if (size < 1)
-            return builder_fail(builder, "padding leaves nothing of the input %s", shape_text(builder->arena, layer->input));
+            return builder_fail(builder, "padding leaves nothing of the input %s",
+                                shape_text(builder->arena, layer->input));
         layer->output.sizes[i + 1] = size;
         taps *= shape[i + 2];
     }

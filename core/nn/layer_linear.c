@@ -16,7 +16,8 @@ static bool build(Builder *builder, Layer *layer)
     const struct linear *self = layer->values;
     struct linear_state *state = layer->state = arena_zero(builder->arena, 1, sizeof *state);
     if (layer->input.vocabulary || layer->input.rank < 1)
-        return builder_fail(builder, "linear needs features [..., n], got %s", layer->input.vocabulary ? "tokens" : "a scalar");
+        return builder_fail(builder, "linear needs features [..., n], got %s",
+                            layer->input.vocabulary ? "tokens" : "a scalar");
     int last = layer->input.rank - 1;
     int64_t inputs = layer->input.sizes[last];
     state->weight = builder_weight(builder, "weight", ROLE_WEIGHT, "kaiming_uniform", SHAPE(self->units, inputs));
@@ -37,7 +38,12 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
 }
 
 const LayerDef layer_linear = {
-    .component = {.name = "linear", .summary = "fully connected, over the last axis", .params = params, .size = sizeof(struct linear),
+    .component = {.name = "linear",
+                  .summary = "fully connected, over the last axis",
+                  .params = params,
+                  .size = sizeof(struct linear),
                   .formula = "y = x W^T + b, W [out, in]"},
-    .build = build, .forward = forward, .quantizable = true,
+    .build = build,
+    .forward = forward,
+    .quantizable = true,
 };

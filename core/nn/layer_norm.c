@@ -23,7 +23,8 @@ static bool need(Builder *builder, Layer *layer, int least)
     return true;
 }
 
-static const Param norm_params[] = {PARAM_FLOAT(struct norm, epsilon, 1e-5, .min = 0, .max = 1, .help = "added to the variance"), PARAM_END};
+static const Param norm_params[] = {
+    PARAM_FLOAT(struct norm, epsilon, 1e-5, .min = 0, .max = 1, .help = "added to the variance"), PARAM_END};
 
 static bool build_layer_norm(Builder *builder, Layer *layer)
 {
@@ -37,9 +38,13 @@ static Tensor *forward_layer_norm(const Layer *layer, Forward *forward, Tensor *
     return t_layer_norm(x, state->scale, state->shift, ((const struct norm *)layer->values)->epsilon);
 }
 
-const LayerDef layer_layer_norm = {
-    .component = {.name = "layer_norm", .summary = "normalises the last axis", .params = norm_params, .size = sizeof(struct norm), .source = "arXiv:1607.06450"},
-    .build = build_layer_norm, .forward = forward_layer_norm};
+const LayerDef layer_layer_norm = {.component = {.name = "layer_norm",
+                                                 .summary = "normalises the last axis",
+                                                 .params = norm_params,
+                                                 .size = sizeof(struct norm),
+                                                 .source = "arXiv:1607.06450"},
+                                   .build = build_layer_norm,
+                                   .forward = forward_layer_norm};
 
 static bool build_rms_norm(Builder *builder, Layer *layer)
 {
@@ -53,9 +58,13 @@ static Tensor *forward_rms_norm(const Layer *layer, Forward *forward, Tensor *x)
     return t_rms_norm(x, state->scale, ((const struct norm *)layer->values)->epsilon);
 }
 
-const LayerDef layer_rms_norm = {
-    .component = {.name = "rms_norm", .summary = "divides the last axis by its root mean square", .params = norm_params, .size = sizeof(struct norm), .source = "arXiv:1910.07467"},
-    .build = build_rms_norm, .forward = forward_rms_norm};
+const LayerDef layer_rms_norm = {.component = {.name = "rms_norm",
+                                               .summary = "divides the last axis by its root mean square",
+                                               .params = norm_params,
+                                               .size = sizeof(struct norm),
+                                               .source = "arXiv:1910.07467"},
+                                 .build = build_rms_norm,
+                                 .forward = forward_rms_norm};
 
 static const Param group_norm_params[] = {
     PARAM_INT(struct group_norm, groups, 8, .min = 1, .max = 1e6, .help = "groups of channels"),
@@ -69,7 +78,8 @@ static bool build_group_norm(Builder *builder, Layer *layer)
     if (!need(builder, layer, 1))
         return false;
     if (layer->input.sizes[0] % groups)
-        return builder_fail(builder, "groups %lld does not divide %lld channels", (long long)groups, (long long)layer->input.sizes[0]);
+        return builder_fail(builder, "groups %lld does not divide %lld channels", (long long)groups,
+                            (long long)layer->input.sizes[0]);
     return build_affine(builder, layer, layer->input.sizes[0], true);
 }
 
@@ -81,15 +91,18 @@ static Tensor *forward_group_norm(const Layer *layer, Forward *forward, Tensor *
     return t_group_norm(x, self->groups, state->scale, state->shift, self->epsilon);
 }
 
-const LayerDef layer_group_norm = {
-    .component = {.name = "group_norm", .summary = "normalises groups of channels", .params = group_norm_params, .size = sizeof(struct group_norm), .source = "arXiv:1803.08494"},
-    .build = build_group_norm, .forward = forward_group_norm};
+const LayerDef layer_group_norm = {.component = {.name = "group_norm",
+                                                 .summary = "normalises groups of channels",
+                                                 .params = group_norm_params,
+                                                 .size = sizeof(struct group_norm),
+                                                 .source = "arXiv:1803.08494"},
+                                   .build = build_group_norm,
+                                   .forward = forward_group_norm};
 
 static const Param batch_norm_params[] = {
-    PARAM_FLOAT(struct batch_norm, momentum, 0.1, .min = 0, .max = 1, .help = "share of a batch in the running statistics"),
-    PARAM_FLOAT(struct batch_norm, epsilon, 1e-5, .min = 0, .max = 1, .help = "added to the variance"),
-    PARAM_END
-};
+    PARAM_FLOAT(struct batch_norm, momentum, 0.1, .min = 0, .max = 1,
+                .help = "share of a batch in the running statistics"),
+    PARAM_FLOAT(struct batch_norm, epsilon, 1e-5, .min = 0, .max = 1, .help = "added to the variance"), PARAM_END};
 
 static bool build_batch_norm(Builder *builder, Layer *layer)
 {
@@ -122,6 +135,10 @@ static Tensor *forward_batch_norm(const Layer *layer, Forward *forward, Tensor *
 }
 
 const LayerDef layer_batch_norm = {
-    .component = {.name = "batch_norm", .summary = "normalises channels over the batch; running statistics in evaluation",
-                  .params = batch_norm_params, .size = sizeof(struct batch_norm), .source = "arXiv:1502.03167"},
-    .build = build_batch_norm, .forward = forward_batch_norm};
+    .component = {.name = "batch_norm",
+                  .summary = "normalises channels over the batch; running statistics in evaluation",
+                  .params = batch_norm_params,
+                  .size = sizeof(struct batch_norm),
+                  .source = "arXiv:1502.03167"},
+    .build = build_batch_norm,
+    .forward = forward_batch_norm};

@@ -3,11 +3,12 @@
 #include "core/tensor/operations.h"
 
 static const Param params[] = {
-    PARAM_INTS(struct pool, kernel, "[2]", .min = 1, .max = 1e4, .min_count = 1, .help = "size along each axis; one for all"),
+    PARAM_INTS(struct pool, kernel, "[2]", .min = 1, .max = 1e4, .min_count = 1,
+               .help = "size along each axis; one for all"),
     PARAM_INTS(struct pool, stride, "[]", .min = 1, .max = 1e4, .help = "step along each axis; empty: the kernel"),
-    PARAM_INTS(struct pool, padding, "[0]", .min = 0, .max = 1e4, .min_count = 1, .help = "on both sides of each axis; one for all"),
-    PARAM_END
-};
+    PARAM_INTS(struct pool, padding, "[0]", .min = 0, .max = 1e4, .min_count = 1,
+               .help = "on both sides of each axis; one for all"),
+    PARAM_END};
 
 static bool spatial(Builder *builder, const Layer *layer)
 {
@@ -40,8 +41,10 @@ static bool build(Builder *builder, Layer *layer)
         options->stride[i] = self->stride.count ? entry(self->stride, i) : options->kernel[i];
         options->padding[i] = entry(self->padding, i);
         if (2 * options->padding[i] > options->kernel[i])
-            return builder_fail(builder, "padding %lld is more than half of the kernel %lld", (long long)options->padding[i], (long long)options->kernel[i]);
-        int64_t size = convolution_size(layer->input.sizes[i + 1], options->kernel[i], options->stride[i], options->padding[i], 1);
+            return builder_fail(builder, "padding %lld is more than half of the kernel %lld",
+                                (long long)options->padding[i], (long long)options->kernel[i]);
+        int64_t size =
+            convolution_size(layer->input.sizes[i + 1], options->kernel[i], options->stride[i], options->padding[i], 1);
         if (size < 1)
             return builder_fail(builder, "a kernel of %lld does not fit the input %s", (long long)options->kernel[i],
                                 shape_text(builder->arena, layer->input));
@@ -63,13 +66,21 @@ static Tensor *forward_average(const Layer *layer, Forward *forward, Tensor *x)
 }
 
 const LayerDef layer_max_pool = {
-    .component = {.name = "max_pool", .summary = "largest value of each window", .params = params, .size = sizeof(struct pool)},
-    .build = build, .forward = forward_max,
+    .component = {.name = "max_pool",
+                  .summary = "largest value of each window",
+                  .params = params,
+                  .size = sizeof(struct pool)},
+    .build = build,
+    .forward = forward_max,
 };
 
 const LayerDef layer_average_pool = {
-    .component = {.name = "average_pool", .summary = "mean of each window", .params = params, .size = sizeof(struct pool)},
-    .build = build, .forward = forward_average,
+    .component = {.name = "average_pool",
+                  .summary = "mean of each window",
+                  .params = params,
+                  .size = sizeof(struct pool)},
+    .build = build,
+    .forward = forward_average,
 };
 
 static bool build_global(Builder *builder, Layer *layer)
@@ -103,10 +114,10 @@ const LayerDef layer_global_max_pool = {
 };
 
 struct adaptive_pool { IntList size; };
-static const Param adaptive_params[] = {
-    PARAM_INTS(struct adaptive_pool, size, NULL, .min = 1, .max = 1e4, .min_count = 1, .help = "size of the output along each axis; one for all"),
-    PARAM_END
-};
+static const Param adaptive_params[] = {PARAM_INTS(struct adaptive_pool, size, NULL, .min = 1, .max = 1e4,
+                                                   .min_count = 1,
+                                                   .help = "size of the output along each axis; one for all"),
+                                        PARAM_END};
 
 static bool build_adaptive(Builder *builder, Layer *layer)
 {
@@ -114,7 +125,8 @@ static bool build_adaptive(Builder *builder, Layer *layer)
     if (!spatial(builder, layer))
         return false;
     if (self->size.count != 1 && self->size.count != layer->input.rank - 1)
-        return builder_fail(builder, "size has %lld numbers for %d spatial axes", (long long)self->size.count, layer->input.rank - 1);
+        return builder_fail(builder, "size has %lld numbers for %d spatial axes", (long long)self->size.count,
+                            layer->input.rank - 1);
     for (int i = 1; i < layer->input.rank; i++)
         layer->output.sizes[i] = entry(self->size, i - 1);
     return true;
@@ -133,11 +145,19 @@ static Tensor *forward_adaptive_max(const Layer *layer, Forward *forward, Tensor
 }
 
 const LayerDef layer_adaptive_average_pool = {
-    .component = {.name = "adaptive_average_pool", .summary = "mean of windows that give a fixed size", .params = adaptive_params, .size = sizeof(struct adaptive_pool)},
-    .build = build_adaptive, .forward = forward_adaptive_average,
+    .component = {.name = "adaptive_average_pool",
+                  .summary = "mean of windows that give a fixed size",
+                  .params = adaptive_params,
+                  .size = sizeof(struct adaptive_pool)},
+    .build = build_adaptive,
+    .forward = forward_adaptive_average,
 };
 
 const LayerDef layer_adaptive_max_pool = {
-    .component = {.name = "adaptive_max_pool", .summary = "largest value of windows that give a fixed size", .params = adaptive_params, .size = sizeof(struct adaptive_pool)},
-    .build = build_adaptive, .forward = forward_adaptive_max,
+    .component = {.name = "adaptive_max_pool",
+                  .summary = "largest value of windows that give a fixed size",
+                  .params = adaptive_params,
+                  .size = sizeof(struct adaptive_pool)},
+    .build = build_adaptive,
+    .forward = forward_adaptive_max,
 };

@@ -10,7 +10,8 @@ static const Param params[] = {
     PARAM_END
 };
 
-static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient,
+                     float *const *slots)
 {
     const struct adagrad *self = values;
     AdagradStep by = {(float)update->lr, (float)update->weight_decay, (float)self->epsilon};
@@ -18,7 +19,13 @@ static void elements(const void *values, const Update *update, int64_t count, fl
 }
 
 const OptimizerDef optimizer_adagrad = {
-    .component = {.name = "adagrad", .summary = "gradient over the root of its sum of squares", .params = params, .size = sizeof(struct adagrad),
-                  .formula = "s += g^2; w -= lr g / (sqrt(s) + epsilon)", .source = "Duchi et al. 2011"},
-    .slots = 1, .slot_names = {"sum"}, .elements = elements,
+    .component = {.name = "adagrad",
+                  .summary = "gradient over the root of its sum of squares",
+                  .params = params,
+                  .size = sizeof(struct adagrad),
+                  .formula = "s += g^2; w -= lr g / (sqrt(s) + epsilon)",
+                  .source = "Duchi et al. 2011"},
+    .slots = 1,
+    .slot_names = {"sum"},
+    .elements = elements,
 };

@@ -20,7 +20,8 @@ static void newton_schulz(float *x, int64_t rows, int64_t columns, int64_t itera
 {
     static const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
     size_t square = (size_t)(rows * rows), whole = (size_t)(rows * columns);
-    float *gram = arena_alloc(tape_arena(), (2 * square + whole) * sizeof *gram), *polynomial = gram + square, *next = polynomial + square;
+    float *gram = arena_alloc(tape_arena(), (2 * square + whole) * sizeof *gram), *polynomial = gram + square,
+          *next = polynomial + square;
     double norm = 0;
     for (size_t i = 0; i < whole; i++)
         norm += (double)x[i] * (double)x[i];
@@ -46,7 +47,8 @@ static void transpose(const float *from, int64_t rows, int64_t columns, float *t
 }
 
 /* Filters count as matrices [out, everything else]. */
-static void whole(const void *values, const Update *update, const Parameter *parameter, const float *gradient, float *const *slots)
+static void whole(const void *values, const Update *update, const Parameter *parameter, const float *gradient,
+                  float *const *slots)
 {
     const struct muon *self = values;
     int64_t rows = parameter->value->shape[0], columns = parameter->value->count / rows, count = rows * columns;
@@ -69,7 +71,8 @@ static void whole(const void *values, const Update *update, const Parameter *par
         weight[i] = keep * weight[i] - lr * direction[i];
 }
 
-static void elements(const void *values, const Update *update, int64_t count, float *restrict weight, const float *restrict gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *restrict weight,
+                     const float *restrict gradient, float *const *slots)
 {
     const struct muon *self = values;
     float *restrict mean = slots[0], *restrict square = slots[1];
@@ -85,8 +88,17 @@ static void elements(const void *values, const Update *update, int64_t count, fl
 }
 
 const OptimizerDef optimizer_muon = {
-    .component = {.name = "muon", .summary = "orthogonalised momentum for matrices, AdamW for the rest", .params = params, .size = sizeof(struct muon),
-                  .formula = "v = m v + (1-m) g; w -= lr sqrt(max(1, out/in)) NewtonSchulz(v)", .source = "Jordan et al. 2024",
-                  .notes = "AdamW runs with betas 0.9 and 0.95 at adam_lr; embeddings, biases and scales are not matrices here."},
-    .slots = 2, .slot_names = {"momentum", "square"}, .elements = elements, .whole = whole,
+    .component =
+        {.name = "muon",
+         .summary = "orthogonalised momentum for matrices, AdamW for the rest",
+         .params = params,
+         .size = sizeof(struct muon),
+         .formula = "v = m v + (1-m) g; w -= lr sqrt(max(1, out/in)) NewtonSchulz(v)",
+         .source = "Jordan et al. 2024",
+         .notes =
+             "AdamW runs with betas 0.9 and 0.95 at adam_lr; embeddings, biases and scales are not matrices here."},
+    .slots = 2,
+    .slot_names = {"momentum", "square"},
+    .elements = elements,
+    .whole = whole,
 };

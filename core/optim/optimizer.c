@@ -73,7 +73,8 @@ static bool apply_group(Optimizer *optimizer, const struct group *group)
             continue;
         matched = true;
         entry->lr_scale = group->lr_scale;
-        entry->weight_decay = isnan(group->weight_decay) ? default_decay(optimizer, entry->parameter) : group->weight_decay;
+        entry->weight_decay = isnan(group->weight_decay) ? default_decay(optimizer, entry->parameter)
+                                                         : group->weight_decay;
         if (entry->parameter->role != ROLE_BUFFER)
             entry->parameter->value->requires_gradient = !group->frozen;
     }
@@ -99,7 +100,8 @@ static bool apply_groups(Optimizer *optimizer, Error *error)
         if (!good)
             return false;
         if (!apply_group(optimizer, &group))
-            return fail_usage(error, "optimizer.groups[%d].match: no parameter is called \"%s\"", number - 1, group.match);
+            return fail_usage(error, "optimizer.groups[%d].match: no parameter is called \"%s\"", number - 1,
+                              group.match);
     }
     return true;
 }
@@ -128,7 +130,8 @@ Optimizer *optimizer_new(const Instance *instance, ParameterSet *parameters, Err
     }
     for (int64_t i = 0; i < optimizer->count; i++)
         for (int s = 0; s < optimizer->def->slots && optimizer->entries[i].parameter->value->requires_gradient; s++)
-            optimizer->entries[i].slots[s] = arena_zero(optimizer->arena, (size_t)optimizer->entries[i].parameter->value->count, sizeof(float));
+            optimizer->entries[i].slots[s] =
+                arena_zero(optimizer->arena, (size_t)optimizer->entries[i].parameter->value->count, sizeof(float));
     return optimizer;
 }
 
@@ -142,7 +145,8 @@ void optimizer_free(Optimizer *optimizer)
 
 static Update update_of(const Optimizer *optimizer, const Entry *entry)
 {
-    return (Update){optimizer->common->lr * optimizer->lr_factor * entry->lr_scale, entry->weight_decay, optimizer->step};
+    return (Update){optimizer->common->lr * optimizer->lr_factor * entry->lr_scale, entry->weight_decay,
+                    optimizer->step};
 }
 
 static bool is_whole(const Optimizer *optimizer, const Entry *entry)

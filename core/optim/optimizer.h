@@ -15,15 +15,46 @@ typedef struct OptimizerCommon {
     const cJSON *groups;        /* [{"match": "head.*", "lr_scale": 2, "weight_decay": 0, "frozen": false}, ...] */
 } OptimizerCommon;
 
-#define OPTIMIZER_COMMON_ROWS(structure, lr_, decay_)                                                             \
-    {"lr", PARAM_TYPE_FLOAT, offsetof(structure, common.lr), lr_, 0, 1e38, 0, NULL, NULL,                            \
-     "learning rate, before the schedule", false},                                                                 \
-    {"weight_decay", PARAM_TYPE_FLOAT, offsetof(structure, common.weight_decay), decay_, 0, 1e6, 0, NULL, NULL,     \
-     "of matrices and filters; see decay_all", false},                                                             \
-    {"decay_all", PARAM_TYPE_BOOL, offsetof(structure, common.decay_all), "false", 0, 0, 0, NULL, NULL,             \
-     "decay biases, scales and embeddings too", false},                                                            \
-    {"groups", PARAM_TYPE_JSON, offsetof(structure, common.groups), "[]", 0, 0, 0, NULL, NULL,                      \
-     "list of {\"match\": name pattern with * and ?, \"lr_scale\", \"weight_decay\", \"frozen\"}; the last that matches holds", false}
+#define OPTIMIZER_COMMON_ROWS(structure, lr_, decay_)                                                                  \
+    {"lr",                                                                                                             \
+     PARAM_TYPE_FLOAT,                                                                                                 \
+     offsetof(structure, common.lr),                                                                                   \
+     lr_,                                                                                                              \
+     0,                                                                                                                \
+     1e38,                                                                                                             \
+     0,                                                                                                                \
+     NULL,                                                                                                             \
+     NULL,                                                                                                             \
+     "learning rate, before the schedule",                                                                             \
+     false},                                                                                                           \
+        {"weight_decay",                                                                                               \
+         PARAM_TYPE_FLOAT,                                                                                             \
+         offsetof(structure, common.weight_decay),                                                                     \
+         decay_,                                                                                                       \
+         0,                                                                                                            \
+         1e6,                                                                                                          \
+         0,                                                                                                            \
+         NULL,                                                                                                         \
+         NULL,                                                                                                         \
+         "of matrices and filters; see decay_all",                                                                     \
+         false},                                                                                                       \
+        {"decay_all",                                                                                                  \
+         PARAM_TYPE_BOOL,                                                                                              \
+         offsetof(structure, common.decay_all),                                                                        \
+         "false",                                                                                                      \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         NULL,                                                                                                         \
+         NULL,                                                                                                         \
+         "decay biases, scales and embeddings too",                                                                    \
+         false},                                                                                                       \
+    {                                                                                                                  \
+        "groups", PARAM_TYPE_JSON, offsetof(structure, common.groups), "[]", 0, 0, 0, NULL, NULL,                      \
+            "list of {\"match\": name pattern with * and ?, \"lr_scale\", \"weight_decay\", \"frozen\"}; the last "    \
+            "that matches holds",                                                                                      \
+            false                                                                                                      \
+    }
 
 /* What one parameter is updated with. */
 typedef struct Update {
@@ -36,10 +67,12 @@ typedef struct OptimizerDef {
     int slots;                  /* state of a parameter: so many f32 arrays of its shape */
     const char *slot_names[OPTIMIZER_MAX_SLOTS];
     /* Elements [0, count) of one parameter, in place; independent of how the parameter is cut. */
-    void (*elements)(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots);
+    void (*elements)(const void *values, const Update *update, int64_t count, float *weight, const float *gradient,
+                     float *const *slots);
     /* A whole parameter of rank >= 2 and role weight, where the update couples its elements; NULL: all go
        through `elements`. Scratch comes from tape_arena(). */
-    void (*whole)(const void *values, const Update *update, const Parameter *parameter, const float *gradient, float *const *slots);
+    void (*whole)(const void *values, const Update *update, const Parameter *parameter, const float *gradient,
+                  float *const *slots);
 } OptimizerDef;
 
 typedef struct Optimizer Optimizer;

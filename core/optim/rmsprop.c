@@ -12,15 +12,23 @@ static const Param params[] = {
     PARAM_END
 };
 
-static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient, float *const *slots)
+static void elements(const void *values, const Update *update, int64_t count, float *weight, const float *gradient,
+                     float *const *slots)
 {
     const struct rmsprop *self = values;
-    RmspropStep by = {(float)update->lr, (float)update->weight_decay, (float)self->decay, (float)self->momentum, (float)self->epsilon};
+    RmspropStep by = {(float)update->lr, (float)update->weight_decay, (float)self->decay, (float)self->momentum,
+                      (float)self->epsilon};
     kernels()->optimizer.rmsprop(count, &by, weight, gradient, slots[0], slots[1]);
 }
 
 const OptimizerDef optimizer_rmsprop = {
-    .component = {.name = "rmsprop", .summary = "gradient over the root of its mean square", .params = params, .size = sizeof(struct rmsprop),
-                  .formula = "s = d s + (1-d) g^2; v = m v + g / (sqrt(s) + epsilon); w -= lr v", .source = "Tieleman and Hinton 2012"},
-    .slots = 2, .slot_names = {"square", "momentum"}, .elements = elements,
+    .component = {.name = "rmsprop",
+                  .summary = "gradient over the root of its mean square",
+                  .params = params,
+                  .size = sizeof(struct rmsprop),
+                  .formula = "s = d s + (1-d) g^2; v = m v + g / (sqrt(s) + epsilon); w -= lr v",
+                  .source = "Tieleman and Hinton 2012"},
+    .slots = 2,
+    .slot_names = {"square", "momentum"},
+    .elements = elements,
 };

@@ -37,16 +37,19 @@ static double progress(const ScheduleContext *context, int64_t warmup)
 
 struct constant { int64_t warmup; };
 static const Param constant_params[] = {
-    PARAM_INT(struct constant, warmup, 0, .min = 0, .max = 1e12, .help = "steps of linear rise at the start"), PARAM_END};
+    PARAM_INT(struct constant, warmup, 0, .min = 0, .max = 1e12, .help = "steps of linear rise at the start"),
+    PARAM_END};
 
 static double constant_factor(const void *values, const ScheduleContext *context)
 {
     return rise(((const struct constant *)values)->warmup, context->step);
 }
 
-const ScheduleDef schedule_constant = {
-    .component = {.name = "constant", .summary = "the optimizer's rate, after an optional warm-up", .params = constant_params, .size = sizeof(struct constant)},
-    .factor = constant_factor};
+const ScheduleDef schedule_constant = {.component = {.name = "constant",
+                                                     .summary = "the optimizer's rate, after an optional warm-up",
+                                                     .params = constant_params,
+                                                     .size = sizeof(struct constant)},
+                                       .factor = constant_factor};
 
 struct step { int64_t every; IntList milestones; double gamma; int64_t warmup; };
 static const Param step_params[] = {
@@ -68,8 +71,11 @@ static double step_factor(const void *values, const ScheduleContext *context)
     return rise(self->warmup, context->step) * pow(self->gamma, (double)drops);
 }
 
-const ScheduleDef schedule_step = {
-    .component = {.name = "step", .summary = "drops by a factor at epochs", .params = step_params, .size = sizeof(struct step)}, .factor = step_factor};
+const ScheduleDef schedule_step = {.component = {.name = "step",
+                                                 .summary = "drops by a factor at epochs",
+                                                 .params = step_params,
+                                                 .size = sizeof(struct step)},
+                                   .factor = step_factor};
 
 struct exponential { double gamma; int64_t warmup; };
 static const Param exponential_params[] = {
@@ -85,9 +91,11 @@ static double exponential_factor(const void *values, const ScheduleContext *cont
     return rise(self->warmup, context->step) * pow(self->gamma, epochs);
 }
 
-const ScheduleDef schedule_exponential = {
-    .component = {.name = "exponential", .summary = "falls by a factor an epoch, smoothly", .params = exponential_params, .size = sizeof(struct exponential)},
-    .factor = exponential_factor};
+const ScheduleDef schedule_exponential = {.component = {.name = "exponential",
+                                                        .summary = "falls by a factor an epoch, smoothly",
+                                                        .params = exponential_params,
+                                                        .size = sizeof(struct exponential)},
+                                          .factor = exponential_factor};
 
 struct decay { int64_t warmup; double final; };
 #define DECAY_PARAMS                                                                                             \
@@ -102,10 +110,13 @@ static double cosine_factor(const void *values, const ScheduleContext *context)
     return rise(self->warmup, context->step) * (self->final + (1 - self->final) * wave);
 }
 
-const ScheduleDef schedule_cosine = {
-    .component = {.name = "cosine", .summary = "half a cosine from the rate to `final` times it", .params = decay_params,
-                  .size = sizeof(struct decay), .source = "arXiv:1608.03983"},
-    .factor = cosine_factor, .needs_total = always};
+const ScheduleDef schedule_cosine = {.component = {.name = "cosine",
+                                                   .summary = "half a cosine from the rate to `final` times it",
+                                                   .params = decay_params,
+                                                   .size = sizeof(struct decay),
+                                                   .source = "arXiv:1608.03983"},
+                                     .factor = cosine_factor,
+                                     .needs_total = always};
 
 static double linear_factor(const void *values, const ScheduleContext *context)
 {
@@ -113,9 +124,12 @@ static double linear_factor(const void *values, const ScheduleContext *context)
     return rise(self->warmup, context->step) * (1 + (self->final - 1) * progress(context, self->warmup));
 }
 
-const ScheduleDef schedule_linear = {
-    .component = {.name = "linear", .summary = "a straight line from the rate to `final` times it", .params = decay_params, .size = sizeof(struct decay)},
-    .factor = linear_factor, .needs_total = always};
+const ScheduleDef schedule_linear = {.component = {.name = "linear",
+                                                   .summary = "a straight line from the rate to `final` times it",
+                                                   .params = decay_params,
+                                                   .size = sizeof(struct decay)},
+                                     .factor = linear_factor,
+                                     .needs_total = always};
 
 static double inverse_sqrt_factor(const void *values, const ScheduleContext *context)
 {
@@ -124,10 +138,12 @@ static double inverse_sqrt_factor(const void *values, const ScheduleContext *con
     return now < start ? now / start : sqrt(start / now);
 }
 
-const ScheduleDef schedule_inverse_sqrt = {
-    .component = {.name = "inverse_sqrt", .summary = "warm-up, then the inverse root of the step", .params = constant_params,
-                  .size = sizeof(struct constant), .source = "arXiv:1706.03762"},
-    .factor = inverse_sqrt_factor};
+const ScheduleDef schedule_inverse_sqrt = {.component = {.name = "inverse_sqrt",
+                                                         .summary = "warm-up, then the inverse root of the step",
+                                                         .params = constant_params,
+                                                         .size = sizeof(struct constant),
+                                                         .source = "arXiv:1706.03762"},
+                                           .factor = inverse_sqrt_factor};
 
 struct one_cycle { double rise, start, final; };
 static const Param one_cycle_params[] = {
@@ -168,19 +184,23 @@ static double wsd_factor(const void *values, const ScheduleContext *context)
     return rise(self->warmup, context->step) * (1 + (self->final - 1) * fall);
 }
 
-const ScheduleDef schedule_wsd = {
-    .component = {.name = "wsd", .summary = "warm-up, stable, decay by a straight line", .params = wsd_params, .size = sizeof(struct wsd), .source = "arXiv:2404.06395"},
-    .factor = wsd_factor, .needs_total = always};
+const ScheduleDef schedule_wsd = {.component = {.name = "wsd",
+                                                .summary = "warm-up, stable, decay by a straight line",
+                                                .params = wsd_params,
+                                                .size = sizeof(struct wsd),
+                                                .source = "arXiv:2404.06395"},
+                                  .factor = wsd_factor,
+                                  .needs_total = always};
 
 struct plateau { double gamma, threshold; int64_t patience, warmup; double least; };
 static const Param plateau_params[] = {
     PARAM_FLOAT(struct plateau, gamma, 0.1, .min = 0, .max = 1, .help = "factor of a drop"),
-    PARAM_INT(struct plateau, patience, 5, .min = 0, .max = 1e9, .help = "epochs without a better validation loss before a drop"),
+    PARAM_INT(struct plateau, patience, 5, .min = 0, .max = 1e9,
+              .help = "epochs without a better validation loss before a drop"),
     PARAM_FLOAT(struct plateau, threshold, 0.0001, .min = 0, .max = 1, .help = "relative improvement that counts"),
     PARAM_FLOAT(struct plateau, least, 0, .min = 0, .max = 1, .help = "smallest factor"),
     PARAM_INT(struct plateau, warmup, 0, .min = 0, .max = 1e12, .help = "steps of linear rise at the start"),
-    PARAM_END
-};
+    PARAM_END};
 
 static double plateau_factor(const void *values, const ScheduleContext *context)
 {
@@ -201,6 +221,9 @@ static void plateau_observe(const void *values, double loss, double state[4], do
     }
 }
 
-const ScheduleDef schedule_plateau = {
-    .component = {.name = "plateau", .summary = "drops when the validation loss no longer falls", .params = plateau_params, .size = sizeof(struct plateau)},
-    .factor = plateau_factor, .observe = plateau_observe};
+const ScheduleDef schedule_plateau = {.component = {.name = "plateau",
+                                                    .summary = "drops when the validation loss no longer falls",
+                                                    .params = plateau_params,
+                                                    .size = sizeof(struct plateau)},
+                                      .factor = plateau_factor,
+                                      .observe = plateau_observe};

@@ -42,7 +42,7 @@ typedef struct Tape Tape;
 Tape *tape_new(void);
 void tape_free(Tape *tape);
 Tape *tape_use(Tape *tape);         /* returns the one used before; NULL: none */
-void tape_reset(void);              /* every result and gradient of the tape in use is gone; no memory is returned to the system */
+void tape_reset(void); /* every result and gradient of the tape in use is gone; no memory is returned to the system */
 Arena *tape_arena(void);            /* for what an operation needs until the reset */
 size_t tape_peak(void);             /* bytes, largest so far */
 /* Recording is on in a new tape. Returns what it was: bool was = tape_record(false); ...; tape_record(was); */

@@ -26,7 +26,8 @@ BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Bat
     return result;
 }
 
-LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch, Tensor *logits)
+LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
+                               Tensor *logits)
 {
     Tensor *targets = batch->targets, *features = forward->features, *weights = batch->weights;
     if (context->model->input.per_position) {
@@ -35,10 +36,17 @@ LossInput objective_loss_input(const ObjectiveContext *context, const Forward *f
         targets = t_reshape(targets, SHAPE(-1));
         features = features ? t_reshape(features, SHAPE(-1, features->shape[features->rank - 1])) : NULL;
         if (weights)
-            weights = t_reshape(t_broadcast_to(t_reshape(weights, SHAPE(-1, 1)), SHAPE(weights->shape[0], tokens)), SHAPE(-1));
+            weights = t_reshape(t_broadcast_to(t_reshape(weights, SHAPE(-1, 1)), SHAPE(weights->shape[0], tokens)),
+                                SHAPE(-1));
     }
     return (LossInput){
-        .logits = logits, .targets = targets, .features = features, .weights = weights, .ids = batch->batch->ids,
-        .state = context->loss_state, .random = random_start(context->seed, "loss", (uint32_t)forward->step), .progress = context->progress,
+        .logits = logits,
+        .targets = targets,
+        .features = features,
+        .weights = weights,
+        .ids = batch->batch->ids,
+        .state = context->loss_state,
+        .random = random_start(context->seed, "loss", (uint32_t)forward->step),
+        .progress = context->progress,
     };
 }

@@ -43,7 +43,8 @@ static void add_metadata(Draft *draft, const char *key, const char *value)
 {
     if (draft->file.metadata_count == draft->key_room) {
         int64_t room = draft->key_room ? 2 * draft->key_room : 16;
-        const char **keys = arena_zero(draft->arena, (size_t)room, sizeof *keys), **values = arena_zero(draft->arena, (size_t)room, sizeof *values);
+        const char **keys = arena_zero(draft->arena, (size_t)room, sizeof *keys),
+                   **values = arena_zero(draft->arena, (size_t)room, sizeof *values);
         for (int64_t i = 0; i < draft->file.metadata_count; i++) {
             keys[i] = draft->file.keys[i];
             values[i] = draft->file.values[i];
@@ -94,8 +95,10 @@ static cJSON *data_description(const Run *run)
         cJSON_AddItemToArray(deviation, cJSON_CreateNumber((double)dataset->deviation[i]));
     }
     if (dataset->target_mean) {
-        cJSON_AddItemToObject(object, "target_mean", cJSON_CreateDoubleArray(dataset->target_mean, (int)dataset->classes));
-        cJSON_AddItemToObject(object, "target_deviation", cJSON_CreateDoubleArray(dataset->target_deviation, (int)dataset->classes));
+        cJSON_AddItemToObject(object, "target_mean",
+                              cJSON_CreateDoubleArray(dataset->target_mean, (int)dataset->classes));
+        cJSON_AddItemToObject(object, "target_deviation",
+                              cJSON_CreateDoubleArray(dataset->target_deviation, (int)dataset->classes));
     }
     return object;
 }
@@ -133,9 +136,11 @@ enum { COUNTERS = 14 };
 static void pack_progress(const Progress *progress, bool timed, double counters[COUNTERS])
 {
     double packed[COUNTERS] = {
-        (double)progress->step, (double)progress->epoch, (double)progress->batch, progress->best_loss, (double)progress->best_epoch,
-        (double)progress->best_step, (double)progress->bad_epochs, progress->schedule_factor, progress->schedule_state[0],
-        progress->schedule_state[1], progress->schedule_state[2], progress->schedule_state[3], timed ? progress->seconds : 0, progress->finished,
+        (double)progress->step,        (double)progress->epoch,      (double)progress->batch,
+        progress->best_loss,           (double)progress->best_epoch, (double)progress->best_step,
+        (double)progress->bad_epochs,  progress->schedule_factor,    progress->schedule_state[0],
+        progress->schedule_state[1],   progress->schedule_state[2],  progress->schedule_state[3],
+        timed ? progress->seconds : 0, progress->finished,
     };
     memcpy(counters, packed, sizeof packed);
 }
@@ -143,10 +148,17 @@ static void pack_progress(const Progress *progress, bool timed, double counters[
 static void unpack_progress(const double counters[COUNTERS], Progress *progress)
 {
     *progress = (Progress){
-        .step = (int64_t)counters[0], .epoch = (int64_t)counters[1], .batch = (int64_t)counters[2], .best_loss = counters[3],
-        .best_epoch = (int64_t)counters[4], .best_step = (int64_t)counters[5], .bad_epochs = (int64_t)counters[6],
-        .schedule_factor = counters[7], .schedule_state = {counters[8], counters[9], counters[10], counters[11]},
-        .seconds = counters[12], .finished = counters[13] != 0,
+        .step = (int64_t)counters[0],
+        .epoch = (int64_t)counters[1],
+        .batch = (int64_t)counters[2],
+        .best_loss = counters[3],
+        .best_epoch = (int64_t)counters[4],
+        .best_step = (int64_t)counters[5],
+        .bad_epochs = (int64_t)counters[6],
+        .schedule_factor = counters[7],
+        .schedule_state = {counters[8], counters[9], counters[10], counters[11]},
+        .seconds = counters[12],
+        .finished = counters[13] != 0,
     };
 }
 
@@ -158,11 +170,14 @@ static bool save_state(Run *run, const char *path, Error *error)
     pack_progress(&run->progress, !isnan(run->config->train.seconds), counters);
     add_array(&draft, "progress", ARRAY_F64, 1, (int64_t[]){COUNTERS}, counters);
     if (run->loss_state_width)
-        add_array(&draft, "loss_state", ARRAY_F32, 2, (int64_t[]){run->splits.train.dataset->count, run->loss_state_width}, run->context.loss_state);
+        add_array(&draft, "loss_state", ARRAY_F32, 2,
+                  (int64_t[]){run->splits.train.dataset->count, run->loss_state_width}, run->context.loss_state);
     for (int64_t i = 0; i < parameters->count; i++)
-        add_tensor(&draft, "parameters.", parameters->items[i].name, parameters->items[i].value, parameters->items[i].value->data);
+        add_tensor(&draft, "parameters.", parameters->items[i].name, parameters->items[i].value,
+                   parameters->items[i].value->data);
     for (int64_t i = 0; run->average && i < parameters->count; i++)
-        add_tensor(&draft, "average.", parameters->items[i].name, run->average->items[i].value, run->average->items[i].value->data);
+        add_tensor(&draft, "average.", parameters->items[i].name, run->average->items[i].value,
+                   run->average->items[i].value->data);
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;
         const Parameter *parameter;
@@ -205,7 +220,8 @@ bool checkpoint_update_config(const Run *run, const char *folder, Error *error)
 }
 
 /* Copies one tensor of the file and counts it, so that what is left over can be found. */
-static bool take(const Safetensors *file, const char *path, const char *name, const Tensor *shape, void *out, int64_t *taken, Error *error)
+static bool take(const Safetensors *file, const char *path, const char *name, const Tensor *shape, void *out,
+                 int64_t *taken, Error *error)
 {
     const Array *array = safetensors_find(file, name);
     if (!array)
@@ -220,10 +236,12 @@ static bool take(const Safetensors *file, const char *path, const char *name, co
     return true;
 }
 
-static bool take_set(const Safetensors *file, const char *path, const char *prefix, ParameterSet *set, int64_t *taken, Arena *arena, Error *error)
+static bool take_set(const Safetensors *file, const char *path, const char *prefix, ParameterSet *set, int64_t *taken,
+                     Arena *arena, Error *error)
 {
     for (int64_t i = 0; i < set->count; i++)
-        if (!take(file, path, arena_format(arena, "%s%s", prefix, set->items[i].name), set->items[i].value, set->items[i].value->data, taken, error))
+        if (!take(file, path, arena_format(arena, "%s%s", prefix, set->items[i].name), set->items[i].value,
+                  set->items[i].value->data, taken, error))
             return false;
     return true;
 }
@@ -239,7 +257,8 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
             return fail(error, "%s: tensor progress: %g is no count", path, counters[i]);
     unpack_progress(counters, &run->progress);
     if (run->progress.batch > loader_batches(run->loader))
-        return fail(error, "%s: tensor progress: batch %lld of %lld", path, (long long)run->progress.batch, (long long)loader_batches(run->loader));
+        return fail(error, "%s: tensor progress: batch %lld of %lld", path, (long long)run->progress.batch,
+                    (long long)loader_batches(run->loader));
     ++*taken;
     if (!run->loss_state_width)
         return true;
@@ -250,17 +269,20 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
 static bool take_state(const Safetensors *file, const char *path, Run *run, Arena *arena, Error *error)
 {
     int64_t taken = 0;
-    if (!take_progress(file, path, run, &taken, error) || !take_set(file, path, "parameters.", run->model->parameters, &taken, arena, error)
-        || (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)))
+    if (!take_progress(file, path, run, &taken, error) ||
+        !take_set(file, path, "parameters.", run->model->parameters, &taken, arena, error) ||
+        (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)))
         return false;
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;
         const Parameter *parameter;
         float *data = optimizer_state(run->optimizer, k, &slot, &parameter);
-        if (!take(file, path, arena_format(arena, "optimizer.%s.%s", slot, parameter->name), parameter->value, data, &taken, error))
+        if (!take(file, path, arena_format(arena, "optimizer.%s.%s", slot, parameter->name), parameter->value, data,
+                  &taken, error))
             return false;
     }
-    return taken == file->count || fail(error, "%s: %lld tensors belong to nothing in this run", path, (long long)(file->count - taken));
+    return taken == file->count ||
+           fail(error, "%s: %lld tensors belong to nothing in this run", path, (long long)(file->count - taken));
 }
 
 bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error)
@@ -297,7 +319,8 @@ bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *
     Arena *arena = arena_new();
     Safetensors file;
     int64_t taken = 0;
-    bool good = safetensors_read(path, arena, &file, error) && take_set(&file, path, "", parameters, &taken, arena, error);
+    bool good = safetensors_read(path, arena, &file, error) &&
+                take_set(&file, path, "", parameters, &taken, arena, error);
     if (good && taken != file.count)
         good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
     arena_free(arena);

@@ -23,42 +23,52 @@ struct sections {
 const Param config_params[] = {
     PARAM_INT(struct sections, seed, 0, .min = 0, .max = LARGEST_EXACT_SEED,
               .help = "of every random number of the run; above 2^53, to 2^63-1, as a string of digits"),
-    PARAM_JSON(struct sections, data, "null", .help = "a data set, or {\"train\", \"val\", \"test\"} of data sets; see xent-datasets(7)"),
+    PARAM_JSON(struct sections, data, "null",
+               .help = "a data set, or {\"train\", \"val\", \"test\"} of data sets; see xent-datasets(7)"),
     PARAM_COMPONENT(struct sections, model, "null", "model", .help = "what is trained; see xent-models(7)"),
-    PARAM_COMPONENT(struct sections, loss, "null", "loss", .help = "what is minimised; null: ce for classes and tokens, bce for labels, mse for values"),
+    PARAM_COMPONENT(struct sections, loss, "null", "loss",
+                    .help = "what is minimised; null: ce for classes and tokens, bce for labels, mse for values"),
     PARAM_COMPONENT(struct sections, optimizer, "\"adam\"", "optimizer", .help = "how; see xent-optimizers(7)"),
-    PARAM_COMPONENT(struct sections, schedule, "\"constant\"", "schedule", .help = "of the learning rate; see xent-schedules(7)"),
-    PARAM_COMPONENT(struct sections, objective, "\"supervised\"", "objective", .help = "how a batch becomes the number to minimise; see xent-objectives(7)"),
+    PARAM_COMPONENT(struct sections, schedule, "\"constant\"", "schedule",
+                    .help = "of the learning rate; see xent-schedules(7)"),
+    PARAM_COMPONENT(struct sections, objective, "\"supervised\"", "objective",
+                    .help = "how a batch becomes the number to minimise; see xent-objectives(7)"),
     PARAM_JSON(struct sections, train, "{}", .help = "batches, lengths, limits"),
     PARAM_JSON(struct sections, metrics, "null", .help = "list of names; null: all that apply"),
-    PARAM_COMPONENT(struct sections, calibrate, "null", "calibrator", .help = "for xent calibrate; see xent-calibrators(7)"),
+    PARAM_COMPONENT(struct sections, calibrate, "null", "calibrator",
+                    .help = "for xent calibrate; see xent-calibrators(7)"),
     PARAM_COMPONENT(struct sections, distill, "null", "distiller", .help = "for xent distill; see xent-distillers(7)"),
-    PARAM_COMPONENT(struct sections, quantize, "null", "quantizer", .help = "for xent quantize; see xent-quantizers(7)"),
+    PARAM_COMPONENT(struct sections, quantize, "null", "quantizer",
+                    .help = "for xent quantize; see xent-quantizers(7)"),
     PARAM_JSON(struct sections, analyze, "null", .help = "for xent analyze"),
     PARAM_STRING(struct sections, extends, null, .help = "a config file that this one changes"),
-    PARAM_END
-};
+    PARAM_END};
 
 const Param config_train_params[] = {
     PARAM_INT(TrainConfig, batch_size, 128, .min = 1, .max = 1e7, .help = "samples a batch"),
     PARAM_INT(TrainConfig, eval_batch_size, 512, .min = 1, .max = 1e7, .help = "samples a batch in evaluation"),
-    PARAM_INT(TrainConfig, epochs, null, .min = 0, .max = 1e9, .help = "passes over the training split; 10 when steps and seconds are absent too"),
+    PARAM_INT(TrainConfig, epochs, null, .min = 0, .max = 1e9,
+              .help = "passes over the training split; 10 when steps and seconds are absent too"),
     PARAM_INT(TrainConfig, steps, null, .min = 0, .max = 1e12, .help = "updates of the parameters"),
     PARAM_FLOAT(TrainConfig, seconds, null, .min = 0, .help = "wall time; the run ends after the step that reaches it"),
-    PARAM_INT(TrainConfig, patience, null, .min = 1, .max = 1e9, .help = "end after so many epochs without a lower validation loss"),
+    PARAM_INT(TrainConfig, patience, null, .min = 1, .max = 1e9,
+              .help = "end after so many epochs without a lower validation loss"),
     PARAM_FLOAT(TrainConfig, clip_norm, null, .min = 0, .help = "largest norm of the whole gradient"),
     PARAM_FLOAT(TrainConfig, clip_value, null, .min = 0, .help = "largest magnitude of a gradient's element"),
     PARAM_INT(TrainConfig, accumulate, 1, .min = 1, .max = 1e6, .help = "batches whose mean gradient makes a step"),
-    PARAM_FLOAT(TrainConfig, ema, null, .min = 0, .max = 1, .help = "decay of an average of the weights, which is then what is evaluated and saved"),
+    PARAM_FLOAT(TrainConfig, ema, null, .min = 0, .max = 1,
+                .help = "decay of an average of the weights, which is then what is evaluated and saved"),
     PARAM_INT(TrainConfig, log_every, 1, .min = 1, .max = 1e9, .help = "steps between lines of metrics.jsonl"),
-    PARAM_INT(TrainConfig, save_every, null, .min = 1, .max = 1e12, .help = "steps between checkpoints, besides the end of each epoch"),
+    PARAM_INT(TrainConfig, save_every, null, .min = 1, .max = 1e12,
+              .help = "steps between checkpoints, besides the end of each epoch"),
     PARAM_BOOL(TrainConfig, shuffle, true, .help = "a new order each epoch"),
     PARAM_BOOL(TrainConfig, prefetch, true, .help = "prepare the next batch on a thread of its own"),
     PARAM_BOOL(TrainConfig, report, true, .help = "write report.html and plots at the end"),
-    PARAM_COMPONENTS(TrainConfig, transforms, "[]", "transform", .help = "random changes of training samples, in order; see xent-transforms(7)"),
-    PARAM_PATH(TrainConfig, init_from, null, .help = ".safetensors file whose tensors of the same name and shape are the initial values"),
-    PARAM_END
-};
+    PARAM_COMPONENTS(TrainConfig, transforms, "[]", "transform",
+                     .help = "random changes of training samples, in order; see xent-transforms(7)"),
+    PARAM_PATH(TrainConfig, init_from, null,
+               .help = ".safetensors file whose tensors of the same name and shape are the initial values"),
+    PARAM_END};
 
 static cJSON *read_extending(JsonSource *source, cJSON *json, const char *path, int depth, Error *error);
 
@@ -71,9 +81,12 @@ static cJSON *read_base(JsonSource *source, cJSON *json, const char *path, int d
     if (!cJSON_IsString(extends))
         return fail_usage(error, "%s:%d: extends: expected a path", place ? place : "config", line), NULL;
     if (depth == CONFIG_MAX_EXTENDS)
-        return fail_usage(error, "%s:%d: extends: deeper than %d files; is there a circle?", place, line, CONFIG_MAX_EXTENDS), NULL;
+        return fail_usage(error, "%s:%d: extends: deeper than %d files; is there a circle?", place, line,
+                          CONFIG_MAX_EXTENDS),
+               NULL;
     Arena *arena = arena_new();
-    const char *base_path = path ? path_join(arena, path_folder(arena, path), extends->valuestring) : extends->valuestring;
+    const char *base_path = path ? path_join(arena, path_folder(arena, path), extends->valuestring)
+                                 : extends->valuestring;
     cJSON *base = json_parse_file(source, base_path, error);
     if (!base)
         fail_at(error, "%s:%d: extends", place ? place : "config", line);
@@ -177,7 +190,8 @@ static bool parse_sections(Config *config, Error *error)
     return check_metrics(&context, sections.metrics);
 }
 
-static Config *finish(Config *config, cJSON *json, const char *path, const char *const *sets, const uint64_t *seed, Error *error)
+static Config *finish(Config *config, cJSON *json, const char *path, const char *const *sets, const uint64_t *seed,
+                      Error *error)
 {
     bool good = json != NULL;
     if (good && !cJSON_IsObject(json))
@@ -187,7 +201,8 @@ static Config *finish(Config *config, cJSON *json, const char *path, const char 
     for (; good && sets && *sets; sets++)
         good = json_set(config->source, json, *sets, error);
     if (good && cJSON_GetObjectItemCaseSensitive(json, "extends"))
-        good = fail_usage(error, "--set extends: only a config can name what it extends; --set changes what came of both");
+        good =
+            fail_usage(error, "--set extends: only a config can name what it extends; --set changes what came of both");
     if (good && seed) {
         char assignment[64];
         snprintf(assignment, sizeof assignment, "seed=\"%llu\"", (unsigned long long)*seed);
@@ -235,9 +250,11 @@ void config_free(Config *config)
 
 bool config_require(const Config *config, const char *keys, Error *error)
 {
-    const struct { const char *key; bool there; } sections[] = {
-        {"data", config->data.component}, {"model", config->model.component}, {"calibrate", config->calibrate.component},
-        {"quantize", config->quantize.component}, {"distill", config->distill.component},
+    const struct { const char *key; bool there;
+    } sections[] = {
+        {"data", config->data.component},           {"model", config->model.component},
+        {"calibrate", config->calibrate.component}, {"quantize", config->quantize.component},
+        {"distill", config->distill.component},
     };
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         if (strstr(keys, sections[i].key) && !sections[i].there)

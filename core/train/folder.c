@@ -12,15 +12,29 @@
 
 /* What a run may have written, for --force. */
 static const char *const run_files[] = {
-    "config.json", "metrics.jsonl", "summary.json", "evaluation.json", "calibration.json", "quantization.json", "report.html",
-    "checkpoints/last.safetensors", "checkpoints/last.state.safetensors", "checkpoints/best.safetensors",
-    "plots/loss.png", "plots/metrics.png", "plots/reliability.png", "plots/confusion.png", "plots/learning_rate.png", NULL,
+    "config.json",
+    "metrics.jsonl",
+    "summary.json",
+    "evaluation.json",
+    "calibration.json",
+    "quantization.json",
+    "report.html",
+    "checkpoints/last.safetensors",
+    "checkpoints/last.state.safetensors",
+    "checkpoints/best.safetensors",
+    "plots/loss.png",
+    "plots/metrics.png",
+    "plots/reliability.png",
+    "plots/confusion.png",
+    "plots/learning_rate.png",
+    NULL,
 };
 
 bool folder_has_run(const char *path)
 {
     Arena *arena = arena_new();
-    bool has = file_exists(arena_format(arena, "%s/config.json", path)) || file_exists(arena_format(arena, "%s/metrics.jsonl", path));
+    bool has = file_exists(arena_format(arena, "%s/config.json", path)) ||
+               file_exists(arena_format(arena, "%s/metrics.jsonl", path));
     arena_free(arena);
     return has;
 }
@@ -152,7 +166,8 @@ bool run_folder_check_config(const char *path, const Config *config, Error *erro
         drop_free_keys(now);
         drop_free_keys(before);
         if (find_difference(before, now, key, sizeof key))
-            good = fail_usage(error, "%s: %s differs from %s/config.json; a run resumes with the config it began with", config->name, key, path);
+            good = fail_usage(error, "%s: %s differs from %s/config.json; a run resumes with the config it began with",
+                              config->name, key, path);
     }
     cJSON_free(text);
     cJSON_Delete(resolved);

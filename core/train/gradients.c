@@ -91,7 +91,8 @@ static void clip(Run *run, float **gradients)
         int64_t count = parameters->items[i].value->count;
         if (!gradients[i])
             continue;
-        float *clipped = arena_alloc(tape_arena(), (size_t)count * sizeof *clipped), scale = (float)factor, limit = (float)bound;
+        float *clipped = arena_alloc(tape_arena(), (size_t)count * sizeof *clipped), scale = (float)factor,
+              limit = (float)bound;
         for (int64_t k = 0; k < count; k++) {
             float g = gradients[i][k];
             g = g > limit ? limit : g < -limit ? -limit : g;

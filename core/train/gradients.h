@@ -5,7 +5,7 @@
 #include "core/train/run.h"
 
 typedef struct StepGradients {
-    float **gradients;          /* one for each parameter, NULL where there is none; in the tape's arena or the run's sums */
+    float **gradients; /* one for each parameter, NULL where there is none; in the tape's arena or the run's sums */
     double loss;                /* mean over the step's batches */
     const Layer *not_finite;    /* the first layer that gave an infinity or NaN, when the loss is not finite */
     int64_t samples;

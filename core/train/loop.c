@@ -61,7 +61,8 @@ static void update_average(Run *run)
 static void report(Loop *loop, bool epoch_end, double loss, double lr, Measure validation)
 {
     double seconds = clock_seconds() - loop->began;
-    TrainReport figures = {loop->run, epoch_end, loss, lr, validation, loop->total, seconds > 0 ? (double)loop->samples / seconds : 0};
+    TrainReport figures = {
+        loop->run, epoch_end, loss, lr, validation, loop->total, seconds > 0 ? (double)loop->samples / seconds : 0};
     if (loop->options->report)
         loop->options->report(loop->options->report_context, &figures);
 }
@@ -77,8 +78,11 @@ static bool run_step(Loop *loop, Error *error)
     StepGradients step = step_gradients(run, progress->epoch, progress->batch, count);
     if (!isfinite(step.loss)) {
         const char *where = step.not_finite ? step.not_finite->name : NULL;
-        return fail(error, "%s: the loss is not finite at step %lld (epoch %lld), first in %s; try a lower optimizer.lr or train.clip_norm", loop->options->folder,
-                    (long long)progress->step + 1, (long long)progress->epoch, where ? where : "the loss itself");
+        return fail(error,
+                    "%s: the loss is not finite at step %lld (epoch %lld), first in %s; try a lower optimizer.lr or "
+                    "train.clip_norm",
+                    loop->options->folder, (long long)progress->step + 1, (long long)progress->epoch,
+                    where ? where : "the loss itself");
     }
     optimizer_step(run->optimizer, step.gradients, factor, progress->step + 1);
     update_average(run);
@@ -99,8 +103,10 @@ static bool check_parameters(const Loop *loop, Error *error)
     for (int64_t i = 0; i < parameters->count; i++)
         for (int64_t k = 0; k < parameters->items[i].value->count; k++)
             if (!isfinite(tensor_f32(parameters->items[i].value)[k]))
-                return fail(error, "%s: parameter %s is not finite after step %lld; try a lower optimizer.lr or train.clip_norm",
-                            loop->options->folder, parameters->items[i].name, (long long)loop->run->progress.step);
+                return fail(
+                    error,
+                    "%s: parameter %s is not finite after step %lld; try a lower optimizer.lr or train.clip_norm",
+                    loop->options->folder, parameters->items[i].name, (long long)loop->run->progress.step);
     return true;
 }
 
@@ -122,8 +128,10 @@ static bool end_epoch(Loop *loop, Error *error)
     Measure validation = run_measure(run, &run->splits.val);
     run_swap_average(run);
     if (validation.count && !isfinite(validation.loss))
-        return fail(error, "%s: the validation loss is not finite after epoch %lld; try a lower optimizer.lr or train.clip_norm",
-                    loop->options->folder, (long long)progress->epoch);
+        return fail(
+            error,
+            "%s: the validation loss is not finite after epoch %lld; try a lower optimizer.lr or train.clip_norm",
+            loop->options->folder, (long long)progress->epoch);
     if (!check_parameters(loop, error))
         return false;
     bool better = validation.count == 0 || isnan(progress->best_loss) || validation.loss < progress->best_loss;
@@ -142,7 +150,8 @@ static bool end_epoch(Loop *loop, Error *error)
             return false;
         const ScheduleDef *schedule = (const ScheduleDef *)run->config->schedule.component;
         if (schedule->observe)
-            schedule->observe(run->config->schedule.values, validation.loss, progress->schedule_state, &progress->schedule_factor);
+            schedule->observe(run->config->schedule.values, validation.loss, progress->schedule_state,
+                              &progress->schedule_factor);
     }
     report(loop, true, NAN, learning_rate_factor(loop) * optimizer_lr(run->optimizer), validation);
     return !better || save_best(loop, error);
@@ -152,9 +161,10 @@ bool run_at_end(const Run *run)
 {
     const TrainConfig *train = &run->config->train;
     const Progress *progress = &run->progress;
-    return (train->epochs != PARAM_UNSET && progress->epoch >= train->epochs) || (train->steps != PARAM_UNSET && progress->step >= train->steps)
-           || (!isnan(train->seconds) && progress->seconds >= train->seconds)
-           || (train->patience != PARAM_UNSET && progress->bad_epochs >= train->patience);
+    return (train->epochs != PARAM_UNSET && progress->epoch >= train->epochs) ||
+           (train->steps != PARAM_UNSET && progress->step >= train->steps) ||
+           (!isnan(train->seconds) && progress->seconds >= train->seconds) ||
+           (train->patience != PARAM_UNSET && progress->bad_epochs >= train->patience);
 }
 
 static bool go_on(const Loop *loop)
@@ -172,7 +182,8 @@ static bool run_epoch(Loop *loop, bool *ended, Error *error)
         if (!run_step(loop, error))
             return false;
         *ended = run->progress.batch >= loader_batches(run->loader);
-        if (!*ended && save_every != PARAM_UNSET && run->progress.step % save_every == 0 && !checkpoint_save_last(run, loop->options->folder, error))
+        if (!*ended && save_every != PARAM_UNSET && run->progress.step % save_every == 0 &&
+            !checkpoint_save_last(run, loop->options->folder, error))
             return false;
     }
     return true;
@@ -214,7 +225,12 @@ static bool loop_steps(Loop *loop, Error *error)
 bool run_train(Run *run, RunFolder *folder, const TrainOptions *options, Error *error)
 {
     run->progress.finished = false;
-    Loop loop = {.run = run, .options = options, .folder = folder, .total = run_total_steps(run), .steps_per_epoch = run_steps_per_epoch(run),
-                 .began = clock_seconds(), .before = run->progress.seconds};
+    Loop loop = {.run = run,
+                 .options = options,
+                 .folder = folder,
+                 .total = run_total_steps(run),
+                 .steps_per_epoch = run_steps_per_epoch(run),
+                 .began = clock_seconds(),
+                 .before = run->progress.seconds};
     return loop_steps(&loop, error);
 }

@@ -41,6 +41,7 @@ typedef struct ObjectiveDef {
 /* Over tensors of the tape in use; features are not copied. */
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch);
 /* The loss's input of logits of this batch; per-position logits and targets become rows. */
-LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch, Tensor *logits);
+LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
+                               Tensor *logits);
 
 #endif

@@ -22,9 +22,11 @@ typedef struct Filling {
     int64_t *targets, rows;
 } Filling;
 
-static void add_batch(Filling *filling, const Instance *loss, const Tensor *logits, const Batch *batch, const Dataset *dataset)
+static void add_batch(Filling *filling, const Instance *loss, const Tensor *logits, const Batch *batch,
+                      const Dataset *dataset)
 {
-    int64_t classes = dataset->classes, rows = logits->count / logits->shape[logits->rank - 1], per_sample = rows / batch->count;
+    int64_t classes = dataset->classes, rows = logits->count / logits->shape[logits->rank - 1],
+            per_sample = rows / batch->count;
     loss_decode(loss, logits, classes, filling->logits + filling->rows * classes);
     for (int64_t i = 0; filling->targets && i < rows; i++)
         filling->targets[filling->rows + i] = batch->labels[i];
@@ -48,7 +50,8 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
     int64_t rows = split->count * (dataset->target_kind == TARGET_TOKENS ? dataset->shape[0] : 1);
     size_t values = (size_t)(rows * dataset->classes);
     if ((double)values * sizeof(double) > outputs_limit)
-        return fail(error, "the outputs of %lld rows x %lld classes take more than 2 GB; evaluate a smaller split", (long long)rows, (long long)dataset->classes);
+        return fail(error, "the outputs of %lld rows x %lld classes take more than 2 GB; evaluate a smaller split",
+                    (long long)rows, (long long)dataset->classes);
     Filling filling = {.logits = arena_alloc(arena, values * sizeof(double))};
     if (classes)
         filling.targets = arena_alloc(arena, (size_t)rows * sizeof(int64_t));
@@ -68,8 +71,14 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
     loader_free(loader);
     tape_record(was);
     *outputs = (PredictionInput){
-        .kind = kind_of(dataset->target_kind), .count = rows, .classes = dataset->classes, .logits = filling.logits, .targets = filling.targets,
-        .soft_targets = filling.soft, .weights = filling.weights, .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
+        .kind = kind_of(dataset->target_kind),
+        .count = rows,
+        .classes = dataset->classes,
+        .logits = filling.logits,
+        .targets = filling.targets,
+        .soft_targets = filling.soft,
+        .weights = filling.weights,
+        .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
     };
     return true;
 }

@@ -9,10 +9,12 @@
 
 ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
-    ModelInput input = {.outputs = loss_outputs(loss, dataset->classes), .per_position = dataset->target_kind == TARGET_TOKENS};
+    ModelInput input = {.outputs = loss_outputs(loss, dataset->classes),
+                        .per_position = dataset->target_kind == TARGET_TOKENS};
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
-        input.shape.vocabulary = input.per_position ? dataset->classes : dataset->tokenizer->vocabulary + 1; /* the padding token */
+        input.shape.vocabulary = input.per_position ? dataset->classes
+                                                    : dataset->tokenizer->vocabulary + 1; /* the padding token */
     return input;
 }
 
@@ -45,8 +47,8 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
     if (tokens && (def->state_width || def->outputs))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
-        return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name, (long long)dataset->classes,
-                          def->targets == LOSS_VALUES ? "values" : "classes");
+        return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
+                          (long long)dataset->classes, def->targets == LOSS_VALUES ? "values" : "classes");
     LossInput in = probe(loss, dataset, soft);
     if (loss_check(loss, &in, error))
         return true;
@@ -62,16 +64,21 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     bool classes = kind == TARGET_CLASS || kind == TARGET_TOKENS, mixes = false;
     for (int64_t i = 0; i < train->transforms.count; i++)
         mixes |= ((const TransformDef *)train->transforms.items[i].component)->batch != NULL;
-    bool fits = (classes && (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT || def->targets == LOSS_IDS))
-                || (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT))
-                || (kind == TARGET_LABELS && def->targets == LOSS_LABELS) || (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
+    bool fits = (classes &&
+                 (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT || def->targets == LOSS_IDS)) ||
+                (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT)) ||
+                (kind == TARGET_LABELS && def->targets == LOSS_LABELS) ||
+                (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
     if (!fits)
-        return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name, loss_targets_name(def->targets), kinds[kind]);
+        return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name,
+                          loss_targets_name(def->targets), kinds[kind]);
     if (mixes && def->targets != LOSS_CLASSES_OR_SOFT)
-        return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes", def->component.name);
+        return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes",
+                          def->component.name);
     for (const char *const *name = def->extras; name && *name; name++)
         if ((*name)[strlen(*name) - 1] != '?')
-            return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give", def->component.name, *name);
+            return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give",
+                              def->component.name, *name);
     return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
 }
 
@@ -128,8 +135,11 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
 static bool make_loader(Run *run, Error *error)
 {
     const TrainConfig *train = &run->config->train;
-    LoaderOptions options = {.batch_size = train->batch_size, .shuffle = train->shuffle, .transforms = train->transforms,
-                             .seed = (uint64_t)run->config->seed, .prefetch = train->prefetch};
+    LoaderOptions options = {.batch_size = train->batch_size,
+                             .shuffle = train->shuffle,
+                             .transforms = train->transforms,
+                             .seed = (uint64_t)run->config->seed,
+                             .prefetch = train->prefetch};
     if (!loader_check(&run->splits.train, &options, error))
         return fail_at(error, "%s: train", run->config->name);
     run->loader = loader_new(&run->splits.train, options);
@@ -152,7 +162,8 @@ static bool check_schedule(const Run *run, Error *error)
 {
     const Instance *schedule = &run->config->schedule;
     if (run_total_steps(run) == 0 && schedule_needs_total(schedule))
-        return fail_usage(error, "%s: schedule: %s needs train.epochs or train.steps; seconds alone do not tell the length",
+        return fail_usage(error,
+                          "%s: schedule: %s needs train.epochs or train.steps; seconds alone do not tell the length",
                           run->config->name, schedule->component->name);
     return true;
 }
@@ -164,9 +175,11 @@ Run *run_new(Config *config, const Instance *objective, Error *error)
     run->progress = (Progress){.best_loss = NAN, .best_epoch = -1, .schedule_factor = 1};
     run->tape = tape_new();
     tape_use(run->tape);
-    bool good = config_require(config, "data model", error) && load_data(run, error) && make_loader(run, error) && check_schedule(run, error)
-                && (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error))
-                && prepare_objective(run, objective ? objective : &config->objective, error);
+    bool good =
+        config_require(config, "data model", error) && load_data(run, error) && make_loader(run, error) &&
+        check_schedule(run, error) &&
+        (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error)) &&
+        prepare_objective(run, objective ? objective : &config->objective, error);
     if (good) {
         run->optimizer = optimizer_new(&config->optimizer, run->model->parameters, error);
         good = run->optimizer || fail_at(error, "%s", config->name);

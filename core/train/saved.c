@@ -42,7 +42,8 @@ static const float *to_floats(Arena *arena, FloatList list)
 }
 
 /* *list stays NULL where there are no names. */
-static bool read_names(Arena *arena, const char *key, const cJSON *names, int64_t count, const char *const **list, Error *error)
+static bool read_names(Arena *arena, const char *key, const cJSON *names, int64_t count, const char *const **list,
+                       Error *error)
 {
     if (!names || cJSON_IsNull(names))
         return true;
@@ -82,12 +83,14 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
         saved->target_mean = description.target_mean.items;
         saved->target_deviation = description.target_deviation.items;
     }
-    *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items), .outputs = description.outputs == PARAM_UNSET ? description.classes : description.outputs,
+    *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items),
+                          .outputs = description.outputs == PARAM_UNSET ? description.classes : description.outputs,
                           .per_position = saved->target_kind == TARGET_TOKENS};
     input->shape.vocabulary = description.vocabulary;
     const int64_t columns = description.shape.count == 1 ? description.shape.items[0] : 0;
-    return read_names(saved->arena, "class_names", description.class_names, saved->classes, &saved->class_names, error)
-           && read_names(saved->arena, "feature_names", description.feature_names, columns, &saved->feature_names, error);
+    return read_names(saved->arena, "class_names", description.class_names, saved->classes, &saved->class_names,
+                      error) &&
+           read_names(saved->arena, "feature_names", description.feature_names, columns, &saved->feature_names, error);
 }
 
 /* The loss, which --set may have changed, is what reads the model's outputs. */
@@ -97,9 +100,9 @@ static bool check_outputs(const SavedModel *saved, const ModelInput *input, Erro
     if (!config->loss.component)
         config->loss = instance_default(config->arena, "loss", default_loss(saved->target_kind));
     int64_t outputs = loss_outputs(&config->loss, saved->classes);
-    return outputs == input->outputs
-           || fail(error, "loss: %s needs %lld outputs for %lld classes or values, the model has %lld", config->loss.component->name,
-                   (long long)outputs, (long long)saved->classes, (long long)input->outputs);
+    return outputs == input->outputs ||
+           fail(error, "loss: %s needs %lld outputs for %lld classes or values, the model has %lld",
+                config->loss.component->name, (long long)outputs, (long long)saved->classes, (long long)input->outputs);
 }
 
 static bool read_tokenizer(SavedModel *saved, JsonSource *source, const char *text, Error *error)
@@ -129,8 +132,10 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
     if (good && !config)
         good = fail(error, "%s: no config in __metadata__; was it written by xent?", saved->path);
     good = good && (saved->config = config_parse(saved->path, config, sets, seed, error));
-    good = good && (read_description(saved, source, safetensors_metadata(&file, "data"), &input, error) || fail_at(error, "%s", saved->path));
-    good = good && (read_tokenizer(saved, source, safetensors_metadata(&file, "tokenizer"), error) || fail_at(error, "%s", saved->path));
+    good = good && (read_description(saved, source, safetensors_metadata(&file, "data"), &input, error) ||
+                    fail_at(error, "%s", saved->path));
+    good = good && (read_tokenizer(saved, source, safetensors_metadata(&file, "tokenizer"), error) ||
+                    fail_at(error, "%s", saved->path));
     good = good && (check_outputs(saved, &input, error) || fail_at(error, "%s", saved->path));
     if (good) {
         saved->step = read_number(safetensors_metadata(&file, "step"));
@@ -185,14 +190,16 @@ void saved_close(SavedModel *saved)
 static bool check_shape(const SavedModel *saved, const Dataset *dataset, const char *name, Error *error)
 {
     const ModelInput input = model_input_of(dataset, &saved->config->loss), *expected = &saved->model->input;
-    bool same = input.shape.rank == expected->shape.rank && input.shape.vocabulary == expected->shape.vocabulary && dataset->classes == saved->classes;
+    bool same = input.shape.rank == expected->shape.rank && input.shape.vocabulary == expected->shape.vocabulary &&
+                dataset->classes == saved->classes;
     for (int i = 0; same && i < input.shape.rank; i++)
         same = input.shape.sizes[i] == expected->shape.sizes[i];
     if (same && dataset->target_kind == saved->target_kind)
         return true;
     Arena *arena = arena_new();
-    fail(error, "%s: data: samples %s with %lld classes or values, but %s was trained on %s with %lld", name, shape_text(arena, input.shape),
-         (long long)dataset->classes, saved->path, shape_text(arena, expected->shape), (long long)saved->classes);
+    fail(error, "%s: data: samples %s with %lld classes or values, but %s was trained on %s with %lld", name,
+         shape_text(arena, input.shape), (long long)dataset->classes, saved->path, shape_text(arena, expected->shape),
+         (long long)saved->classes);
     arena_free(arena);
     return false;
 }
@@ -226,7 +233,8 @@ bool saved_copy(const SavedModel *saved, const char *key, const char *value, con
     Safetensors file;
     bool good = safetensors_read(saved->path, arena, &file, error);
     if (good) {
-        const char **keys = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *keys), **values = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *values);
+        const char **keys = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *keys),
+                   **values = arena_zero(arena, (size_t)file.metadata_count + 1, sizeof *values);
         int64_t count = 0;
         for (int64_t i = 0; i < file.metadata_count; i++)
             if (strcmp(file.keys[i], key) != 0) {

@@ -54,7 +54,8 @@ cJSON *run_summary(const Run *run, double samples_per_second)
     cJSON_AddNumberToObject(summary, "best_step", (double)progress->best_step);
     cJSON_AddNumberToObject(summary, "parameters", (double)parameters_trainable(run->model->parameters));
     cJSON_AddItemToObject(summary, "wall_seconds", json_number9(progress->seconds));
-    cJSON_AddItemToObject(summary, "cpu_seconds", json_number9(seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime)));
+    cJSON_AddItemToObject(summary, "cpu_seconds",
+                          json_number9(seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime)));
     cJSON_AddNumberToObject(summary, "peak_memory_bytes", 1024.0 * (double)usage.ru_maxrss);
     cJSON_AddItemToObject(summary, "samples_per_second", json_number9(samples_per_second));
     cJSON_AddStringToObject(summary, "version", XENT_VERSION);

@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (size)
         memcpy(text, bytes, size);
     Error error = {0};
-    Config *config = strstr(text, "extends") ? NULL : config_parse("input", text, NULL, NULL, &error); /* no other files */
+    Config *config = strstr(text, "extends") ? NULL
+                                             : config_parse("input", text, NULL, NULL, &error); /* no other files */
     if (config)
         check_again(config);
     else if (error.message[0] && (error.status != STATUS_USAGE || strchr(error.message, '\n')))

@@ -27,7 +27,8 @@ static bool prepare(ObjectiveContext *context, Error *error)
     (void)error;
     struct supervised_state *state = context->state = memory_new(sizeof *state);
     const Model *model = context->model;
-    state->cut = model->input.per_position && model->def->head && model->input.outputs >= CUT_FROM_WORDS && is_plain_cross_entropy(&context->loss);
+    state->cut = model->input.per_position && model->def->head && model->input.outputs >= CUT_FROM_WORDS &&
+                 is_plain_cross_entropy(&context->loss);
     return true;
 }
 
@@ -42,7 +43,8 @@ static Tensor *cut_loss(const ObjectiveContext *context, Forward *forward, const
     Tensor *features = model->def->features(model, forward, batch->x), *weight, *bias;
     model->def->head(model, &weight, &bias);
     features = t_reshape(features, SHAPE(-1, features->shape[features->rank - 1]));
-    return t_mean(t_linear_cross_entropy(features, weight, bias, t_reshape(batch->targets, SHAPE(-1)), 0), ALL_AXES, false);
+    return t_mean(t_linear_cross_entropy(features, weight, bias, t_reshape(batch->targets, SHAPE(-1)), 0), ALL_AXES,
+                  false);
 }
 
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
