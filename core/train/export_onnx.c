@@ -60,8 +60,9 @@ static bool build_graph(OnnxGraph *graph, const SavedModel *saved, Error *error)
         bytes += 4.0 * (double)model->parameters->items[i].value->count;
     if (bytes > most_bytes)
         return fail(error, "%g bytes of weights, an ONNX file holds at most 2 GB", bytes);
-    const LossDef *loss = (const LossDef *)saved->config->loss.component;
-    if (loss->decode)
+    /* Without a config, the outputs are what they are. */
+    const LossDef *loss = saved->config ? (const LossDef *)saved->config->loss.component : NULL;
+    if (loss && loss->decode)
         return fail(error, "loss: what %s makes of the model's outputs has no translation to ONNX", loss->component.name);
     for (int i = 0; i < shape.rank; i++)
         sizes[i + 1] = shape.sizes[i];
