@@ -30,6 +30,17 @@ shared() {
     done
 }
 
+@test "glyphs-distill, calibrate-temperature and quantize-int8 work on a run of glyphs-cnn" {
+    few="--set data.count=64 --set data.val_count=64 --set data.test_count=64"
+    run_config glyphs-cnn $few
+    "$XENT" distill "$configs/glyphs-distill.json" -o student $short $few --set distill.teacher=glyphs-cnn
+    "$XENT" calibrate glyphs-cnn "$configs/calibrate-temperature.json" -o calibrated > /dev/null
+    "$XENT" quantize glyphs-cnn "$configs/quantize-int8.json" -o small > /dev/null
+    for run in student calibrated small; do
+        "$XENT" eval "$run" --resamples 0 > /dev/null
+    done
+}
+
 @test "fashion-mlp and fashion-cnn train on Fashion-MNIST" {
     shared fashion-mnist
     for name in fashion-mlp fashion-cnn; do
