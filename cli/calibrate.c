@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/arrays.h"
+#include "cli/evaluation.h"
 #include "core/base/file.h"
 #include "core/base/random.h"
 #include "core/calibrate/calibrate.h"
@@ -15,9 +16,12 @@
 #include "core/train/outputs.h"
 #include "core/train/saved.h"
 
+enum { RESAMPLES = 1000 };
+
 typedef struct Calibrating {
     Instance method;
     PredictionInput fitted, rest;           /* what is fitted, what is measured */
+    PredictionInput calibrated;             /* rest, after the calibration */
     bool same;                              /* they are the same samples */
     Calibration calibration;
     int64_t changed;                        /* measured rows whose largest logit is another after it */
@@ -84,6 +88,7 @@ static bool fit_and_measure(Calibrating *c, Arena *arena, Error *error)
     PredictionInput changed = rest;
     changed.logits = calibrated;
     changed.probabilities_only = c->calibration.method->gives_probabilities;
+    c->calibrated = changed;
     Predictions *after = predictions_new(arena, &changed);
     for (int64_t i = 0; i < rest.count; i++)
         c->changed += before->predicted[i] != after->predicted[i];
@@ -180,16 +185,31 @@ static bool calibrate_arrays(const Arguments *arguments, const Config *config, u
     return true;
 }
 
-/* The run's weights with the calibration in their metadata, and both as files of their own. */
-static bool write_run(const Calibrating *c, const SavedModel *saved, const char *path, Error *error)
+/* evaluation.json of the calibrated test split, for reports. */
+static bool write_evaluation(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, const char *path,
+                             Error *error)
+{
+    Arena *arena = arena_new();
+    MeasuredSplit measured =
+        measure_outputs(arena, "test", &c->calibrated, NULL, (uint64_t)saved->config->seed, RESAMPLES);
+    bool good = measured_write(&measured, saved->model, &splits->test,
+                               arena_format(arena, "%s/evaluation.json", path), error);
+    arena_free(arena);
+    return good;
+}
+
+/* The run's weights with the calibration in their metadata, the calibration, and what it does to the test split. */
+static bool write_run(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, const char *path,
+                      Error *error)
 {
     RunFolder folder = {.lock = -1, .metrics = -1};
     bool good = run_folder_open(&folder, path, true, error);
     char *text = calibration_text(&c->calibration);
     good = good && run_folder_write_config(&folder, saved->config, error) &&
-           saved_copy(saved, "calibration", text, arena_format(folder.arena, "%s/checkpoints/best.safetensors", path),
-                      error) &&
-           calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error);
+           saved_copy(saved, "calibration", text,
+                      arena_format(folder.arena, "%s/checkpoints/best.safetensors", path), error) &&
+           calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error) &&
+           write_evaluation(c, saved, splits, path, error);
     cJSON_free(text);
     return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
@@ -218,7 +238,7 @@ static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedMod
         return false;
     if (!fit_and_measure(c, arena, error))
         return fail_at(error, "%s", saved->path);
-    return !folder || write_run(c, saved, folder, error);
+    return !folder || write_run(c, saved, splits, folder, error);
 }
 
 static bool calibrate_model(const Arguments *arguments, const Config *config, Arena *arena, Error *error)

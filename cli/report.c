@@ -9,7 +9,8 @@
 /* Output is never an input, nor what someone else wrote. */
 static bool check_output(const Arguments *arguments, const char *path, bool force, Error *error)
 {
-    static const char *const inputs[] = {"config.json", "metrics.jsonl", "summary.json", "evaluation.json"};
+    static const char *const inputs[] = {"config.json", "metrics.jsonl", "summary.json", "evaluation.json", "calibration.json",
+                                         "quantization.json"};
     Arena *arena = arena_new();
     bool good = true;
     for (int i = 0; good && i < arguments->count; i++)

@@ -57,6 +57,15 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     "$XENT" eval calibrated/checkpoints/best.safetensors --json --resamples 0 | cmp - eval.json
 }
 
+@test "reports show the teacher and the calibration" {
+    "$XENT" calibrate teacher '{"calibrate": "temperature"}' -o reported > /dev/null
+    "$XENT" report reported
+    grep -q "Fitted calibrator" reported/report.html
+    ! grep -q "has not ended" reported/report.html
+    "$XENT" distill student.json -o shown --set train.report=true --quiet
+    grep -q "Distillation" shown/report.html
+}
+
 @test "calibrate of a run refuses to overwrite, and what it cannot do" {
     "$XENT" calibrate teacher '{"calibrate": "temperature"}' -o taken --quiet > /dev/null
     run "$XENT" calibrate teacher '{"calibrate": "temperature"}' -o taken

@@ -29,6 +29,11 @@ void page_per_class(Markup *markup, const Evaluation *evaluation);
 void page_hardest(Markup *markup, const Evaluation *evaluation);
 void page_layers(Markup *markup, Arena *arena, const Evaluation *evaluation);
 
+/* What calibrate, distill and quantize did; each adds nothing where its part is absent. */
+void page_calibration(Markup *markup, Arena *arena, const ReportData *data);
+void page_teacher(Markup *markup, Arena *arena, const ReportData *data);
+void page_quantization(Markup *markup, Arena *arena, const ReportData *data);
+
 /* "path.to.key" and value of every leaf of a config, in the order of the tree. */
 typedef struct ConfigLeaf { const char *path, *value; } ConfigLeaf;
 int config_leaves(Arena *arena, const cJSON *config, ConfigLeaf **leaves);

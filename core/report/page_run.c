@@ -52,7 +52,7 @@ static void add_header(Markup *markup, const ReportData *data)
         first = false;
     }
     markup_add(markup, "</p>\n</header>\n");
-    if (!data->summary)
+    if (!data->summary && !data->calibration)
         markup_add(markup, "<p class=\"notice\">This run has not ended, or was interrupted: there is no summary.json. "
                            "What stands here is what it has written so far.</p>\n");
     if (data->last_line_cut)
@@ -251,6 +251,9 @@ void page_run(Markup *markup, Arena *arena, const ReportData *data)
     page_per_class(markup, data->evaluation);
     page_hardest(markup, data->evaluation);
     page_layers(markup, arena, data->evaluation);
+    page_calibration(markup, arena, data);
+    page_teacher(markup, arena, data);
+    page_quantization(markup, arena, data);
     add_config(markup, data);
     add_environment(markup, arena, data);
     page_end(markup);

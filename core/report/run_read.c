@@ -204,6 +204,8 @@ static bool read_folder(ReportData *data, Error *error)
                *metrics = path_join(arena, data->folder, "metrics.jsonl");
     const char *summary = path_join(arena, data->folder, "summary.json"),
                *evaluation = path_join(arena, data->folder, "evaluation.json");
+    const char *calibration = path_join(arena, data->folder, "calibration.json"),
+               *quantization = path_join(arena, data->folder, "quantization.json");
     if (!file_is_folder(data->folder))
         return fail_usage(error, "%s: not a folder; expected that of a run", data->folder);
     if (!file_exists(config))
@@ -215,6 +217,10 @@ static bool read_folder(ReportData *data, Error *error)
     if (file_exists(metrics) && !read_metrics(data, metrics, error))
         return false;
     if (file_exists(summary) && (!read_json(data, summary, &data->summary, error) || !read_summary(data, error)))
+        return false;
+    if (file_exists(calibration) && !read_json(data, calibration, &data->calibration, error))
+        return false;
+    if (file_exists(quantization) && !read_json(data, quantization, &data->quantization, error))
         return false;
     return !file_exists(evaluation) || read_evaluation(data, evaluation, error);
 }

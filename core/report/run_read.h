@@ -27,6 +27,7 @@ typedef struct ReportData {
     const char *name, *folder;      /* name: the folder's own */
     const cJSON *config;
     const cJSON *summary;           /* NULL: the run did not end */
+    const cJSON *calibration, *quantization; /* what xent calibrate and quantize wrote; NULL: nothing */
     Curve *curves;
     int curve_count;
     bool last_line_cut;             /* metrics.jsonl ends within a line that is not JSON: it was left out */
@@ -36,7 +37,7 @@ typedef struct ReportData {
 } ReportData;
 
 /* NULL after an error: exit 2 where `folder` is no run folder, 1 for a file that is malformed, which the message
-   names with its line. metrics.jsonl, summary.json and evaluation.json may be absent. A metrics.jsonl line is an
+   names with its line. All files but config.json may be absent. A metrics.jsonl line is an
    object with step (ascending within its split), split, and figures that are numbers or null; epoch may be absent. */
 ReportData *report_data_read(const char *folder, Error *error);
 void report_data_free(ReportData *data);        /* NULL allowed */
