@@ -150,11 +150,11 @@ void generator_free(Generator *generator)
     memory_free(generator);
 }
 
-/* In place; a loss of tokens has a logit for each. */
+/* In place; a loss of tokens has a logit for each. Without a config, logits are what they are. */
 static void decode(const SavedModel *saved, float *logits)
 {
-    const Instance *loss = &saved->config->loss;
-    if (!((const LossDef *)loss->component)->decode)
+    const Instance *loss = saved->config ? &saved->config->loss : NULL;
+    if (!loss || !((const LossDef *)loss->component)->decode)
         return;
     double *decoded = arena_alloc(tape_arena(), (size_t)saved->classes * sizeof *decoded);
     loss_decode(loss, t_wrap(ARRAY_F32, SHAPE(1, saved->classes), logits), saved->classes, decoded);

@@ -59,7 +59,8 @@ for seed in $(seq "$seeds"); do
     train "$at/distilled" distill "$@" --set "distill={\"type\": \"kd\", \"teacher\": \"$at/network\"}"
     [ -s "$at/int8/checkpoints/best.safetensors" ] ||
         "$XENT" quantize "$at/network" '{"quantize": {"type": "rtn", "bits": 8}}' -o "$at/int8" --force --quiet > /dev/null
-    [ -s "$at/int8.json" ] || "$XENT" eval "$at/int8" --json > "$at/int8.json"
+    [ -s "$at/int8.json" ] || "$XENT" eval "$at/int8" --json > "$at/int8.tmp"
+    [ -s "$at/int8.json" ] || mv "$at/int8.tmp" "$at/int8.json"
 done
 
 accuracy() { json "$1/summary.json" metrics test accuracy; }
