@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
 usage() { sed -n '4p' scripts/experiments/fashion-three-commands.sh | sed 's/^# */usage: /' >&2; exit 2; }
-folder=runs/fashion-three-commands seeds=3 quick=
+folder=runs/fashion-three-commands seeds=6 quick=
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1; shift; continue ;;
