@@ -16,6 +16,7 @@ setup() {
     [ "$(grep -c '^| [a-z_]* | [0-9.]* |$' "$BATS_TEST_TMPDIR/table")" -eq 3 ]
     [ "$(head -1 "$BATS_TEST_TMPDIR/noisy/noisy-labels.csv")" = loss,noise,rate,seeds,accuracy,low,high ]
     [ "$(grep -c '^[a-z_]*,symmetric,0.4,1,0\.[0-9]*,,$' "$BATS_TEST_TMPDIR/noisy/noisy-labels.csv")" -eq 3 ]
+    [ "$(grep -c '<circle ' "$BATS_TEST_TMPDIR/noisy/noisy-labels.svg")" -eq 3 ]
     run noisy --only 3
     [ "$status" -eq 2 ]
 }

@@ -4,9 +4,9 @@
 # training labels. Accuracy is that of the last epoch on clean test images: there is no validation that could stop a
 # run before it learns the noise.
 #     noisy-labels.sh [-o FOLDER] [--seeds N] [--losses "NAME..."] [--quick] [--count | --only I]
-# Prints a Markdown table of means and 95% intervals over seeds and writes FOLDER/noisy-labels.csv. Runs that are done
-# are not run again. --count prints the number of jobs (a loss and a noise), --only I runs job I of 0, 1, ... and makes
-# no table. Fails when gce or symmetric_ce is not above ce at 40% symmetric noise: the paired differences over seeds
+# Prints a Markdown table of means and 95% intervals over seeds and writes FOLDER/noisy-labels.csv and a plot of it,
+# FOLDER/noisy-labels.svg. Runs that are done are not run again. --count prints the number of jobs (a loss and a
+# noise), --only I runs job I of 0, 1, ... and makes no table. Fails when gce or symmetric_ce is not above ce at 40% symmetric noise: the paired differences over seeds
 # have an interval above 0.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -105,6 +105,10 @@ for loss in $losses; do
     echo
 done
 mv "$csv.tmp" "$csv"
+plot=$folder/noisy-labels.svg
+awk -v ORDER=symmetric-0.4 -f scripts/experiments/interval-plot.awk "$csv" > "$plot.tmp"
+mv "$plot.tmp" "$plot"
+echo "noisy-labels.sh: $plot" >&2
 
 # The effect: at 40% symmetric noise both robust losses are above ce, on the same seeds.
 failed=0
