@@ -56,3 +56,24 @@ setup() {
     cmp README.md "$BATS_TEST_TMPDIR/README.md" || { echo "run sh scripts/readme-losses.sh README.md"; false; }
     grep -q '^| `ramp` | classes or probabilities |' README.md
 }
+
+@test "ldr and z-loss: their quick forms run every loss of the comparison" {
+    sh scripts/experiments/ldr.sh --quick -o "$BATS_TEST_TMPDIR/ldr" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]*kl-[0-9.]* | 0.38 | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 8 ]
+    sh scripts/experiments/z-loss.sh --quick -o "$BATS_TEST_TMPDIR/z-loss" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+}
+
+@test "experiments that compare seeds refuse one seed, and fail where the effect is absent" {
+    run sh scripts/experiments/ldr.sh --seeds 1 -o "$BATS_TEST_TMPDIR/one"
+    [ "$status" -eq 2 ] && [ ! -e "$BATS_TEST_TMPDIR/one" ]
+    for run in ce-0.38 ldr_kl-0.3-0.38 ldr_kl-1-0.38 ldr_kl-3-0.38 ldr_kl-10-0.38 aldr_kl-0.3-0.38 aldr_kl-1-0.38 \
+        aldr_kl-3-0.38 aldr_kl-10-0.38 ce-0 ldr_kl-1-0; do
+        for seed in 101 102; do
+            mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
+            echo '{"metrics": {"test": {"accuracy": 0.5}}}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
+        done
+    done
+    run sh scripts/experiments/ldr.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
+    [ "$status" -eq 1 ] && [[ "$output" == *"ldr_kl-3 - ce is not above 0.08"* ]]
+}

@@ -44,3 +44,8 @@ interval() {
 # above A B, below A B: of numbers, for `if`.
 above() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 below() { above "$2" "$1"; }
+
+# paired A B: two lists of numbers, one a line, of the same seeds -> "mean low high" of the differences A - B.
+paired() {
+    { echo "$1"; echo "$2"; } | awk '{ x[NR] = $1 } END { for (i = 1; i <= NR / 2; i++) printf "%.9g\n", x[i] - x[NR / 2 + i] }' | interval
+}
