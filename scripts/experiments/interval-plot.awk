@@ -24,7 +24,7 @@ END {
             swap = sorted[j]; sorted[j] = sorted[j - 1]; sorted[j - 1] = swap
         }
     for (i = 0; i < row_count; i++) place[sorted[i]] = i
-    least = int(least * 10) / 10
+    least = least < 0 ? 0 : int(least * 10) / 10 # an accuracy: Student's intervals know no bounds, the axis does
     most = most < 1 ? int(most * 10 + 1) / 10 : 1
     bottom = top + row_count * row
     width = left + panel_count * (panel + gap)
@@ -46,8 +46,10 @@ END {
         if (f[5] == "" || f[1] == "loss") continue
         p = panels[f[2] "-" f[3]]
         y = top + place[f[1]] * row + 8
+        low = f[6] < least ? least : f[6]
+        high = f[7] > most ? most : f[7]
         if (f[6] != "")
-            printf "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"#1668b8\" stroke-width=\"2\"/>", at(p, f[6]), at(p, f[7]), y, y
+            printf "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"#1668b8\" stroke-width=\"2\"/>", at(p, low), at(p, high), y, y
         printf "<circle cx=\"%.1f\" cy=\"%d\" r=\"3\" fill=\"#0b3d73\"/>\n", at(p, f[5]), y
     }
     print "</svg>"
