@@ -6,8 +6,8 @@
 #     noisy-labels.sh [-o FOLDER] [--seeds N] [--losses "NAME..."] [--quick] [--count | --only I]
 # Prints a Markdown table of means and 95% intervals over seeds and writes FOLDER/noisy-labels.csv and a plot of it,
 # FOLDER/noisy-labels.svg. Runs that are done are not run again. --count prints the number of jobs (a loss and a
-# noise), --only I runs job I of 0, 1, ... and makes no table. Fails when gce or symmetric_ce is not above ce at 40% symmetric noise: the paired differences over seeds
-# have an interval above 0.
+# noise), --only I runs job I of 0, 1, ... and makes no table. Fails when gce or symmetric_ce is not above ce at 40%
+# symmetric noise: the paired differences over seeds have an interval above 0.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
