@@ -54,12 +54,13 @@ static void test_schedules__linear(void **state)
     POINTS("{\"type\": \"linear\", \"warmup\": 50, \"final\": 0.5}", {24, 0.5}, {50, 1}, {75, 0.75}, {100, 0.5});
 }
 
-/* A warm-up that is longer than the run never ends in a negative factor. */
+/* A run that ends within its warm-up rises to its end: the fall begins after the warm-up. */
 static void test_schedules__warmup_longer_than_the_run(void **state)
 {
     (void)state;
-    POINTS("{\"type\": \"linear\", \"warmup\": 200, \"final\": 0.5}", {0, 0.0025}, {99, 0.25});
-    POINTS("{\"type\": \"cosine\", \"warmup\": 100, \"final\": 0.5}", {99, 0.5});
+    POINTS("{\"type\": \"linear\", \"warmup\": 200, \"final\": 0.5}", {0, 0.005}, {99, 0.5});
+    POINTS("{\"type\": \"cosine\", \"warmup\": 100, \"final\": 0.5}", {98, 0.99}, {99, 1}, {100, 0.5});
+    POINTS("{\"type\": \"cosine\", \"warmup\": 200}", {0, 0.005}, {99, 0.5});
 }
 
 static void test_schedules__inverse_sqrt(void **state)

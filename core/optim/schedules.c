@@ -27,12 +27,14 @@ static double rise(int64_t warmup, int64_t step)
     return step < warmup ? (double)(step + 1) / (double)warmup : 1;
 }
 
-/* Share of the way from the end of warm-up to the end of the run. */
+/* Share of the way from the end of warm-up to the end of the run. A run that ends in its warm-up never falls. */
 static double progress(const ScheduleContext *context, int64_t warmup)
 {
+    if (context->step < warmup)
+        return 0;
     double span = (double)(context->total - warmup);
     double done = span > 0 ? (double)(context->step - warmup) / span : 1;
-    return done < 0 ? 0 : done > 1 ? 1 : done;
+    return done > 1 ? 1 : done;
 }
 
 struct constant { int64_t warmup; };
