@@ -108,3 +108,18 @@ setup() {
 --logits z.npy --targets y.npy a b
 END
 }
+
+@test "a model whose outputs are not finite is an error with the row, in every command that runs it" {
+    "$XENT" train '{"data": {"type": "spirals", "count": 40, "val_count": 10, "test_count": 12}, "model": {"type": "mlp", "hidden": [4]}, "train": {"epochs": 1}}' -o diverged --quiet
+    for file in best last; do # the last weight of the file becomes NaN
+        size=$(wc -c < diverged/checkpoints/$file.safetensors)
+        printf '\377\377\377\177' | dd of=diverged/checkpoints/$file.safetensors bs=1 seek=$((size - 4)) conv=notrunc 2> /dev/null
+    done
+    for command in "eval diverged" "predict diverged" "calibrate diverged {\"calibrate\":\"temperature\"} -o calibrated"; do
+        run "$XENT" $command --quiet
+        [ "$status" -eq 1 ]
+        [ "${#lines[@]}" -eq 1 ]
+        [[ "$output" == "xent: "*"outputs for row 0 "*" are not finite"* ]]
+    done
+    [ ! -e calibrated ]
+}

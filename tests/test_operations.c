@@ -46,7 +46,7 @@ static Tensor *probe_value(Probe *probe, bool second)
     for (int i = 0; i < probe->count; i++)
         if (probe->inputs[i]->requires_gradient)
             leaves[leaf_count++] = probe->inputs[i];
-    t_gradients(value, NULL, leaf_count, leaves, gradients, true);
+    assert_null(t_gradients(value, NULL, leaf_count, leaves, gradients, true));
     Tensor *sum = NULL;
     for (int i = 0; i < leaf_count; i++) {
         Tensor *term = weighted_sum(gradients[i], probe->slopes[i]);
@@ -129,6 +129,30 @@ static void walk(bool second)
         }
     }
     assert_true(checked > 0);
+    tape_free(tape);
+}
+
+/* A fused operation without a second derivative is refused by name, before anything is computed. */
+static void test_operations__no_second_derivative(void **state)
+{
+    (void)state;
+    OperationDef fused = *(const OperationDef *)component_find("operation", "exp");
+    fused.once = true;
+    fused.component.name = "fused";
+    Tape *tape = tape_new();
+    tape_use(tape);
+    Tensor *x = random_like(t_zeros(ARRAY_F64, 1, (const int64_t[]){3}), 0), *gradient = NULL;
+    x->requires_gradient = true;
+    Tensor *y = t_exp(x);
+    y->node->operation = &fused;
+    Tensor *sum = t_sum(t_neg(y), 0, false);
+    assert_string_equal(t_gradients(sum, NULL, 1, &x, &gradient, true), "fused");
+    assert_null(t_gradients(sum, NULL, 1, &x, &gradient, false));
+    for (int i = 0; i < 3; i++)
+        assert_float_equal(tensor_f64(gradient)[i], -tensor_f64(y)[i], 1e-15);
+    Tensor *other = random_like(x, 1);
+    other->requires_gradient = true;
+    assert_null(t_gradients(t_sum(t_mul(t_exp(other), y), 0, false), NULL, 1, &other, &gradient, true));
     tape_free(tape);
 }
 
@@ -276,6 +300,7 @@ static void test_operations__same_bits_for_any_number_of_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operations__no_second_derivative),
         cmocka_unit_test(test_operations__first_derivatives),
         cmocka_unit_test(test_operations__second_derivatives),
         cmocka_unit_test(test_operations__backward_agrees_with_gradients),

@@ -145,7 +145,17 @@ static int64_t mark_needed(Tape *tape, const Tensor *root)
     return end;
 }
 
-void t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, Tensor **gradients, bool differentiable)
+/* Of the first `end` nodes, an operation that will run and has no second derivative; NULL: none. */
+static const OperationDef *only_once(const Tape *tape, int64_t end)
+{
+    for (int64_t i = 0; i < end; i++)
+        if (tape->nodes[i]->needed && tape->nodes[i]->operation->once)
+            return tape->nodes[i]->operation;
+    return NULL;
+}
+
+const char *t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, Tensor **gradients,
+                        bool differentiable)
 {
     Tape *tape = current_tape;
     Tensor **before = arena_alloc(tape->arena, (size_t)count * sizeof *before), *root_before = root->gradient;
@@ -155,15 +165,18 @@ void t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, T
     }
     tape->targets = inputs;
     tape->target_count = count;
-    bool was = tape_record(differentiable);
     int64_t end = mark_needed(tape, root);
+    const OperationDef *refused = differentiable ? only_once(tape, end) : NULL;
+    if (refused)
+        end = 0;
+    bool was = tape_record(differentiable);
     root->gradient = seed ? seed : t_full(root->type, root->rank, root->shape, 1);
     for (int64_t i = end - 1; i >= 0; i--) {
         Node *node = tape->nodes[i];
         Tensor *output = node->output;
         if (!node->needed || !output->gradient)
             continue;
-        assert(!node->done && !(differentiable && node->operation->once));
+        assert(!node->done);
         run_node(node);
         if (output == root || is_target(output))
             continue;
@@ -180,6 +193,7 @@ void t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, T
     tape->targets = NULL;
     tape->target_count = 0;
     tape_record(was);
+    return refused ? refused->component.name : NULL;
 }
 
 Tensor *sample_leaf(Random *random, double low, double high, int rank, const int64_t *shape)

@@ -75,8 +75,10 @@ static inline int32_t *tensor_i32(const Tensor *tensor) { return (int32_t *)tens
 void t_backward(Tensor *root);
 /* gradients[i] = d(sum(seed * root))/d(inputs[i]), zeros where root does not depend on it; `seed` NULL:
    ones. The graph stays. With `differentiable` the gradients are recorded themselves, so that they can
-   be differentiated again. Inputs are leaves or intermediate results. */
-void t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, Tensor **gradients, bool differentiable);
+   be differentiated again. Inputs are leaves or intermediate results. Returns NULL, or with `differentiable` the
+   name of an operation on the way that has no second derivative, for the caller's error: gradients are 0 then. */
+const char *t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, Tensor **gradients,
+                        bool differentiable);
 /* May be read after t_backward. Returns its argument. */
 Tensor *t_keep(Tensor *tensor);
 /* Puts the gradients of leaves back to NULL. */

@@ -70,6 +70,10 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
     }
     loader_free(loader);
     tape_record(was);
+    int64_t bad = logits_first_bad_row(rows, dataset->classes, filling.logits, classes);
+    if (bad >= 0)
+        return fail(error, "the model's outputs for row %lld of the split are not finite; its weights have diverged, "
+                    "train again with a lower optimizer.lr or train.clip_norm", (long long)bad);
     *outputs = (PredictionInput){
         .kind = kind_of(dataset->target_kind),
         .count = rows,
