@@ -25,7 +25,7 @@ static const Param params[] = {
     PARAM_END
 };
 
-static const size_t pixel_limit = (size_t)2 << 30;
+static const size_t pixel_limit = (size_t)1 << 30;
 
 static bool validate(const void *values, Error *error)
 {
@@ -78,58 +78,97 @@ static bool list_names(const char *folder, bool folders, Arena *arena, Names *na
     return good;
 }
 
-/* Images are appended to one growing block. */
+typedef struct Files {
+    int64_t count, room;
+    struct { const char *path; int32_t label; } *items;
+} Files;
+
+/* What all images of a split have in common, and their pixels in the order of the files. */
 typedef struct Images {
+    int64_t channels, height, width;    /* 0: not known yet */
     unsigned char *pixels;
     int32_t *labels;
-    int64_t count, room, channels, height, width;
 } Images;
 
-static bool append(Images *images, const PngImage *image, int32_t label, const char *path, Error *error)
+static bool add_class(const char *folder, int32_t label, Arena *arena, Files *files, Error *error)
 {
-    size_t bytes = (size_t)(images->channels * images->height * images->width), used = (size_t)images->count;
-    if ((used + 1) * bytes > pixel_limit)
-        return fail(error, "%s: with this image there are more than %zu bytes of pixels", path, pixel_limit);
-    if (images->count == images->room) {
-        size_t room = used ? used * 2 : 16;
-        images->pixels = memory_grow(images->pixels, used * bytes, room * bytes);
-        images->labels = memory_grow(images->labels, used * sizeof(int32_t), room * sizeof(int32_t));
-        images->room = (int64_t)room;
+    Names names;
+    bool good = list_names(folder, false, arena, &names, error);
+    for (int64_t i = 0; i < names.count && good; i++) {
+        if (files->count == files->room) {
+            size_t room = files->room ? (size_t)files->room * 2 : 64, size = sizeof *files->items;
+            files->items = memory_grow(files->items, (size_t)files->room * size, room * size);
+            files->room = (int64_t)room;
+        }
+        files->items[files->count].path = path_join(arena, folder, names.items[i]);
+        files->items[files->count++].label = label;
     }
-    memcpy(images->pixels + used * bytes, image->pixels, bytes);
-    images->labels[images->count++] = label;
-    return true;
-}
-
-/* The first image decides what the keys leave open. */
-static bool add_image(const struct png *self, const char *path, int32_t label, Images *images, Error *error)
-{
-    Arena *scratch = arena_new();
-    PngImage image;
-    int channels = images->channels ? (int)images->channels : self->channels == PARAM_UNSET ? 0 : (int)self->channels;
-    bool good = png_image_read(path, channels, scratch, &image, error);
-    if (good && !images->channels) {
-        images->channels = image.channels;
-        images->height = self->size.count ? self->size.items[0] : image.height;
-        images->width = self->size.count ? self->size.items[1] : image.width;
-    }
-    if (good && (image.height != images->height || image.width != images->width))
-        good = fail(error, "%s: %lld x %lld pixels (height x width), expected %lld x %lld", path,
-                    (long long)image.height, (long long)image.width, (long long)images->height,
-                    (long long)images->width);
-    good = good && append(images, &image, label, path, error);
-    arena_free(scratch);
+    memory_free(names.items);
     return good;
 }
 
-static bool add_class(const struct png *self, const char *folder, int32_t label, Images *images, Error *error)
+static bool check_size(const Images *images, const char *path, int64_t height, int64_t width, Error *error)
+{
+    return (height == images->height && width == images->width) ||
+           fail(error, "%s: %lld x %lld pixels (height x width), expected %lld x %lld", path, (long long)height,
+                (long long)width, (long long)images->height, (long long)images->width);
+}
+
+/* Sizes stand in the headers: a folder that does not fit is refused before its pixels are unpacked. The first image
+   decides what the keys leave open. */
+static bool check_headers(const Files *files, Images *images, Error *error)
+{
+    for (int64_t i = 0; i < files->count; i++) {
+        int64_t height, width;
+        if (!png_image_size(files->items[i].path, &height, &width, error))
+            return false;
+        if (height == 0)
+            continue; /* no PNG file, or a packed one: reading it will tell */
+        if (images->height == 0) {
+            images->height = height;
+            images->width = width;
+        }
+        if (!check_size(images, files->items[i].path, height, width, error))
+            return false;
+    }
+    return true;
+}
+
+/* Room for all, once the first image has shown how many channels there are. */
+static bool make_room(const Files *files, const PngImage *first, Images *images, Arena *arena, Error *error)
+{
+    if (!images->channels)
+        images->channels = first->channels;
+    if (images->height == 0) {
+        images->height = first->height;
+        images->width = first->width;
+    }
+    size_t bytes = (size_t)(images->channels * images->height * images->width), count = (size_t)files->count;
+    if (count > pixel_limit / bytes)
+        return fail(error, "%s: %zu images of %lld x %lld x %lld (channels x height x width) are more than %zu bytes",
+                    files->items[0].path, count, (long long)images->channels, (long long)images->height,
+                    (long long)images->width, pixel_limit);
+    images->pixels = arena_alloc(arena, count * bytes);
+    images->labels = arena_alloc(arena, count * sizeof *images->labels);
+    return true;
+}
+
+static bool read_images(const Files *files, Images *images, Arena *arena, Error *error)
 {
     Arena *scratch = arena_new();
-    Names files;
-    bool good = list_names(folder, false, scratch, &files, error);
-    for (int64_t i = 0; i < files.count && good; i++)
-        good = add_image(self, path_join(scratch, folder, files.items[i]), label, images, error);
-    memory_free(files.items);
+    bool good = check_headers(files, images, error);
+    for (int64_t i = 0; i < files->count && good; i++, arena_reset(scratch)) {
+        const char *path = files->items[i].path;
+        PngImage image;
+        good = png_image_read(path, (int)images->channels, scratch, &image, error) &&
+               (images->pixels || make_room(files, &image, images, arena, error)) &&
+               check_size(images, path, image.height, image.width, error);
+        if (!good)
+            break;
+        size_t bytes = (size_t)(images->channels * images->height * images->width);
+        memcpy(images->pixels + (size_t)i * bytes, image.pixels, bytes);
+        images->labels[i] = files->items[i].label;
+    }
     arena_free(scratch);
     return good;
 }
@@ -142,9 +181,9 @@ static int32_t find_class(const Dataset *classes, const char *name)
     return -1;
 }
 
-/* The folder's own names are the classes, unless they are `known` (a data set's). */
-static bool read_folder(const struct png *self, const char *path, const Dataset *known, Dataset *dataset,
-                        Images *images, Error *error)
+/* The folder's own names are the classes, unless they are `known` (a data set's). Paths are the scratch arena's. */
+static bool list_files(const char *path, const Dataset *known, Dataset *dataset, Arena *scratch, Files *files,
+                       Error *error)
 {
     Names folders;
     bool good = list_names(path, true, dataset->arena, &folders, error);
@@ -154,40 +193,42 @@ static bool read_folder(const struct png *self, const char *path, const Dataset 
     dataset->class_names = copy_names(dataset->arena, known ? known->class_names : (const char *const *)folders.items,
                                       dataset->classes);
     for (int64_t i = 0; i < folders.count && good; i++) {
-        const char *folder = path_join(dataset->arena, path, folders.items[i]);
+        const char *folder = path_join(scratch, path, folders.items[i]);
         int32_t label = find_class(dataset, folders.items[i]);
-        good = label >= 0 ? add_class(self, folder, label, images, error)
+        good = label >= 0 ? add_class(folder, label, scratch, files, error)
                           : fail(error, "%s: a class that the training images do not have", folder);
     }
     memory_free(folders.items);
-    return good && (images->count > 0 || fail(error, "%s: no files *.png in its folders", path));
+    return good && (files->count > 0 || fail(error, "%s: no files *.png in its folders", path));
 }
 
 static bool read_split(const struct png *self, const char *path, const Dataset *known, Dataset *dataset, Error *error)
 {
-    Images images = {0};
-    if (known) {
-        images.channels = known->shape[0];
-        images.height = known->shape[1];
-        images.width = known->shape[2];
+    Images images = {.channels = self->channels == PARAM_UNSET ? 0 : self->channels};
+    if (self->size.count) {
+        images.height = self->size.items[0];
+        images.width = self->size.items[1];
     }
-    bool good = read_folder(self, path, known, dataset, &images, error);
+    if (known)
+        images = (Images){.channels = known->shape[0], .height = known->shape[1], .width = known->shape[2]};
+    Files files = {0};
+    Arena *scratch = arena_new();
+    bool good = list_files(path, known, dataset, scratch, &files, error) &&
+                read_images(&files, &images, dataset->arena, error);
     if (good) {
-        size_t bytes = (size_t)(images.count * images.channels * images.height * images.width);
-        dataset->features = memcpy(arena_alloc(dataset->arena, bytes), images.pixels, bytes);
-        size_t label_bytes = (size_t)images.count * sizeof *images.labels;
-        dataset->labels = memcpy(arena_alloc(dataset->arena, label_bytes), images.labels, label_bytes);
+        dataset->features = images.pixels;
+        dataset->labels = images.labels;
         dataset->type = ARRAY_U8;
         dataset->rank = 3;
         dataset->shape[0] = images.channels;
         dataset->shape[1] = images.height;
         dataset->shape[2] = images.width;
-        dataset->count = images.count;
+        dataset->count = files.count;
         dataset->sample_stride = dataset_sample_size(dataset);
         dataset->target_kind = TARGET_CLASS;
     }
-    memory_free(images.pixels);
-    memory_free(images.labels);
+    memory_free(files.items);
+    arena_free(scratch);
     return good;
 }
 

@@ -24,6 +24,8 @@ bool png_image_read(const char *path, int channels, Arena *arena, PngImage *imag
 /* The same from memory; `name` is what messages call it. */
 bool png_image_parse(const char *name, const unsigned char *bytes, size_t size, int channels, Arena *arena,
                      PngImage *image, Error *error);
+/* What a PNG file's header announces, without decoding it; 0 x 0 where the file does not begin like one. */
+bool png_image_size(const char *path, int64_t *height, int64_t *width, Error *error);
 /* Grey or RGB, 8 bits, atomic. */
 bool png_image_write(const char *path, const PngImage *image, Error *error);
 

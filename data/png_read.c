@@ -166,3 +166,17 @@ bool png_image_read(const char *path, int channels, Arena *arena, PngImage *imag
     arena_free(scratch);
     return good;
 }
+
+bool png_image_size(const char *path, int64_t *height, int64_t *width, Error *error)
+{
+    unsigned char head[24]; /* signature, length and name of the first chunk, width, height */
+    size_t size;
+    *height = *width = 0;
+    if (!file_read_head(path, sizeof head, head, &size, error))
+        return false;
+    if (size < sizeof head || png_sig_cmp(head, 0, 8) != 0 || memcmp(head + 12, "IHDR", 4) != 0)
+        return true;
+    *width = (int64_t)png_get_uint_32(head + 16);
+    *height = (int64_t)png_get_uint_32(head + 20);
+    return true;
+}

@@ -265,6 +265,12 @@ static void test_data_formats__png_folders(void **state)
                    "inline:1: data.channels: expected 1 or 3, got 2");
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train/cat\"}",
                    "train/cat: no folders in it; there must be one for each class");
+    /* Sizes are compared before any image is unpacked: the first one is broken, the second has another size. */
+    files_text(&files, "sizes/a/1.png", "");
+    put_png(&files, "sizes/a/2.png", 1, 2, 2, grey);
+    put_png(&files, "sizes/a/3.png", 1, 1, 4, grey);
+    assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/sizes\"}",
+                   "sizes/a/3.png: 1 x 4 pixels (height x width), expected 2 x 2");
     put_png(&files, "test/cow/x.png", 1, 2, 2, grey);
     assert_refused(&files, "{\"type\": \"png\", \"path\": \"@/train\", \"test_path\": \"@/test\"}",
                    "test/cow: a class that the training images do not have");

@@ -113,6 +113,18 @@ bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **dat
     return true;
 }
 
+bool file_read_head(const char *path, size_t wanted, unsigned char *head, size_t *size, Error *error)
+{
+    size_t stored = 0;
+    int descriptor = open_regular(path, &stored, error);
+    if (descriptor < 0)
+        return false;
+    *size = stored < wanted ? stored : wanted;
+    bool good = read_all(descriptor, path, head, *size, error);
+    close(descriptor);
+    return good;
+}
+
 bool folder_make(const char *path, Error *error)
 {
     char *copy = memory_copy_string(path);

@@ -16,6 +16,8 @@ enum { FILE_MOST_UNPACKED = 1 << 30 };
    and unpacked. More than `limit` bytes, or FILE_MOST_UNPACKED after unpacking, is an error. A NUL
    byte follows the data. */
 bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **data, size_t *size, Error *error);
+/* The first bytes of a regular file as they are stored, at most `wanted`, into the caller's head. */
+bool file_read_head(const char *path, size_t wanted, unsigned char *head, size_t *size, Error *error);
 
 /* Atomic output: write to PATH.tmp, then fsync, rename, fsync of the folder. */
 typedef struct OutputFile {
