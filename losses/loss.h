@@ -44,7 +44,7 @@ typedef struct LossInput {
     const LossExtra *extras;
     int extra_count;
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
-    float *state;               /* [samples of the data set, state width]; NULL: fresh */
+    float *state;               /* [samples of the data set, or 1 for state_of_run, state width]; NULL: fresh */
     Random random;              /* for random losses */
     double progress;            /* share of training done, 0..1; 1 where a model is measured */
 } LossInput;
@@ -67,6 +67,9 @@ typedef struct LossDef {
        values. NULL: that is what logits are, by softmax, of labels by a sigmoid each. */
     void (*decode)(const void *self, int64_t outputs, const double *logits, double *decoded);
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
+    bool state_of_run;          /* they are kept once, not for each sample */
+    /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
+    const char *(*tap)(const void *self);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
        (whose forward is 0). NULL, or a result of NULL: nothing. */

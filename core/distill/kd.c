@@ -42,7 +42,7 @@ static Tensor *divergence(Tensor *student, Tensor *teacher, double temperature)
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
 {
     const struct kd *self = context->values;
-    Tensor *logits = model_forward(context->model, forward, batch->x);
+    Tensor *logits = objective_logits(context, forward, batch);
     LossInput input = objective_loss_input(context, forward, batch, logits);
     Tensor *teacher = t_reshape(teacher_logits(context->state, batch), input.logits->rank, input.logits->shape);
     Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature), self->kd_weight);
