@@ -72,7 +72,8 @@ static const char *const extras[] = {"teacher_logits", NULL};
 const LossDef loss_cbc = {
     .component = {.name = "cbc", .summary = "confident pseudo-labels of another network, towards and away",
                   .params = params, .size = sizeof(struct cbc), .source = "arXiv:2203.14523",
-                  .formula = "mean over sure rows of -w+ log p_y + mean over (row, c != y) of -w- log max(1 - p_c, 1e-6)",
+                  .formula = "mean over sure rows of -w+ log p_y + mean over (row, c != y) of -w- log max(1 - p_c, "
+                             "1e-6)",
                   .notes = "Extra teacher_logits, of the logits' shape [..., C], without gradient: y is their largest "
                            "class, w+ its probability, w- the least one. Sure rows have w+ >= threshold, rows of the "
                            "second mean w- < neg_threshold; a mean of nothing is 0. There are no targets, and the "

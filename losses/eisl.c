@@ -140,7 +140,8 @@ static const char *const examples[] = {
     NULL};
 
 const LossDef loss_eisl = {
-    .component = {.name = "eisl", .summary = "edit-invariant sequence loss: n-grams of the target anywhere in the output",
+    .component = {.name = "eisl", 
+                  .summary = "edit-invariant sequence loss: n-grams of the target anywhere in the output",
                   .params = params, .size = sizeof(struct eisl), .source = "arXiv:2106.15078",
                   .formula = "ngram_factor sum_n w_n mean_i sum_j -q_ji t_ji + ce_factor CE, t_ji the mean log-"
                              "probability of the target's n-gram at i from place j, q_.i = softmax((t_.i + G) / T)",

@@ -23,7 +23,7 @@ static bool validate(const void *values, Error *error)
         const LossDef *def = definition(&self->terms.items[i]);
         bool fits = def->targets == LOSS_NO_TARGETS || def->targets == LOSS_CLASSES ||
             def->targets == LOSS_CLASSES_OR_SOFT;
-        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras || def->outputs)
+        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras || def->outputs || def->cosines)
             return fail_usage(error,
                               "terms[%lld]: %s cannot be a term: it is not a loss of classes with a column of logits "
                               "for each and a value for each sample alone", (long long)i, def->component.name);

@@ -69,7 +69,8 @@ static void sample(const void *self, Random *random, LossInput *in)
 const LossDef loss_tri_bce = {
     .component = {.name = "tri_bce", .summary = "binary cross-entropy of two heads and of their mean",
                   .params = params, .size = sizeof(struct tri_bce), .source = "arXiv:2407.13349",
-                  .formula = "l + max(0, l_1 - l) l_1 + max(0, l_2 - l) l_2, l of the mean of the logits, l_k of head k",
+                  .formula = "l + max(0, l_1 - l) l_1 + max(0, l_2 - l) l_2, l of the mean of the logits, l_k of "
+                             "head k",
                   .notes = "Logits are [N, 2], a column a head; targets 0 or 1. l, l_1, l_2 are means over the batch, "
                            "so the loss is one value of the batch. A model predicts with the mean of the heads."},
     .targets = LOSS_CLASSES, .whole_batch = true, .least_columns = 2, .outputs = outputs, .decode = decode,

@@ -37,6 +37,14 @@ bool chain_add_instance(Chain *chain, const char *name, const Instance *instance
     return append(chain, layer_build(chain->builder, name, instance, chain->shape));
 }
 
+bool chain_add_head(Chain *chain, ModelInput input)
+{
+    struct linear linear = {input.outputs, true};
+    struct cosine_linear cosine = {input.outputs};
+    return input.cosines ? chain_add(chain, "head", "cosine_linear", &cosine)
+                         : chain_add(chain, "head", "linear", &linear);
+}
+
 Tensor *chain_features(const Chain *chain, Forward *forward, Tensor *x)
 {
     for (int i = 0; i + 1 < chain->count; i++)

@@ -10,7 +10,8 @@
 ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
     ModelInput input = {.outputs = loss_outputs(loss, dataset->classes),
-                        .per_position = dataset->target_kind == TARGET_TOKENS};
+                        .per_position = dataset->target_kind == TARGET_TOKENS,
+                        .cosines = ((const LossDef *)loss->component)->cosines};
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes
@@ -47,7 +48,7 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
 {
     const LossDef *def = (const LossDef *)loss->component;
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (def->state_width || def->outputs))
+    if (tokens && (def->state_width || def->outputs || def->cosines))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
@@ -68,10 +69,13 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     for (int64_t i = 0; i < train->transforms.count; i++)
         mixes |= ((const TransformDef *)train->transforms.items[i].component)->batch != NULL;
     bool fits = (classes &&
-                 (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT || def->targets == LOSS_IDS)) ||
+                 (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT)) ||
                 (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT)) ||
                 (kind == TARGET_LABELS && def->targets == LOSS_LABELS) ||
                 (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
+    if (def->targets == LOSS_IDS)
+        return fail_usage(error, "loss: %s compares embeddings of views, of which this objective makes none; train "
+                          "with ce, or give arrays to xent loss", def->component.name);
     if (!fits)
         return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name,
                           loss_targets_name(def->targets), kinds[kind]);

@@ -16,7 +16,8 @@ static const Layer *find(const Model *model, const char *name)
     bool last = strcmp(name, "last_conv") == 0;
     for (int i = 0; i < model->layer_count; i++) {
         const Layer *layer = model->layers[i];
-        if (last ? layer->depth == 0 && has_map(layer) : strcmp(layer->name, name) == 0 && shape_count(layer->output) >= 2)
+        bool named = strcmp(layer->name, name) == 0 && shape_count(layer->output) >= 2;
+        if (last ? layer->depth == 0 && has_map(layer) : named)
             found = layer;
     }
     return found;
