@@ -67,6 +67,7 @@ typedef struct LossDef {
     /* One row of logits, [outputs], to what metrics and predictions take, [classes]: logarithms of probabilities, or
        values. NULL: that is what logits are, by softmax, of labels by a sigmoid each. */
     void (*decode)(const void *self, int64_t outputs, const double *logits, double *decoded);
+    bool (*decodes)(const void *self);          /* whether `decode` is needed; NULL: where there is one */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
     bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
@@ -103,6 +104,8 @@ int64_t loss_outputs(const Instance *loss, int64_t classes);
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
 bool loss_takes_extra(const LossDef *def, const char *name);
+/* Whether that is more than taking the logits as they are. */
+bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */
 /* "bounded", ... of the bit, or NULL where it is no claim. */
 const char *loss_property_name(int property);

@@ -53,7 +53,7 @@ static void test_losses_decode__class_probabilities_sum_to_one(void **state)
     int found = 0;
     for (const Component *const *item = component_kind("loss")->items; *item; item++) {
         const LossDef *def = (const LossDef *)*item;
-        if (!def->decode || def->targets == LOSS_VALUES)
+        if (!def->decode || def->decodes || def->targets == LOSS_VALUES)
             continue;
         char spec[80];
         snprintf(spec, sizeof spec, "\"%s\"", def->component.name);
@@ -84,7 +84,8 @@ static void test_losses_decode__class_probabilities_sum_to_one(void **state)
 static void test_losses_decode__log_probabilities_are_the_losses(void **state)
 {
     (void)state;
-    static const char *const specs[] = {"\"coral\"", "\"corn\"", "\"taylor_softmax\"", "\"spherical_softmax\"", NULL};
+    static const char *const specs[] = {"\"coral\"", "\"corn\"", "\"taylor_softmax\"", "\"spherical_softmax\"",
+                                        "{\"type\": \"sum\", \"terms\": [\"coral\"]}", NULL};
     static const double z[CLASSES] = {0.7, -0.4, 1.3, -2.1, 0.2};
     for (const char *const *spec = specs; *spec; spec++) {
         Decoder d = decoder(*spec);

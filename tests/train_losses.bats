@@ -113,6 +113,13 @@ above() {
     fails 2 '*: loss: supcon compares embeddings of views*' "$XENT" train "$glyphs" --set loss=supcon -o a
 }
 
+@test "a sum of ordinal losses trains and predicts as they do; terms that want other outputs are refused" {
+    ordinal='{"type": "sum", "terms": ["coral", {"type": "corn", "weight": 0.5}]}'
+    "$XENT" train "$glyphs" --set "loss=$ordinal" --set train.epochs=10 --set data.count=1000 --quiet -o a
+    above "$("$XENT" eval a --json | figure accuracy)" 0.2
+    fails 2 '*: loss: sum cannot be had with data of 10 classes a sample' "$XENT" train "$glyphs" --set 'loss={"type": "sum", "terms": ["coral", "ce"]}' -o b
+}
+
 @test "the bias loss looks at feature maps, and its least variance is resumed" {
     set -- "$glyphs" --set 'model={"type": "cnn", "channels": [4, 8], "hidden": []}' --set loss=bias --quiet
     "$XENT" train "$@" --set train.epochs=2 -o whole

@@ -20,7 +20,7 @@ static bool prepare(ObjectiveContext *context, Error *error)
         return fail(error, "distill: kd needs one class a sample; the data has %s",
                     kind == TARGET_VALUES ? "values" : "labels");
     const LossDef *loss = (const LossDef *)context->loss.component;
-    if (loss->decode)
+    if (loss_decodes(&context->loss))
         return fail(error, "distill: kd compares softmax outputs; those of the loss %s are others",
                     loss->component.name);
     return (context->state = teacher_open(((const struct kd *)context->values)->teacher, context, error)) != NULL;

@@ -48,7 +48,7 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
 {
     const LossDef *def = (const LossDef *)loss->component;
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (def->state_width || def->outputs || def->cosines))
+    if (tokens && (def->state_width || loss_outputs(loss, dataset->classes) != dataset->classes || def->cosines))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
