@@ -58,9 +58,10 @@ static bool check(const void *self, const LossInput *in, Error *error)
            fail(error, "features: expected %lld rows, as the logits", (long long)n);
 }
 
+/* In double: the loss is a small difference of logarithms of large sums. */
 static Tensor *rows(Tensor *x)
 {
-    return t_reshape(x, SHAPE(x->shape[0], x->count / x->shape[0]));
+    return t_cast(t_reshape(x, SHAPE(x->shape[0], x->count / x->shape[0])), ARRAY_F64);
 }
 
 /* Logarithms of the Gaussian kernel, [N, N]. */
@@ -130,15 +131,17 @@ static Tensor *compression(const struct cs_ib *self, Tensor *log_k, Tensor *log_
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct cs_ib *self = values;
-    Tensor *x = rows(loss_extra(in, "x")), *predicted = rows(in->logits), *y = rows(in->targets);
+    Tensor *x = rows(loss_extra(in, "x")), *t = rows(in->features);
+    Tensor *predicted = rows(in->logits), *y = rows(in->targets);
     double sigma_x = cJSON_IsNumber(self->sigma_x) ? self->sigma_x->valuedouble : median_width(x);
     Tensor *log_k = log_gram(x, x, sigma_x);
     Tensor *divergence = conditional_divergence(self, log_k, y, predicted);
-    Tensor *information = compression(self, log_k, log_gram(rows(in->features), rows(in->features), self->sigma_t));
+    Tensor *information = compression(self, log_k, log_gram(t, t, self->sigma_t));
     double unit = self->log_base ? 1 / M_LN2 : 1;
     /* A ratio of logarithms has no base. */
     double unit_of_information = self->normalize_qmi ? 1 : unit;
-    return t_add(t_scale(divergence, unit), t_scale(information, self->beta * unit_of_information));
+    Tensor *sum = t_add(t_scale(divergence, unit), t_scale(information, self->beta * unit_of_information));
+    return t_cast(sum, in->logits->type);
 }
 
 static void sample(const void *self, Random *random, LossInput *in)
