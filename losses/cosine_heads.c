@@ -102,6 +102,28 @@ static Tensor *sphereface(const void *values, const LossInput *in)
     return scaled_loss(in, cosine, t_sub(t_mul(sign, multiple), shift), self->scale);
 }
 
+/* Softmax of the scaled cosines, without the margin that the target has in training. */
+static void decode_scaled(int64_t outputs, double scale, const double *cosine, double *log_p)
+{
+    double most = -INFINITY, sum = 0;
+    for (int64_t k = 0; k < outputs; k++)
+        most = fmax(most, scale * cosine[k]);
+    for (int64_t k = 0; k < outputs; k++)
+        sum += exp(scale * cosine[k] - most);
+    for (int64_t k = 0; k < outputs; k++)
+        log_p[k] = scale * cosine[k] - most - log(sum);
+}
+
+static void decode(const void *self, int64_t outputs, const double *cosine, double *log_p)
+{
+    decode_scaled(outputs, ((const struct head *)self)->scale, cosine, log_p);
+}
+
+static void decode_sphereface(const void *self, int64_t outputs, const double *cosine, double *log_p)
+{
+    decode_scaled(outputs, ((const struct sphereface *)self)->scale, cosine, log_p);
+}
+
 static void sample(const void *self, Random *random, LossInput *in)
 {
     (void)self;
@@ -111,22 +133,25 @@ static void sample(const void *self, Random *random, LossInput *in)
 static const char *const extras[] = {"weight?", NULL};
 #define NOTES                                                                                              \
     "With the extra weight [C, D] the logits are embeddings [N, D]; both are normalised inside. Without it " \
-    "they are cosines [N, C]."
-#define HEAD .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .sample = sample
+    "they are cosines [N, C]: a model that trains with this loss has a head that gives them, and predicts with " \
+    "the softmax of scale cos."
+#define HEAD                                                                                               \
+    .targets = LOSS_CLASSES, .own_classes = true, .cosines = true, .extras = extras, .check = check,       \
+    .sample = sample
 
 const LossDef loss_normalized_softmax = {
     .component = {.name = "normalized_softmax", .summary = "cross-entropy of scaled cosines",
                   .params = normalized_params,
                   .size = sizeof(struct head), .source = "arXiv:1704.06369",
                   .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
-    HEAD, .forward = cosine_margin,
+    HEAD, .decode = decode, .forward = cosine_margin,
 };
 
 const LossDef loss_cosface = {
     .component = {.name = "cosface", .summary = "cross-entropy of scaled cosines with a margin on the cosine",
                   .params = cosface_params, .size = sizeof(struct head), .source = "arXiv:1801.09414",
                   .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
-    HEAD, .forward = cosine_margin,
+    HEAD, .decode = decode, .forward = cosine_margin,
 };
 
 const LossDef loss_arcface = {
@@ -135,7 +160,7 @@ const LossDef loss_arcface = {
                   .formula = "-log softmax(scale cos')_y, cos'_y = cos(a + margin); beyond a = pi - margin: cos a - "
                              "margin sin margin",
                   .notes = NOTES " At the angles 0 and pi the derivative of the sine is taken as 0."},
-    HEAD, .forward = arcface,
+    HEAD, .decode = decode, .forward = arcface,
 };
 
 const LossDef loss_sphereface = {
@@ -143,5 +168,5 @@ const LossDef loss_sphereface = {
                   .params = sphereface_params, .size = sizeof(struct sphereface), .source = "arXiv:1704.08063",
                   .formula = "-log softmax(scale cos')_y, cos'_y = (-1)^k cos(margin a) - 2k, k = floor(margin a / pi)",
                   .notes = NOTES},
-    HEAD, .forward = sphereface,
+    HEAD, .decode = decode_sphereface, .forward = sphereface,
 };

@@ -198,12 +198,18 @@ int64_t loss_outputs(const Instance *loss, int64_t classes)
     return def->outputs ? def->outputs(loss->values, classes) : classes;
 }
 
+bool loss_decodes(const Instance *loss)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    return def->decodes ? def->decodes(loss->values) : def->decode != NULL;
+}
+
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded)
 {
     const LossDef *def = (const LossDef *)loss->component;
     int64_t outputs = logits->shape[logits->rank - 1];
     assert(loss_outputs(loss, classes) == outputs);
-    double *row = def->decode ? arena_alloc(tape_arena(), (size_t)outputs * sizeof *row) : NULL;
+    double *row = loss_decodes(loss) ? arena_alloc(tape_arena(), (size_t)outputs * sizeof *row) : NULL;
     for (int64_t i = 0; !row && i < logits->count; i++)
         decoded[i] = tensor_value(logits, i);
     for (int64_t i = 0; row && i < logits->count / outputs; i++) {

@@ -44,7 +44,7 @@ typedef struct LossInput {
     const LossExtra *extras;
     int extra_count;
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
-    float *state;               /* [samples of the data set, state width]; NULL: fresh */
+    float *state;               /* [samples of the data set, or 1 for state_of_run, state width]; NULL: fresh */
     Random random;              /* for random losses */
     double progress;            /* share of training done, 0..1; 1 where a model is measured */
 } LossInput;
@@ -58,6 +58,7 @@ typedef struct LossDef {
     int properties;
     int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
     int64_t least_columns;      /* size of the logits' last axis */
+    bool cosines;               /* in training: the logits are cosines of features and class directions */
     bool own_classes;           /* `check` knows how many classes there are */
     int64_t unnamed_classes;    /* classes without a column of logits: 1 where columns are thresholds between them */
     /* Columns of logits that data of so many classes, labels or values needs from a model; 0: such data is not for
@@ -66,7 +67,11 @@ typedef struct LossDef {
     /* One row of logits, [outputs], to what metrics and predictions take, [classes]: logarithms of probabilities, or
        values. NULL: that is what logits are, by softmax, of labels by a sigmoid each. */
     void (*decode)(const void *self, int64_t outputs, const double *logits, double *decoded);
+    bool (*decodes)(const void *self);          /* whether `decode` is needed; NULL: where there is one */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
+    bool state_of_run;          /* they are kept once, not for each sample */
+    /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
+    const char *(*tap)(const void *self);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
        (whose forward is 0). NULL, or a result of NULL: nothing. */
@@ -99,6 +104,8 @@ int64_t loss_outputs(const Instance *loss, int64_t classes);
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
 bool loss_takes_extra(const LossDef *def, const char *name);
+/* Whether that is more than taking the logits as they are. */
+bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */
 /* "bounded", ... of the bit, or NULL where it is no claim. */
 const char *loss_property_name(int property);

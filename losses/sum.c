@@ -23,10 +23,10 @@ static bool validate(const void *values, Error *error)
         const LossDef *def = definition(&self->terms.items[i]);
         bool fits = def->targets == LOSS_NO_TARGETS || def->targets == LOSS_CLASSES ||
             def->targets == LOSS_CLASSES_OR_SOFT;
-        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras || def->outputs)
+        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras || def->cosines)
             return fail_usage(error,
-                              "terms[%lld]: %s cannot be a term: it is not a loss of classes with a column of logits "
-                              "for each and a value for each sample alone", (long long)i, def->component.name);
+                              "terms[%lld]: %s cannot be a term: it is not a loss of classes, of logits as they come, "
+                              "with a value for each sample alone", (long long)i, def->component.name);
     }
     return true;
 }
@@ -73,6 +73,37 @@ static Tensor *forward(const void *values, const LossInput *in)
     return total;
 }
 
+/* What every term wants: those of thresholds and those of a column a class do not go together. */
+static int64_t outputs(const void *values, int64_t classes)
+{
+    const struct sum *self = values;
+    int64_t common = loss_outputs(&self->terms.items[0].instance, classes);
+    for (int64_t i = 1; i < self->terms.count; i++)
+        if (loss_outputs(&self->terms.items[i].instance, classes) != common)
+            return 0;
+    return common;
+}
+
+/* The first term that says what the logits mean; NULL: none does. */
+static const Instance *decoder(const struct sum *self)
+{
+    for (int64_t i = 0; i < self->terms.count; i++)
+        if (loss_decodes(&self->terms.items[i].instance))
+            return &self->terms.items[i].instance;
+    return NULL;
+}
+
+static bool decodes(const void *values)
+{
+    return decoder(values) != NULL;
+}
+
+static void decode(const void *values, int64_t columns, const double *logits, double *decoded)
+{
+    const Instance *first = decoder(values);
+    ((const LossDef *)first->component)->decode(first->values, columns, logits, decoded);
+}
+
 /* Of the first term that weighs its rows. */
 static Tensor *weights(const void *values, const LossInput *in)
 {
@@ -98,7 +129,8 @@ static Tensor *entropy(const void *self, const LossInput *in)
 static const char *const examples[] = {
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": -0.1}]}",
     "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"class_weights\": [1, 2, 3]}, "
-    "{\"type\": \"mae\", \"weight\": 0.5}]}", NULL};
+    "{\"type\": \"mae\", \"weight\": 0.5}]}",
+    "{\"type\": \"sum\", \"terms\": [\"coral\", {\"type\": \"corn\", \"weight\": 0.5}]}", NULL};
 
 const LossDef loss_sum = {
     .component = {.name = "sum", .summary = "a weighted sum of losses", .params = params, .size = sizeof(struct sum),
@@ -107,10 +139,11 @@ const LossDef loss_sum = {
                            "to the "
                            "terms that take them. The class weights and ignored rows of the first term that has any "
                            "hold "
-                           "for all.",
+                           "for all. The terms must want as many outputs of a model as each other, which predicts as "
+                           "the first term that has a prediction of its own.",
                   .validate = validate},
-    .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .forward = forward, .weights = weights,
-    .check = check, .examples = examples,
+    .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .outputs = outputs, .decode = decode,
+    .decodes = decodes, .forward = forward, .weights = weights, .check = check, .examples = examples,
 };
 
 const LossDef loss_entropy = {

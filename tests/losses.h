@@ -37,6 +37,7 @@ static inline LossInput input_in(const LossInput *in, ArrayType type)
     copy.logits = converted(in->logits, type);
     copy.targets = converted(in->targets, type);
     copy.weights = converted(in->weights, type);
+    copy.features = converted(in->features, type);
     copy.logits->requires_gradient = true;
     copy.extra_count = 0;
     for (int i = 0; i < in->extra_count; i++) {

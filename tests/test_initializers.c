@@ -57,6 +57,7 @@ static void test_initializers__moments(void **state)
     check("\"xavier_uniform\"", 30, 70, 0, sqrt(2.0 / 100), true);
     check("{\"type\": \"xavier_uniform\", \"gain\": 2}", 30, 70, 0, 2 * sqrt(2.0 / 100), true);
     check("\"kaiming_normal\"", 50, 1, 0, sqrt(2.0 / 50), false);
+    check("\"kaiming_normal_out\"", 30, 70, 0, sqrt(2.0 / 70), false);
     check("\"kaiming_uniform\"", 50, 1, 0, sqrt(2.0 / 50), true);
     check("\"lecun_normal\"", 50, 1, 0, sqrt(1.0 / 50), false);
     check("\"lecun_uniform\"", 50, 1, 0, sqrt(1.0 / 50), true);

@@ -173,23 +173,31 @@ static void test_losses__extreme_logits_give_finite_values(void **state)
     walk(check_extremes);
 }
 
+static Tensor *first_row(const Tensor *from)
+{
+    int64_t shape[TENSOR_MAX_RANK];
+    memcpy(shape, from->shape, sizeof shape);
+    shape[0] = 1;
+    Tensor *first = t_new(from->type, from->rank, shape);
+    for (int64_t i = 0; i < first->count; i++)
+        tensor_set(first, i, tensor_value(from, i));
+    return first;
+}
+
 /* The first row of what has a row for each sample. */
 static void check_one_row(Case *item)
 {
     int64_t rows = item->in.logits->shape[0];
     LossInput in = item->in;
-    in.logits = t_slice(in.logits, 0, 0, 1);
-    if (in.targets && in.targets->type == ARRAY_I32) {
-        Tensor *first = t_new(ARRAY_I32, SHAPE(1));
-        tensor_i32(first)[0] = tensor_i32(in.targets)[0];
-        in.targets = first;
-    } else if (in.targets) {
-        in.targets = t_slice(in.targets, 0, 0, 1);
-    }
+    in.logits = first_row(in.logits);
+    in.targets = in.targets ? first_row(in.targets) : NULL;
+    in.features = in.features ? first_row(in.features) : NULL;
     for (int i = 0; i < item->in.extra_count; i++)
         if (item->in.extras[i].value->shape[0] == rows)
-            loss_set_extra(&in, item->in.extras[i].name, t_slice(item->in.extras[i].value, 0, 0, 1));
-    assert_finite(item, &in, "a batch of one");
+            loss_set_extra(&in, item->in.extras[i].name, first_row(item->in.extras[i].value));
+    Error error;
+    if (loss_check(&item->loss, &in, &error)) /* others say why they cannot */
+        assert_finite(item, &in, "a batch of one");
 }
 
 static void test_losses__batch_of_one(void **state)
@@ -233,15 +241,21 @@ static bool claims(const Case *item, int property)
     return (item->def->properties & property) && (!item->def->examples || item->spec == item->def->examples[0]);
 }
 
+static Tensor *values_of(const Case *item)
+{
+    LossResult result = loss_evaluate(&item->loss, &item->in);
+    return result.per_sample ? result.per_sample : result.loss;
+}
+
 static void check_translation(Case *item)
 {
     if (!claims(item, LOSS_TRANSLATION_INVARIANT))
         return;
-    Tensor *before = loss_evaluate(&item->loss, &item->in).per_sample;
+    Tensor *before = values_of(item);
     int64_t columns = item->in.logits->shape[1];
     for (int64_t i = 0; i < item->in.logits->count; i++)
         tensor_set(item->in.logits, i, tensor_value(item->in.logits, i) + 3.25 * (double)(i / columns) - 5);
-    if (!(largest_difference(before, loss_evaluate(&item->loss, &item->in).per_sample) < 1e-9))
+    if (!(largest_difference(before, values_of(item)) < 1e-9))
         fail_msg("%s: not translation invariant", item->spec);
 }
 

@@ -53,21 +53,22 @@ static void test_losses_decode__class_probabilities_sum_to_one(void **state)
     int found = 0;
     for (const Component *const *item = component_kind("loss")->items; *item; item++) {
         const LossDef *def = (const LossDef *)*item;
-        if (!def->decode || def->targets == LOSS_VALUES)
+        if (!def->decode || def->decodes || def->targets == LOSS_VALUES)
             continue;
         char spec[80];
         snprintf(spec, sizeof spec, "\"%s\"", def->component.name);
         Decoder d = decoder(spec);
         static const double scales[] = {1, 1e4};
         for (int s = 0; s < 2; s++) {
-            int64_t outputs = loss_outputs(&d.loss, CLASSES);
+            int64_t classes = loss_outputs(&d.loss, CLASSES) ? CLASSES : 2; /* some are for two */
+            int64_t outputs = loss_outputs(&d.loss, classes);
             Random random = random_start(7, spec, 0);
             Tensor *logits = t_new(ARRAY_F64, SHAPE(1, outputs));
             double log_p[CLASSES], sum = 0;
             for (int64_t i = 0; i < outputs; i++)
                 tensor_set(logits, i, scales[s] * random_normal(&random));
-            loss_decode(&d.loss, logits, CLASSES, log_p);
-            for (int k = 0; k < CLASSES; k++) {
+            loss_decode(&d.loss, logits, classes, log_p);
+            for (int k = 0; k < classes; k++) {
                 assert_true(isfinite(log_p[k]));
                 sum += exp(log_p[k]);
             }
@@ -83,7 +84,8 @@ static void test_losses_decode__class_probabilities_sum_to_one(void **state)
 static void test_losses_decode__log_probabilities_are_the_losses(void **state)
 {
     (void)state;
-    static const char *const specs[] = {"\"coral\"", "\"corn\"", "\"taylor_softmax\"", "\"spherical_softmax\"", NULL};
+    static const char *const specs[] = {"\"coral\"", "\"corn\"", "\"taylor_softmax\"", "\"spherical_softmax\"",
+                                        "{\"type\": \"sum\", \"terms\": [\"coral\"]}", NULL};
     static const double z[CLASSES] = {0.7, -0.4, 1.3, -2.1, 0.2};
     for (const char *const *spec = specs; *spec; spec++) {
         Decoder d = decoder(*spec);

@@ -445,6 +445,25 @@ static void test_models__initial_values(void **state)
     close_model(&built);
 }
 
+static void test_models__a_head_of_cosines(void **state)
+{
+    (void)state;
+    ModelInput cosines = vector;
+    cosines.cosines = true;
+    Built built;
+    Model *model = open_model(&built, "{\"type\": \"mlp\", \"hidden\": [4]}", cosines);
+    assert_null(parameters_find(model->parameters, "head.bias"));
+    Tensor *logits = logits_of(model, batch_of(cosines.shape, 3, 0), false);
+    for (int64_t i = 0; i < logits->count; i++)
+        assert_true(fabs(tensor_value(logits, i)) <= 1 + 1e-6);
+    for (int64_t i = 0; i < 8; i++)
+        tensor_f32(parameter(model, "head.weight"))[i] *= 16;
+    Tensor *again = logits_of(model, batch_of(cosines.shape, 3, 0), false);
+    for (int64_t i = 0; i < logits->count; i++)
+        assert_true(fabs(tensor_value(logits, i) - tensor_value(again, i)) < 1e-6);
+    close_model(&built);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +483,7 @@ int main(void)
         TAPE_TEST(test_models__patches),
         TAPE_TEST(test_models__sequential),
         TAPE_TEST(test_models__initial_values),
+        TAPE_TEST(test_models__a_head_of_cosines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,3 +100,39 @@ above() {
     ! cmp -s whole/checkpoints/last.safetensors flat/checkpoints/last.safetensors
     [ "$(grep -a loss whole/metrics.jsonl | head -1)" != "$(head -1 flat/metrics.jsonl)" ]
 }
+
+@test "a loss of cosines gives the model a head of cosines, and beats chance" {
+    for loss in normalized_softmax cosface arcface sphereface; do
+        "$XENT" train "$glyphs" --set loss=$loss --set data.count=1000 --set train.epochs=10 --quiet -o $loss
+        above "$("$XENT" eval $loss --json | figure accuracy)" 0.25
+    done
+    run "$XENT" check "$glyphs" --set loss=arcface
+    [[ "$output" == *cosine_linear* ]]
+    fails 2 '*: loss: arcface wants one class a sample, the data has tokens' "$XENT" train '{"data": "markov-text", "model": "transformer", "loss": "arcface"}' -o a
+    fails 2 '*: loss: nt_xent compares embeddings of views*' "$XENT" train "$glyphs" --set loss=nt_xent -o a
+    fails 2 '*: loss: supcon compares embeddings of views*' "$XENT" train "$glyphs" --set loss=supcon -o a
+}
+
+@test "a sum of ordinal losses trains and predicts as they do; terms that want other outputs are refused" {
+    ordinal='{"type": "sum", "terms": ["coral", {"type": "corn", "weight": 0.5}]}'
+    "$XENT" train "$glyphs" --set "loss=$ordinal" --set train.epochs=10 --set data.count=1000 --quiet -o a
+    above "$("$XENT" eval a --json | figure accuracy)" 0.2
+    fails 2 '*: loss: sum cannot be had with data of 10 classes a sample' "$XENT" train "$glyphs" --set 'loss={"type": "sum", "terms": ["coral", "ce"]}' -o b
+}
+
+@test "the bias loss looks at feature maps, and its least variance is resumed" {
+    set -- "$glyphs" --set 'model={"type": "cnn", "channels": [4, 8], "hidden": []}' --set loss=bias --quiet
+    "$XENT" train "$@" --set train.epochs=2 -o whole
+    "$XENT" train "$@" --set train.epochs=2 --set train.steps=5 -o part
+    "$XENT" train "$@" --set train.epochs=2 --set train.steps=null --resume -o part
+    for file in checkpoints/{last,last.state}.safetensors metrics.jsonl; do cmp part/$file whole/$file; done
+    "$XENT" train "$@" --set loss.tap=stages.0.0.0 -o early
+    ! cmp -s early/checkpoints/last.safetensors whole/checkpoints/last.safetensors
+    fails 2 '*: loss.tap: the model has no feature map "x"; its layers are stages.0.0.0, *' "$XENT" train "$@" --set loss.tap=x -o a
+    fails 2 '*: loss.tap: the model has no feature map "last_conv"; *' "$XENT" train "$glyphs" --set loss=bias --set 'model={"type": "mlp"}' -o a
+}
+
+@test "the information bottleneck learns values from the inputs and the features of a batch" {
+    "$XENT" train "$values" --set loss=cs_ib --set train.epochs=20 --quiet -o a
+    above 1 "$("$XENT" eval a --json | figure mse)"
+}

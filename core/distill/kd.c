@@ -20,7 +20,7 @@ static bool prepare(ObjectiveContext *context, Error *error)
         return fail(error, "distill: kd needs one class a sample; the data has %s",
                     kind == TARGET_VALUES ? "values" : "labels");
     const LossDef *loss = (const LossDef *)context->loss.component;
-    if (loss->decode)
+    if (loss_decodes(&context->loss))
         return fail(error, "distill: kd compares softmax outputs; those of the loss %s are others",
                     loss->component.name);
     return (context->state = teacher_open(((const struct kd *)context->values)->teacher, context, error)) != NULL;
@@ -42,7 +42,7 @@ static Tensor *divergence(Tensor *student, Tensor *teacher, double temperature)
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
 {
     const struct kd *self = context->values;
-    Tensor *logits = model_forward(context->model, forward, batch->x);
+    Tensor *logits = objective_logits(context, forward, batch);
     LossInput input = objective_loss_input(context, forward, batch, logits);
     Tensor *teacher = t_reshape(teacher_logits(context->state, batch), input.logits->rank, input.logits->shape);
     Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature), self->kd_weight);

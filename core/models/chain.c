@@ -10,7 +10,7 @@ Chain *chain_new(Builder *builder, Shape input)
     return chain;
 }
 
-static bool append(Chain *chain, Layer *layer)
+bool chain_append(Chain *chain, Layer *layer)
 {
     if (!layer)
         return false;
@@ -29,12 +29,20 @@ static bool append(Chain *chain, Layer *layer)
 
 bool chain_add(Chain *chain, const char *name, const char *component, const void *values)
 {
-    return append(chain, layer_build_with(chain->builder, name, component, values, chain->shape));
+    return chain_append(chain, layer_build_with(chain->builder, name, component, values, chain->shape));
 }
 
 bool chain_add_instance(Chain *chain, const char *name, const Instance *instance)
 {
-    return append(chain, layer_build(chain->builder, name, instance, chain->shape));
+    return chain_append(chain, layer_build(chain->builder, name, instance, chain->shape));
+}
+
+bool chain_add_head(Chain *chain, ModelInput input)
+{
+    struct linear linear = {input.outputs, true};
+    struct cosine_linear cosine = {input.outputs};
+    return input.cosines ? chain_add(chain, "head", "cosine_linear", &cosine)
+                         : chain_add(chain, "head", "linear", &linear);
 }
 
 Tensor *chain_features(const Chain *chain, Forward *forward, Tensor *x)

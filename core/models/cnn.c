@@ -111,7 +111,7 @@ static bool add_residual_stage(Chain *chain, const struct cnn *self, int64_t sta
     return true;
 }
 
-static bool add_head(Chain *chain, const struct cnn *self, int64_t outputs)
+static bool add_head(Chain *chain, const struct cnn *self, ModelInput input)
 {
     struct dropout dropout = {self->dropout};
     struct activation_layer activation = {self->activation};
@@ -132,8 +132,7 @@ static bool add_head(Chain *chain, const struct cnn *self, int64_t outputs)
     }
     if (self->hidden.count == 0 && self->dropout > 0 && !chain_add(chain, "dropout", "dropout", &dropout))
         return false;
-    struct linear head = {outputs, true};
-    return chain_add(chain, "head", "linear", &head);
+    return chain_add_head(chain, input);
 }
 
 static bool build(Builder *builder, Model *model)
@@ -157,7 +156,7 @@ static bool build(Builder *builder, Model *model)
     for (int64_t stage = 0; stage < self->channels.count; stage++)
         if (!(self->style == STYLE_RESIDUAL ? add_residual_stage : add_plain_stage)(chain, self, stage))
             return false;
-    return add_head(chain, self, model->input.outputs);
+    return add_head(chain, self, model->input);
 }
 
 static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)

@@ -60,8 +60,7 @@ static bool build(Builder *builder, Model *model)
     for (int64_t i = 0; i < self->hidden.count; i++)
         if (!add_hidden(chain, self, i))
             return false;
-    struct linear head = {model->input.outputs, true};
-    return chain_add(chain, "head", "linear", &head);
+    return chain_add_head(chain, model->input);
 }
 
 static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)

@@ -10,6 +10,7 @@ typedef struct ModelInput {
     Shape shape;                /* of one sample; shape.vocabulary not 0: tokens */
     int64_t outputs;            /* logits of a sample, or of a position */
     bool per_position;          /* language model: logits at every token */
+    bool cosines;               /* the logits are to be cosines: the head has length-free features and weights */
 } ModelInput;
 
 typedef struct Model Model;

@@ -1,6 +1,8 @@
 /* A model written as a list of layers. */
 #include <stdio.h>
 
+#include <string.h>
+
 #include "core/models/chain.h"
 
 struct sequential { InstanceList layers; Instance init; bool head; };
@@ -25,12 +27,14 @@ static bool build(Builder *builder, Model *model)
     }
     int expected = model->input.per_position ? 2 : 1;
     if (self->head) {
-        struct linear head = {model->input.outputs, true};
         if (!model->input.per_position && chain->shape.rank != 1 && !chain_add(chain, "flatten", "flatten", NULL))
             return false;
-        if (!chain_add(chain, "head", "linear", &head))
+        if (!chain_add_head(chain, model->input))
             return false;
     }
+    if (!self->head && model->input.cosines &&
+        strcmp(chain->layers[chain->count - 1]->def->component.name, "cosine_linear") != 0)
+        return builder_fail(builder, "this loss wants cosines: end with cosine_linear, or leave \"head\" true");
     Shape out = chain->shape;
     if (out.rank != expected || out.vocabulary || out.sizes[out.rank - 1] != model->input.outputs
         || (model->input.per_position && out.sizes[0] != model->input.shape.sizes[0])) {

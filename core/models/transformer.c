@@ -158,8 +158,11 @@ static bool build(Builder *builder, Model *model)
     if (model->input.per_position && self->tie && model->input.shape.vocabulary == model->input.outputs)
         return true;
     struct linear head = {model->input.outputs, !model->input.per_position};
+    struct cosine_linear cosine = {model->input.outputs};
     Shape read = model->input.per_position ? shape : shape_of(1, &self->width);
-    return (state->head = layer_build_with(builder, "head", "linear", &head, read)) != NULL;
+    state->head = model->input.cosines ? layer_build_with(builder, "head", "cosine_linear", &cosine, read)
+                                       : layer_build_with(builder, "head", "linear", &head, read);
+    return state->head != NULL;
 }
 
 static Tensor *embed(const Model *model, Forward *forward, Tensor *x)

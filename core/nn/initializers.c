@@ -43,7 +43,6 @@ const InitializerDef initializer_constant = {
     .fill = constant_fill,
 };
 
-struct normal { double mean, deviation; };
 static const Param normal_params[] = {
     PARAM_FLOAT(struct normal, mean, 0, .help = "mean"),
     PARAM_FLOAT(struct normal, deviation, 0.02, .min = 0, .help = "standard deviation"),
@@ -182,6 +181,22 @@ static void fan_in_uniform_fill(const void *values, Random *random, int64_t rows
     double bound = gain_of(values) * sqrt(3 / fan_in);
     fill_uniform(random, rows * columns, -bound, bound, out);
 }
+
+static void fan_out_normal_fill(const void *values, Random *random, int64_t rows, int64_t columns, double fan_in,
+                                double fan_out, float *out)
+{
+    (void)fan_in;
+    fill_normal(random, rows * columns, 0, gain_of(values) / sqrt(fan_out), out);
+}
+
+const InitializerDef initializer_kaiming_normal_out = {
+    .component = {.name = "kaiming_normal_out",
+                  .summary = "normal, variance gain^2/fan_out; the gain is relu's",
+                  .params = gain_relu,
+                  .size = sizeof(struct gain),
+                  .source = "He et al. 2015"},
+    .fill = fan_out_normal_fill,
+};
 
 const InitializerDef initializer_kaiming_uniform = {
     .component = {.name = "kaiming_uniform",

@@ -104,6 +104,8 @@ Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x)
     Tensor *result = layer->def->forward(layer, forward, x);
     if (forward->find_not_finite && !forward->not_finite && !is_finite(result))
         forward->not_finite = layer;
+    if (forward->tap == layer)
+        forward->tapped = result;
     return result;
 }
 

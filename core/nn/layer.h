@@ -56,6 +56,8 @@ typedef struct Forward {
     struct AttentionCache *cache; /* earlier positions (attention_cache.h); NULL: there are none */
     bool find_not_finite;       /* look at every layer's output, and keep the first with an infinity or NaN */
     const struct Layer *not_finite;
+    const struct Layer *tap;    /* the layer whose output is left in `tapped`; NULL: none */
+    Tensor *tapped;
 } Forward;
 
 struct LayerDef {

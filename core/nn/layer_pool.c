@@ -113,7 +113,6 @@ const LayerDef layer_global_max_pool = {
     .build = build_global, .forward = forward_global_max,
 };
 
-struct adaptive_pool { IntList size; };
 static const Param adaptive_params[] = {PARAM_INTS(struct adaptive_pool, size, NULL, .min = 1, .max = 1e4,
                                                    .min_count = 1,
                                                    .help = "size of the output along each axis; one for all"),

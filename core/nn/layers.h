@@ -5,7 +5,10 @@
 #include "core/nn/layer.h"
 
 struct linear { int64_t units; bool bias; };
+struct cosine_linear { int64_t units; };
 struct convolution { int64_t channels; IntList kernel, stride, padding, dilation; int64_t groups; bool bias, same; };
+struct squeeze_excite { int64_t units; };
+struct adaptive_pool { IntList size; };
 struct pool { IntList kernel, stride, padding; };
 struct activation_layer { Instance activation; };
 struct dropout { double rate; };

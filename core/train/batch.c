@@ -39,14 +39,17 @@ LossInput objective_loss_input(const ObjectiveContext *context, const Forward *f
             weights = t_reshape(t_broadcast_to(t_reshape(weights, SHAPE(-1, 1)), SHAPE(weights->shape[0], tokens)),
                                 SHAPE(-1));
     }
-    return (LossInput){
+    LossInput input = {
         .logits = logits,
         .targets = targets,
-        .features = features,
+        .features = forward->tapped ? forward->tapped : features,
         .weights = weights,
         .ids = batch->batch->ids,
         .state = context->loss_state,
         .random = random_start(context->seed, "loss", (uint32_t)forward->step),
         .progress = context->progress,
     };
+    if (loss_takes_extra((const LossDef *)context->loss.component, "x"))
+        loss_set_extra(&input, "x", batch->x);
+    return input;
 }

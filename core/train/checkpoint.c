@@ -171,7 +171,7 @@ static bool save_state(Run *run, const char *path, Error *error)
     add_array(&draft, "progress", ARRAY_F64, 1, (int64_t[]){COUNTERS}, counters);
     if (run->loss_state_width)
         add_array(&draft, "loss_state", ARRAY_F32, 2,
-                  (int64_t[]){run->splits.train.dataset->count, run->loss_state_width}, run->context.loss_state);
+                  (int64_t[]){run->loss_state_rows, run->loss_state_width}, run->context.loss_state);
     for (int64_t i = 0; i < parameters->count; i++)
         add_tensor(&draft, "parameters.", parameters->items[i].name, parameters->items[i].value,
                    parameters->items[i].value->data);
@@ -262,7 +262,7 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
     ++*taken;
     if (!run->loss_state_width)
         return true;
-    const Tensor shape = {.rank = 2, .shape = {run->splits.train.dataset->count, run->loss_state_width}};
+    const Tensor shape = {.rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
     return take(file, path, "loss_state", &shape, run->context.loss_state, taken, error);
 }
 

@@ -61,7 +61,7 @@ static bool build_graph(OnnxGraph *graph, const SavedModel *saved, Error *error)
     if (bytes > most_bytes)
         return fail(error, "%g bytes of weights, an ONNX file holds at most 2 GB", bytes);
     const LossDef *loss = (const LossDef *)saved->config->loss.component;
-    if (loss->decode)
+    if (loss_decodes(&saved->config->loss))
         return fail(error, "loss: what %s makes of the model's outputs has no translation to ONNX",
                     loss->component.name);
     for (int i = 0; i < shape.rank; i++)

@@ -154,7 +154,7 @@ void generator_free(Generator *generator)
 static void decode(const SavedModel *saved, float *logits)
 {
     const Instance *loss = saved->config ? &saved->config->loss : NULL;
-    if (!loss || !((const LossDef *)loss->component)->decode)
+    if (!loss || !loss_decodes(loss))
         return;
     double *decoded = arena_alloc(tape_arena(), (size_t)saved->classes * sizeof *decoded);
     loss_decode(loss, t_wrap(ARRAY_F32, SHAPE(1, saved->classes), logits), saved->classes, decoded);

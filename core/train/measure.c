@@ -27,7 +27,7 @@ static void add_batch(const ObjectiveContext *context, const Batch *batch, const
 {
     Forward forward = {.seed = context->seed};
     BatchTensors tensors = batch_tensors(context->model, dataset, batch);
-    Tensor *logits = model_forward(context->model, &forward, tensors.x);
+    Tensor *logits = objective_logits(context, &forward, &tensors);
     LossInput input = objective_loss_input(context, &forward, &tensors, logits);
     input.ids = NULL; /* samples of other splits have no state */
     Tensor *loss = loss_evaluate(&context->loss, &input).loss;

@@ -40,6 +40,10 @@ typedef struct ObjectiveDef {
 
 /* Over tensors of the tape in use; features are not copied. */
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch);
+/* The layer that the loss looks at, NULL where it looks at none. False (exit 2) where there is no such layer. */
+bool objective_tap(const Model *model, const Instance *loss, const Layer **layer, Error *error);
+/* The model's logits; what the loss looks at is kept in forward. */
+Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 /* The loss's input of logits of this batch; per-position logits and targets become rows. */
 LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits);

@@ -10,7 +10,8 @@
 ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
     ModelInput input = {.outputs = loss_outputs(loss, dataset->classes),
-                        .per_position = dataset->target_kind == TARGET_TOKENS};
+                        .per_position = dataset->target_kind == TARGET_TOKENS,
+                        .cosines = ((const LossDef *)loss->component)->cosines};
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes
@@ -35,6 +36,9 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
         in.targets = t_zeros(ARRAY_F32, SHAPE(2, dataset->classes));
     else
         in.targets = soft ? t_softmax(in.logits) : t_zeros(ARRAY_I32, SHAPE(2));
+    in.features = t_zeros(ARRAY_F32, SHAPE(2, 2));
+    if (loss_takes_extra((const LossDef *)loss->component, "x"))
+        loss_set_extra(&in, "x", t_zeros(ARRAY_F32, SHAPE(2, 1)));
     if (dataset->weights)
         in.weights = t_full(ARRAY_F32, SHAPE(2), 1);
     return in;
@@ -44,7 +48,7 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
 {
     const LossDef *def = (const LossDef *)loss->component;
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (def->state_width || def->outputs))
+    if (tokens && (def->state_width || loss_outputs(loss, dataset->classes) != dataset->classes || def->cosines))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
@@ -65,10 +69,13 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     for (int64_t i = 0; i < train->transforms.count; i++)
         mixes |= ((const TransformDef *)train->transforms.items[i].component)->batch != NULL;
     bool fits = (classes &&
-                 (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT || def->targets == LOSS_IDS)) ||
+                 (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT)) ||
                 (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT)) ||
                 (kind == TARGET_LABELS && def->targets == LOSS_LABELS) ||
                 (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
+    if (def->targets == LOSS_IDS)
+        return fail_usage(error, "loss: %s compares embeddings of views, of which this objective makes none; train "
+                          "with ce, or give arrays to xent loss", def->component.name);
     if (!fits)
         return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name,
                           loss_targets_name(def->targets), kinds[kind]);
@@ -76,7 +83,7 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
         return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes",
                           def->component.name);
     for (const char *const *name = def->extras; name && *name; name++)
-        if ((*name)[strlen(*name) - 1] != '?')
+        if ((*name)[strlen(*name) - 1] != '?' && (strcmp(*name, "x") != 0 || dataset->type == ARRAY_I32))
             return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give",
                               def->component.name, *name);
     return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
@@ -90,7 +97,10 @@ static bool build_model(Run *run, const Dataset *shape, Error *error)
     if (!check_loss(&config->loss, shape, &config->train, error))
         return fail_at(error, "%s", config->name);
     run->model = model_new(&config->model, model_input_of(shape, &config->loss), (uint64_t)config->seed, error);
-    return run->model || fail_at(error, "%s", config->name);
+    if (!run->model)
+        return fail_at(error, "%s", config->name);
+    const Layer *tap;
+    return objective_tap(run->model, &config->loss, &tap, error) || fail_at(error, "%s", config->name);
 }
 
 /* What the config alone shows is found before the data is read, and is exit 2. */
@@ -119,12 +129,13 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     const LossDef *loss = (const LossDef *)config->loss.component;
     const Dataset *dataset = run->splits.train.dataset;
     run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, run->model->input.outputs) : 0;
+    run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
         .values = objective->values, .seed = (uint64_t)config->seed,
     };
     if (run->loss_state_width)
-        run->context.loss_state = memory_array((size_t)(dataset->count * run->loss_state_width), sizeof(float));
+        run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
     const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
     if (def->prepare && !def->prepare(&run->context, error))
         return fail_at(error, "%s", config->name);

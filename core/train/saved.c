@@ -94,11 +94,12 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
 }
 
 /* The loss, which --set may have changed, is what reads the model's outputs. */
-static bool check_outputs(const SavedModel *saved, const ModelInput *input, Error *error)
+static bool check_outputs(const SavedModel *saved, ModelInput *input, Error *error)
 {
     Config *config = saved->config;
     if (!config->loss.component)
         config->loss = instance_default(config->arena, "loss", default_loss(saved->target_kind));
+    input->cosines = ((const LossDef *)config->loss.component)->cosines;
     int64_t outputs = loss_outputs(&config->loss, saved->classes);
     return outputs == input->outputs ||
            fail(error, "loss: %s needs %lld outputs for %lld classes or values, the model has %lld",

@@ -51,7 +51,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
 {
     if (((const struct supervised_state *)context->state)->cut && !batch->weights)
         return cut_loss(context, forward, batch);
-    LossInput input = objective_loss_input(context, forward, batch, model_forward(context->model, forward, batch->x));
+    LossInput input = objective_loss_input(context, forward, batch, objective_logits(context, forward, batch));
     return loss_evaluate(&context->loss, &input).loss;
 }
 

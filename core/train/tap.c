@@ -1,0 +1,61 @@
+/* The layer whose output a loss takes as features. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/train/objective.h"
+
+static bool has_map(const Layer *layer)
+{
+    return layer->output.rank >= 2 && !layer->output.vocabulary;
+}
+
+static const Layer *find(const Model *model, const char *name)
+{
+    const Layer *found = NULL;
+    bool last = strcmp(name, "last_conv") == 0;
+    for (int i = 0; i < model->layer_count; i++) {
+        const Layer *layer = model->layers[i];
+        bool named = strcmp(layer->name, name) == 0 && shape_count(layer->output) >= 2;
+        if (last ? layer->depth == 0 && has_map(layer) : named)
+            found = layer;
+    }
+    return found;
+}
+
+/* The outermost layers, for messages; in `text`. */
+static const char *list_layers(const Model *model, char *text, size_t size)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (int i = 0; i < model->layer_count; i++) {
+        const Layer *layer = model->layers[i];
+        size_t needed = strlen(layer->name) + 2;
+        if (layer->depth > 0 || length + needed + 4 > size)
+            continue;
+        length += (size_t)snprintf(text + length, size - length, "%s%s", length ? ", " : "", layer->name);
+    }
+    return text;
+}
+
+bool objective_tap(const Model *model, const Instance *loss, const Layer **layer, Error *error)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    *layer = NULL;
+    if (!def->tap)
+        return true;
+    const char *name = def->tap(loss->values);
+    *layer = find(model, name);
+    char layers[512];
+    return *layer || fail_usage(error, "loss.tap: the model has no feature map \"%s\"; its layers are %s", name,
+                                list_layers(model, layers, sizeof layers));
+}
+
+Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
+{
+    Error error;
+    bool found = objective_tap(context->model, &context->loss, &forward->tap, &error);
+    assert(found); /* run_new has looked */
+    (void)found;
+    return model_forward(context->model, forward, batch->x);
+}

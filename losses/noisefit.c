@@ -1,0 +1,94 @@
+/* A clean pass and two passes with noise in the hidden states: cross-entropy, divergence of the noisy passes from the
+   clean one, and of one from the other. Khadangi et al. 2025; R-Drop: Wu et al. 2021. */
+#include "losses/shared.h"
+
+enum { FULL, CE_NOISY, CE_KL, KL_ONLY, CONSISTENCY_ONLY, BASEFIT, RDROP };
+static const char *const modes[] = {"full", "ce_noisy", "ce_kl", "kl_only", "consistency_only", "basefit", "rdrop",
+                                    NULL};
+
+struct noisefit { double alpha, lambda, temperature; int mode; bool detach_teacher; };
+
+static const Param params[] = {
+    PARAM_FLOAT(struct noisefit, alpha, 0.5, .min = 0, .max = 1,
+                .help = "share of the cross-entropy; the rest is the divergence from the clean pass"),
+    PARAM_FLOAT(struct noisefit, lambda, 0.1, .min = 0, .help = "factor of the divergence between the noisy passes"),
+    PARAM_FLOAT(struct noisefit, temperature, 1, .min = 1e-6, .help = "divides the logits in the divergences"),
+    PARAM_ENUM(struct noisefit, mode, "full", .choices = modes, .help = "which parts count"),
+    PARAM_BOOL(struct noisefit, detach_teacher, true,
+               .help = "no gradient to the distribution that a divergence is taken from"),
+    PARAM_END
+};
+
+static bool check(const void *self, const LossInput *in, Error *error)
+{
+    (void)self;
+    static const char *const names[] = {"noisy_logits_1", "noisy_logits_2"};
+    for (int i = 0; i < 2; i++)
+        if (!tensor_same_shape(loss_extra(in, names[i]), in->logits))
+            return fail(error, "%s: expected the shape of the logits", names[i]);
+    return true;
+}
+
+/* T^2 KL(softmax(from / T), softmax(to / T)), [N]. */
+static Tensor *divergence(const struct noisefit *self, Tensor *from, Tensor *to)
+{
+    double T = self->temperature;
+    Tensor *source = self->detach_teacher ? t_detach(from) : from;
+    return t_scale(loss_divergence(t_log_softmax(t_scale(source, 1 / T)), t_log_softmax(t_scale(to, 1 / T))), T * T);
+}
+
+static Tensor *half_sum(Tensor *a, Tensor *b)
+{
+    return t_scale(t_add(a, b), 0.5);
+}
+
+/* R-Drop's divergences are symmetric: both sides have gradients. */
+static Tensor *rdrop(const struct noisefit *self, Tensor *first, Tensor *second, Tensor *noisy_cross_entropy)
+{
+    struct noisefit open = *self;
+    open.detach_teacher = false;
+    return t_add(noisy_cross_entropy, half_sum(divergence(&open, first, second), divergence(&open, second, first)));
+}
+
+static Tensor *forward(const void *values, const LossInput *in)
+{
+    const struct noisefit *self = values;
+    Tensor *z = in->logits, *first = loss_extra(in, "noisy_logits_1"), *second = loss_extra(in, "noisy_logits_2");
+    if (self->mode == BASEFIT)
+        return loss_cross_entropy_of(in, z);
+    if (self->mode == CE_NOISY || self->mode == RDROP) {
+        Tensor *noisy = half_sum(loss_cross_entropy_of(in, first), loss_cross_entropy_of(in, second));
+        return self->mode == RDROP ? rdrop(self, first, second, noisy) : noisy;
+    }
+    Tensor *soft = half_sum(divergence(self, z, first), divergence(self, z, second));
+    if (self->mode == KL_ONLY)
+        return soft;
+    Tensor *consistency = divergence(self, second, first);
+    if (self->mode == CONSISTENCY_ONLY)
+        return consistency;
+    Tensor *sum = t_add(t_scale(loss_cross_entropy_of(in, z), self->alpha), t_scale(soft, 1 - self->alpha));
+    return self->mode == CE_KL ? sum : t_add(sum, t_scale(consistency, self->lambda));
+}
+
+static const char *const extras[] = {"noisy_logits_1", "noisy_logits_2", NULL};
+static const char *const examples[] = {"\"noisefit\"",
+                                       "{\"type\": \"noisefit\", \"detach_teacher\": false, \"temperature\": 2}",
+                                       "{\"type\": \"noisefit\", \"mode\": \"ce_noisy\"}",
+                                       "{\"type\": \"noisefit\", \"mode\": \"ce_kl\"}",
+                                       "{\"type\": \"noisefit\", \"mode\": \"kl_only\"}",
+                                       "{\"type\": \"noisefit\", \"mode\": \"consistency_only\"}",
+                                       "{\"type\": \"noisefit\", \"mode\": \"basefit\"}",
+                                       "{\"type\": \"noisefit\", \"mode\": \"rdrop\"}", NULL};
+
+const LossDef loss_noisefit = {
+    .component = {.name = "noisefit", .summary = "cross-entropy held steady under noise in the hidden states",
+                  .params = params, .size = sizeof(struct noisefit), .source = "arXiv:2504.03302",
+                  .formula = "alpha CE(z) + (1 - alpha) (KL(z, z1) + KL(z, z2)) / 2 + lambda KL(z2, z1), KL of "
+                             "softmax(. / T) times T^2",
+                  .notes = "Extras noisy_logits_1 and noisy_logits_2 [N, C]: z1, z2, logits of two noisy passes. "
+                           "Modes: full as above; ce_kl without the last term; kl_only and consistency_only the "
+                           "second or third part alone, unweighted; basefit CE(z); ce_noisy (CE(z1) + CE(z2)) / 2; "
+                           "rdrop that plus (KL(z1, z2) + KL(z2, z1)) / 2, with gradients to both sides."},
+    .targets = LOSS_CLASSES_OR_SOFT, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_DETACHED,
+    .forward = forward, .check = check, .examples = examples,
+};
