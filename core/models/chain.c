@@ -39,9 +39,7 @@ bool chain_add_instance(Chain *chain, const char *name, const Instance *instance
 
 Tensor *chain_features(const Chain *chain, Forward *forward, Tensor *x)
 {
-    for (int i = 0; i + 1 < chain->count; i++)
-        x = layer_forward(chain->layers[i], forward, x);
-    return forward->features = x;
+    return forward->features = layers_forward(chain->layers, chain->count - 1, forward, x);
 }
 
 Tensor *chain_forward(const Chain *chain, Forward *forward, Tensor *x)

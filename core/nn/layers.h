@@ -8,6 +8,7 @@ struct linear { int64_t units; bool bias; };
 struct convolution { int64_t channels; IntList kernel, stride, padding, dilation; int64_t groups; bool bias, same; };
 struct pool { IntList kernel, stride, padding; };
 struct activation_layer { Instance activation; };
+extern const LayerDef layer_activation;
 struct dropout { double rate; };
 struct norm { double epsilon; };
 struct batch_norm { double momentum, epsilon; };
