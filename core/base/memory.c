@@ -8,7 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 1 << 21, HUGE_BLOCK = 2 * HUGE_PAGE, CHUNK_BYTES = 1 << 16, SIZE_CLASSES = 4 * 64 };
+enum { ALIGNMENT = 64, CHUNK_BYTES = 1 << 16, SIZE_CLASSES = 4 * 64 };
+enum { HUGE_PAGE = 1 << 21, HUGE_BLOCK = 2 * HUGE_PAGE };
 
 static void (*failure_handler)(size_t bytes);
 static _Atomic uint64_t allocations;
