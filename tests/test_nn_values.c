@@ -2,6 +2,8 @@
 #include "tests/building.h"
 
 #include "core/nn/activation.h"
+#include "core/tensor/operation.h"
+#include "core/tensor/operations.h"
 
 /* What the layer gives on a batch of these values. */
 static Tensor *run(const Build *build, bool training, int rank, const int64_t *shape, const double *values)
@@ -338,6 +340,39 @@ static void test_nn_values__penalties_add_up(void **state)
     ASSERT_VALUES(forward.penalty, 5);
 }
 
+/* relu behind the pooling gives what relu before it gives, ties and zeros included; tanh stays where it is. */
+static void test_nn_values__activation_behind_max_pooling(void **state)
+{
+    (void)state;
+    Build build;
+    build_open(&build, "{\"type\": \"chain\", \"layers\": [\"activation\", {\"type\": \"max_pool\", \"kernel\": [3], "
+                       "\"stride\": [2], \"padding\": [1]}]}", FEATURES(2, 7, 5));
+    Random random = random_start(3, "values", 0);
+    Tensor *x = t_new(ARRAY_F32, SHAPE(4, 2, 7, 5));
+    for (int64_t i = 0; i < x->count; i++)
+        tensor_set(x, i, (double)random_below(&random, 9) / 4 - 1.5);
+    x->requires_gradient = true;
+    Forward forward = {.training = true};
+    Tensor *got = layer_forward(build.layer, &forward, x), *got_gradient, *gradient;
+    Tensor *expected = t_max_pool(t_relu(x), &(PoolingOptions){.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
+    assert_string_equal(got->node->operation->component.name, "relu");
+    Tensor *seed = t_new(ARRAY_F32, got->rank, got->shape);
+    for (int64_t i = 0; i < seed->count; i++)
+        tensor_set(seed, i, random_uniform(&random) - 0.5);
+    t_gradients(got, seed, 1, &x, &got_gradient, false);
+    t_gradients(expected, seed, 1, &x, &gradient, false);
+    for (int64_t i = 0; i < got->count; i++)
+        assert_true(tensor_value(got, i) == tensor_value(expected, i));
+    for (int64_t i = 0; i < x->count; i++)
+        assert_true(tensor_value(got_gradient, i) == tensor_value(gradient, i));
+    build_close(&build);
+    build_open(&build, "{\"type\": \"chain\", \"layers\": [{\"type\": \"activation\", \"activation\": \"tanh\"}, "
+                       "{\"type\": \"max_pool\", \"kernel\": [2]}]}", FEATURES(2, 7, 5));
+    got = layer_forward(build.layer, &forward, x);
+    assert_string_equal(got->node->operation->component.name, "max_pool");
+    build_close(&build);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +386,7 @@ int main(void)
         TAPE_TEST(test_nn_values__residual_and_feed_forward),
         TAPE_TEST(test_nn_values__output_scale),
         TAPE_TEST(test_nn_values__activations),
+        TAPE_TEST(test_nn_values__activation_behind_max_pooling),
         TAPE_TEST(test_nn_values__dropout),
         TAPE_TEST(test_nn_values__drop_path),
         TAPE_TEST(test_nn_values__the_first_layer_that_is_not_finite),

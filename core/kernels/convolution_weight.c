@@ -14,7 +14,7 @@
 #include "core/kernels/kernels.h"
 
 /* Floats of the copies of a block of images; multiplications in a chunk; columns of a task. */
-enum { BLOCK_FLOATS = 1 << 21, MAX_BLOCK = 64, CHUNK_WORK = 500 * 1000, TASK_TILES = 16 };
+enum { BLOCK_FLOATS = 1 << 19, MAX_BLOCK = 64, CHUNK_WORK = 500 * 1000, TASK_TILES = 16 };
 
 typedef struct Block {
     const ConvolutionShape *shape;

@@ -56,9 +56,10 @@ typedef struct Kernels {
     void (*scaled_softmax_row)(int64_t n, const float *x, const float *parts, float factor, float *result);
 
     /* y[i] = the largest x[i stride + tap[k]], the first of equals; NaN is largest. places[i]: which one,
-       counted in x, plus `first`. taps >= 1, in ascending order; `room` floats of x can be read. */
-    void (*max_pool_row)(int64_t n, int64_t stride, const float *x, int64_t room, int64_t taps, const int32_t *tap,
-                         int32_t first, float *y, int32_t *places);
+       counted in x, plus `first`. taps >= 1, in ascending order; `room` floats of x can be read. `spare`
+       elements of y and places behind n may be overwritten. */
+    void (*max_pool_row)(int64_t n, int64_t spare, int64_t stride, const float *x, int64_t room, int64_t taps,
+                         const int32_t *tap, int32_t first, float *y, int32_t *places);
     /* n averages of 2 x 2 places from two rows of x, which are `width` floats apart. */
     void (*average_pool_2x2_row)(int64_t n, const float *x, int64_t width, float *y);
     /* Its transpose: sets 2n elements of both rows of x. */

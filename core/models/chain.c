@@ -47,9 +47,7 @@ bool chain_add_head(Chain *chain, ModelInput input)
 
 Tensor *chain_features(const Chain *chain, Forward *forward, Tensor *x)
 {
-    for (int i = 0; i + 1 < chain->count; i++)
-        x = layer_forward(chain->layers[i], forward, x);
-    return forward->features = x;
+    return forward->features = layers_forward(chain->layers, chain->count - 1, forward, x);
 }
 
 Tensor *chain_forward(const Chain *chain, Forward *forward, Tensor *x)

@@ -11,6 +11,9 @@ typedef struct ActivationDef {
     Tensor *(*apply)(const void *values, Tensor *x);
     /* Gated: apply gets [..., 2n] and gives [..., n]. */
     bool gated;
+    /* Applied after a maximum instead of before it, it gives the same values and gradients. Not true of every
+       function that grows: where it is flat, a gradient would go to another of equal elements. */
+    bool commutes_with_maximum;
 } ActivationDef;
 
 Tensor *activation_apply(const Instance *instance, Tensor *x);

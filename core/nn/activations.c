@@ -25,7 +25,8 @@ const ActivationDef activation_identity = {
 
 PLAIN(relu_apply, t_relu(x))
 const ActivationDef activation_relu = {
-    .component = {.name = "relu", .summary = "rectified linear unit", .formula = "max(x, 0)"}, .apply = relu_apply};
+    .component = {.name = "relu", .summary = "rectified linear unit", .formula = "max(x, 0)"},
+    .apply = relu_apply, .commutes_with_maximum = true};
 
 PLAIN(relu6_apply, t_clamp(x, 0, 6))
 const ActivationDef activation_relu6 = {

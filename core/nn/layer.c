@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/nn/activation.h"
 #include "core/nn/initializer.h"
+#include "core/nn/layers.h"
 #include "core/tensor/operations.h"
 
 Shape shape_of(int rank, const int64_t *sizes)
@@ -107,6 +109,28 @@ Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x)
     if (forward->tap == layer)
         forward->tapped = result;
     return result;
+}
+
+static bool commutes_with_maximum(const Layer *layer)
+{
+    if (layer->def != &layer_activation)
+        return false;
+    const Instance *activation = &((const struct activation_layer *)layer->values)->activation;
+    return ((const ActivationDef *)activation->component)->commutes_with_maximum;
+}
+
+Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (i + 1 < count && layers[i + 1]->def->selects_maxima && commutes_with_maximum(layers[i])) {
+            x = layer_forward(layers[i + 1], forward, x);
+            x = layer_forward(layers[i], forward, x);
+            i++;
+        } else {
+            x = layer_forward(layers[i], forward, x);
+        }
+    }
+    return x;
 }
 
 static Tensor *add_parameter(Builder *builder, const char *name, ParameterRole role, int rank, const int64_t *shape)

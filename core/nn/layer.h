@@ -64,6 +64,7 @@ struct LayerDef {
     Component component;
     bool (*build)(Builder *builder, Layer *layer);
     Tensor *(*forward)(const Layer *layer, Forward *forward, Tensor *x);
+    bool selects_maxima; /* each output is the largest of some inputs */
     bool quantizable; /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
 };
 
@@ -72,6 +73,9 @@ Layer *layer_build(Builder *builder, const char *name, const Instance *instance,
 /* The same from a component's name and values made in C: layer_build_with(builder, "head", "linear", &(struct linear){...}). */
 Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input);
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
+/* Layers one after the other. An activation that commutes with the maximum is applied behind a max pooling that
+   follows it, to fewer elements; the result is the same but for the sign of zeros. */
+Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
 
 /* A parameter of the layer being built, filled by builder->initializer (weights), or by `initializer`
    with its defaults. A weight [out, ...] counts fans over all but the first axis, times `receptive`

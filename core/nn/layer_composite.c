@@ -33,9 +33,7 @@ static bool build_chain(Builder *builder, Layer *layer)
 static Tensor *forward_chain(const Layer *layer, Forward *forward, Tensor *x)
 {
     const struct chain_state *state = layer->state;
-    for (int64_t i = 0; i < state->count; i++)
-        x = layer_forward(state->layers[i], forward, x);
-    return x;
+    return layers_forward(state->layers, state->count, forward, x);
 }
 
 const LayerDef layer_chain = {.component = {.name = "chain",

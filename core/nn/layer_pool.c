@@ -72,6 +72,7 @@ const LayerDef layer_max_pool = {
                   .size = sizeof(struct pool)},
     .build = build,
     .forward = forward_max,
+    .selects_maxima = true,
 };
 
 const LayerDef layer_average_pool = {

@@ -11,6 +11,7 @@ struct squeeze_excite { int64_t units; };
 struct adaptive_pool { IntList size; };
 struct pool { IntList kernel, stride, padding; };
 struct activation_layer { Instance activation; };
+extern const LayerDef layer_activation;
 struct dropout { double rate; };
 struct norm { double epsilon; };
 struct batch_norm { double momentum, epsilon; };

@@ -42,6 +42,17 @@ static int64_t taps_of(const Windows *t, const Box *whole, int32_t *taps)
     return count;
 }
 
+static void border_windows(const Planes *p, int64_t plane, int64_t begin, int64_t end)
+{
+    const float *x = (const float *)p->from + plane * pooling_product(p->windows->in);
+    int64_t first = plane * pooling_product(p->windows->out);
+    for (int64_t j = begin; j < end; j++) {
+        int32_t best = largest_single(p->windows, x, &p->boxes[j]);
+        ((float *)p->to)[first + j] = x[best];
+        p->places[first + j] = best;
+    }
+}
+
 /* Windows that the borders do not cut are taken a row at a time. */
 static void max_rows_single(void *context, int64_t begin, int64_t end)
 {
@@ -53,20 +64,28 @@ static void max_rows_single(void *context, int64_t begin, int64_t end)
         first++;
     while (last > first && p->boxes[last - 1].end[2] - p->boxes[last - 1].begin[2] < t->kernel[2])
         last--;
+    int32_t taps[MOST_TAPS];
+    int64_t tap_count = 0, planes_high = 0, rows_high = 0;
     for (int64_t plane = begin; plane < end; plane++)
         for (int64_t row = 0; row < out; row += width) {
             const float *x = (const float *)p->from + plane * in;
             float *y = (float *)p->to + plane * out;
-            int32_t taps[MOST_TAPS], *places = p->places + plane * out;
-            for (int64_t j = row; j < row + width; j++)
-                if (j - row < first || j - row >= last)
-                    y[j] = x[places[j] = largest_single(t, x, &p->boxes[j])];
+            int32_t *places = p->places + plane * out;
+            border_windows(p, plane, row, row + first);
+            border_windows(p, plane, row + last, row + width);
             if (first == last)
                 continue;
             const Box *box = &p->boxes[row + first];
+            if (box->end[0] - box->begin[0] != planes_high || box->end[1] - box->begin[1] != rows_high) {
+                planes_high = box->end[0] - box->begin[0];
+                rows_high = box->end[1] - box->begin[1];
+                tap_count = taps_of(t, box, taps);
+            }
+            /* What later rows of this chunk overwrite. */
+            int64_t spare = last - first == width ? (end - plane) * out - row - width : 0;
             int64_t at = (box->begin[0] * t->in[1] + box->begin[1]) * t->in[2] + box->begin[2];
-            kernels()->max_pool_row(last - first, t->stride[2], x + at, (t->planes - plane) * in - at,
-                                    taps_of(t, box, taps), taps, (int32_t)at, y + row + first, places + row + first);
+            kernels()->max_pool_row(last - first, spare, t->stride[2], x + at, (t->planes - plane) * in - at,
+                                    tap_count, taps, (int32_t)at, y + row + first, places + row + first);
         }
 }
 
