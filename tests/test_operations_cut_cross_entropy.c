@@ -258,12 +258,12 @@ static void test_operations_cut_cross_entropy__filter_drops_what_is_learned(void
     assert_true(tensor_value(first[0], 0) == 0 && tensor_value(first[1], 0) == 0);
 }
 
-/* What the loss and its gradients take beside the gradients, at 2048 tokens and 32768 words; width 256 in the
-   smallest sense: only gathered tokens depend on it, and are bounded. */
+/* What the loss takes beside the gradients at 2048 tokens of width 256. Words are few, since none of it has their
+   number for a size. */
 static void test_operations_cut_cross_entropy__extra_memory_below_a_megabyte(void **state)
 {
     (void)state;
-    enum { TOKENS = 2048, WIDTH = 256, WORDS = 600 }; /* nothing extra has the size of the words */
+    enum { TOKENS = 2048, WIDTH = 256, WORDS = 600 };
     for (int ignored = 0; ignored < 2; ignored++) {
         Tape *own = tape_new(), *before = tape_use(own);
         Arena *arena = arena_new();

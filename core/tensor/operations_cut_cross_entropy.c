@@ -15,9 +15,9 @@
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
 
-/* Size of a strip: 256 KB; how many of its rows make a task and a tile of the filter; the least block of gathered
+/* Size of a strip: 512 KB; how many of its rows make a task and a tile of the filter; the least block of gathered
    tokens, and the values that one may hold where it is larger (256 KB). */
-enum { TOKENS = 512, WORDS = 128, TASK_ROWS = 32, TILES = TOKENS / TASK_ROWS, GATHERED = 64 * 1024 };
+enum { TOKENS = 512, WORDS = 256, TASK_ROWS = 32, TILES = TOKENS / TASK_ROWS, GATHERED = 64 * 1024 };
 
 typedef struct Problem {
     int64_t tokens, words, width;
@@ -55,18 +55,23 @@ static size_t block_bytes(const Work *work)
     return (size_t)(work->block * work->problem->width) * sizeof(float);
 }
 
+static size_t strip_bytes(const Work *work)
+{
+    return (size_t)work->block * WORDS * sizeof(float);
+}
+
 static void start(Work *work)
 {
     const Problem *problem = work->problem;
     for (int64_t token = 0; token < problem->tokens; token++)
         work->count += counts(problem, work->targets[token]);
-    work->strip = arena_alloc(tape_arena(), TOKENS * WORDS * sizeof(float));
-    work->sum = arena_alloc(tape_arena(), TOKENS * sizeof(double));
     work->block = TOKENS;
+    if (work->count < problem->tokens && problem->width * TOKENS > GATHERED)
+        work->block = problem->width * TASK_ROWS < GATHERED ? GATHERED / problem->width : TASK_ROWS;
+    work->strip = arena_alloc(tape_arena(), strip_bytes(work));
+    work->sum = arena_alloc(tape_arena(), TOKENS * sizeof(double));
     if (work->count == problem->tokens)
         return;
-    if (problem->width * TOKENS > GATHERED)
-        work->block = problem->width * TASK_ROWS < GATHERED ? GATHERED / problem->width : TASK_ROWS;
     work->valid = arena_alloc(tape_arena(), (size_t)problem->tokens * sizeof(int32_t));
     work->gathered = arena_alloc(tape_arena(), block_bytes(work));
     if (work->gradient)
@@ -79,7 +84,7 @@ static void start(Work *work)
 static void finish(Work *work)
 {
     const Problem *problem = work->problem;
-    arena_recycle(tape_arena(), work->strip, TOKENS * WORDS * sizeof(float));
+    arena_recycle(tape_arena(), work->strip, strip_bytes(work));
     arena_recycle(tape_arena(), work->sum, TOKENS * sizeof(double));
     if (!work->valid)
         return;
