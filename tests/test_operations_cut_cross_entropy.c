@@ -51,11 +51,12 @@ typedef struct Case {
     bool bias;
     double softcap;
     enum { NONE, SOME, ALL } ignored;
+    double filter;
 } Case;
 static const Case cases[] = {
-    {1, 1, 1, true, 0, NONE},     {700, 300, 20, true, 0, SOME},  {700, 300, 20, false, 2.5, SOME},
-    {513, 129, 5, true, 1, NONE}, {30, 1000, 64, false, 0, SOME}, {1030, 130, 7, true, 0, NONE},
-    {40, 30, 3, true, 2, ALL},
+    {1, 1, 1, true, 0, NONE, 0},     {700, 300, 20, true, 0, SOME, 0},  {700, 300, 20, false, 2.5, SOME, 0},
+    {513, 129, 5, true, 1, NONE, 0}, {30, 1000, 64, false, 0, SOME, 0}, {1030, 130, 7, true, 0, NONE, 0},
+    {40, 30, 3, true, 2, ALL, 0},    {300, 700, 20, true, 0, SOME, 0x1p-28}, {600, 2000, 20, true, 0, SOME, 0x1p-28},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -83,7 +84,7 @@ static int run(const Case *one, ArrayType type, bool cut, Tensor **results)
         if (ignored) /* on either side of what is valid */
             tensor_i32(targets)[i] = i % 2 ? -100 : (int32_t)one->words;
     }
-    results[0] = cut ? t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, one->softcap)
+    results[0] = cut ? t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, one->softcap, one->filter)
                      : dense(inputs, targets, one->softcap);
     Tensor *seed = leaf(type, SHAPE(one->tokens), 3);
     seed->requires_gradient = false;
@@ -100,7 +101,7 @@ static void test_operations_cut_cross_entropy__agrees_with_dense(void **state)
         run(&cases[k], ARRAY_F64, true, twice);
         run(&cases[k], ARRAY_F32, true, single);
         for (int i = 0; i < count; i++) {
-            check_near(twice[i], whole[i], 1e-11);
+            check_near(twice[i], whole[i], cases[k].filter > 0 ? 1e-6 : 1e-11);
             check_near(single[i], whole[i], i ? 3e-5 : 5e-6); /* gradients sum up to 1030 terms */
         }
         tape_reset();
@@ -133,7 +134,7 @@ static void test_operations_cut_cross_entropy__known_values(void **state)
     Tensor *targets = t_wrap(ARRAY_I32, SHAPE(3), (int32_t[]){1, 3, 4}), *inputs[] = {embeddings, weight},
            *gradients[2];
     embeddings->requires_gradient = weight->requires_gradient = true;
-    Tensor *loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 0);
+    Tensor *loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 0, 0);
     check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.204107F, 1.531934F, 2.287871F}), 1e-6);
     t_gradients(t_mean(loss, 0, false), NULL, 2, inputs, gradients, false);
     check_near(
@@ -145,7 +146,7 @@ static void test_operations_cut_cross_entropy__known_values(void **state)
                       (float[]){-0.013995F, 0.043571F, -0.097561F, 0.064541F, -0.059086F, 0.155321F, 0.144179F,
                                 -0.047812F, 0.026463F, -0.215620F}),
                1e-6);
-    loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 2);
+    loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 2, 0);
     check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.543521F, 1.536910F, 2.249739F}), 1e-6);
     tape_reset();
 }
@@ -157,38 +158,140 @@ static void test_operations_cut_cross_entropy__extreme_logits(void **state)
     Tensor *embedding = t_full(ARRAY_F32, SHAPE(1, 1), 1e4), *weight = t_full(ARRAY_F32, SHAPE(WORDS, 1), 1);
     Tensor *target = t_full(ARRAY_I32, SHAPE(1), 150), *inputs[] = {embedding, weight}, *gradients[2];
     embedding->requires_gradient = weight->requires_gradient = true;
-    Tensor *loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0);
+    Tensor *loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0, 0);
     check_near(loss, t_full(ARRAY_F32, SHAPE(1), log(WORDS)), 1e-6); /* all alike */
     for (int i = 0; i < WORDS; i++)
         tensor_set(weight, i, i == 150 ? 1 : -1);
-    loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0);
+    loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0, 0);
     assert_true(tensor_value(loss, 0) == 0);
     t_gradients(loss, NULL, 2, inputs, gradients, false);
     check_near(gradients[1], t_zeros(ARRAY_F32, SHAPE(WORDS, 1)), 0);
     tensor_set(target, 0, 0);
-    check_near(t_linear_cross_entropy(embedding, weight, NULL, target, 0), t_full(ARRAY_F32, SHAPE(1), 2e4), 1e-6);
+    check_near(t_linear_cross_entropy(embedding, weight, NULL, target, 0, 0), t_full(ARRAY_F32, SHAPE(1), 2e4), 1e-6);
     /* Words that a bias of -inf forbids, a whole strip of them first. */
     Tensor *bias = t_zeros(ARRAY_F32, SHAPE(WORDS)), *plain = t_zeros(ARRAY_F32, SHAPE(WORDS, 1));
     for (int i = 0; i < 140; i++)
         tensor_set(bias, i, -INFINITY);
     tensor_set(target, 0, 150);
     plain->requires_gradient = true;
-    loss = t_linear_cross_entropy(embedding, plain, bias, target, 0);
+    loss = t_linear_cross_entropy(embedding, plain, bias, target, 0, 0);
     check_near(loss, t_full(ARRAY_F32, SHAPE(1), log(60)), 1e-6);
     t_gradients(loss, NULL, 1, &plain, gradients, false);
     assert_true(tensor_value(gradients[0], 0) == 0);
     check_near(t_sum(gradients[0], ALL_AXES, false), t_zeros(ARRAY_F32, 0, NULL), 1e-2); /* of terms up to 1e4 */
     /* What is not a number stays visible. */
     Tensor *broken = t_full(ARRAY_F32, SHAPE(1, 1), NAN);
-    assert_true(isnan(tensor_value(t_linear_cross_entropy(broken, weight, NULL, target, 0), 0)));
+    assert_true(isnan(tensor_value(t_linear_cross_entropy(broken, weight, NULL, target, 0, 0), 0)));
     tape_reset();
+}
+
+/* |difference| <= |g| filter sum |x| over what was left out, here over everything; and something was left out. */
+static void check_bound(const Case *one, ArrayType type)
+{
+    Case exact = *one;
+    exact.filter = 0;
+    Tensor *whole[4], *some[4];
+    const int count = run(&exact, type, true, whole);
+    run(one, type, true, some);
+    assert_memory_equal(whole[0]->data, some[0]->data, (size_t)whole[0]->count * (type == ARRAY_F32 ? 4 : 8));
+    Tensor *inputs[] = {leaf(type, SHAPE(one->tokens, one->width), 0), leaf(type, SHAPE(one->words, one->width), 1)};
+    Tensor *seed = leaf(type, SHAPE(one->tokens), 3);
+    double difference = 0;
+    for (int which = 1; which < count; which++)
+        for (int64_t i = 0; i < some[which]->count; i += 37) {
+            double bound = 0;
+            for (int64_t j = 0; which == 1 && j < one->words; j++)
+                bound += fabs(tensor_value(seed, i / one->width) *
+                              tensor_value(inputs[1], j * one->width + i % one->width));
+            for (int64_t j = 0; which > 1 && j < one->tokens; j++)
+                bound += fabs(tensor_value(seed, j)) *
+                         (which == 2 ? fabs(tensor_value(inputs[0], j * one->width + i % one->width)) : 1);
+            const double error = fabs(tensor_value(some[which], i) - tensor_value(whole[which], i));
+            if (!(error <= bound * one->filter + 1e-5))
+                fail_msg("gradient %d [%lld] is off by %.9g of %.9g", which, (long long)i, error, bound);
+            difference = fmax(difference, error);
+        }
+    assert_true(difference > 0);
+}
+
+static void test_operations_cut_cross_entropy__filter_keeps_its_bound(void **state)
+{
+    (void)state;
+    const Case peaked[] = {{4, 1300, 40, true, 0, NONE, 0.3}, {600, 3000, 20, true, 0, SOME, 0.5},
+                           {4, 1300, 40, true, 4, SOME, 0.01}};
+    for (int k = 0; k < 3; k++) {
+        check_bound(&peaked[k], ARRAY_F32);
+        check_bound(&peaked[k], ARRAY_F64);
+        tape_reset();
+    }
+}
+
+static void test_operations_cut_cross_entropy__filter_above_everything_leaves_nothing(void **state)
+{
+    (void)state;
+    const Case one = {70, 300, 4, true, 3, SOME, 2};
+    for (int type = 0; type < 2; type++) {
+        Tensor *results[4];
+        const int count = run(&one, type ? ARRAY_F64 : ARRAY_F32, true, results);
+        assert_true(tensor_value(results[0], 0) > 0);
+        for (int k = 1; k < count; k++)
+            for (int64_t i = 0; i < results[k]->count; i++)
+                assert_true(tensor_value(results[k], i) == 0);
+        tape_reset();
+    }
+}
+
+/* The targets' own column is tested as probability - 1: a token that is sure of its word has no gradient either. */
+static void test_operations_cut_cross_entropy__filter_drops_what_is_learned(void **state)
+{
+    (void)state;
+    Tensor *embeddings = t_wrap(ARRAY_F32, SHAPE(2, 1), (float[]){20, 1});
+    Tensor *weight = t_wrap(ARRAY_F32, SHAPE(2, 1), (float[]){1, 0}), *targets = t_zeros(ARRAY_I32, SHAPE(2));
+    Tensor *inputs[] = {embeddings, weight}, *both[2], *first[2];
+    embeddings->requires_gradient = weight->requires_gradient = true;
+    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, 0, 0.1), NULL, 2, inputs, both, false);
+    assert_true(tensor_value(both[0], 1) < -0.2);               /* in one tile with it, both are kept */
+    embeddings = inputs[0] = t_wrap(ARRAY_F32, SHAPE(1, 1), (float[]){20});
+    embeddings->requires_gradient = true;
+    targets = t_zeros(ARRAY_I32, SHAPE(1));
+    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, 0, 0.1), NULL, 2, inputs, first, false);
+    assert_true(tensor_value(first[0], 0) == 0 && tensor_value(first[1], 0) == 0);
+}
+
+/* What the loss takes beside the gradients at 2048 tokens of width 256. Words are few, since none of it has their
+   number for a size. */
+static void test_operations_cut_cross_entropy__extra_memory_below_a_megabyte(void **state)
+{
+    (void)state;
+    enum { TOKENS = 2048, WIDTH = 256, WORDS = 600 };
+    for (int ignored = 0; ignored < 2; ignored++) {
+        Tape *own = tape_new(), *before = tape_use(own);
+        Arena *arena = arena_new();
+        float *values = arena_zero(arena, (size_t)TOKENS * WIDTH, sizeof(float));
+        int32_t *classes = arena_zero(arena, TOKENS, sizeof(int32_t));
+        classes[5] = ignored ? -100 : 0;
+        Tensor *inputs[] = {t_wrap(ARRAY_F32, SHAPE(TOKENS, WIDTH), values),
+                            t_wrap(ARRAY_F32, SHAPE(WORDS, WIDTH), values)};
+        Tensor *gradients[2];
+        inputs[0]->requires_gradient = inputs[1]->requires_gradient = true;
+        const size_t start = tape_peak();
+        Tensor *targets = t_wrap(ARRAY_I32, SHAPE(TOKENS), classes);
+        Tensor *loss = t_mean(t_linear_cross_entropy(inputs[0], inputs[1], NULL, targets, 0, 0), 0, false);
+        t_gradients(loss, NULL, 2, inputs, gradients, false);
+        const size_t extra = tape_peak() - start - 4 * WIDTH * (TOKENS + WORDS);
+        if (extra >= 1000 * 1000)
+            fail_msg("%zu bytes beside the gradients", extra);
+        tape_use(before);
+        tape_free(own);
+        arena_free(arena);
+    }
 }
 
 static void test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words(void **state)
 {
     (void)state;
     Tape *own = tape_new(), *before = tape_use(own);
-    Case large = {1200, 4000, 2, true, 0, NONE};
+    Case large = {1200, 4000, 2, true, 0, NONE, 0};
     Tensor *results[4];
     run(&large, ARRAY_F32, true, results);
     assert_true(tape_peak() < 1024 * 1024); /* the logits would take 18 MB */
@@ -203,6 +306,10 @@ int main(void)
         cmocka_unit_test(test_operations_cut_cross_entropy__same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_operations_cut_cross_entropy__known_values),
         cmocka_unit_test(test_operations_cut_cross_entropy__extreme_logits),
+        cmocka_unit_test(test_operations_cut_cross_entropy__filter_keeps_its_bound),
+        cmocka_unit_test(test_operations_cut_cross_entropy__filter_above_everything_leaves_nothing),
+        cmocka_unit_test(test_operations_cut_cross_entropy__filter_drops_what_is_learned),
+        cmocka_unit_test(test_operations_cut_cross_entropy__extra_memory_below_a_megabyte),
         cmocka_unit_test(test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words),
     };
     static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */

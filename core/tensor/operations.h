@@ -173,8 +173,12 @@ Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random 
 
 /* Cut cross-entropy (operations_cut_cross_entropy.c; Wijmans et al. 2024): embeddings [N, D], weight [V, D],
    bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. softcap c > 0:
-   logits are c tanh(z / c); 0: none. Second derivatives do form the logits. */
-Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap);
+   logits are c tanh(z / c); 0: none. filter e > 0: gradients leave out blocks of logits where |softmax - one hot| < e
+   everywhere (of doubles, single logits), so that of a token is off by at most g e (sum of the |weight| left out), that
+   of a word likewise; 0: exact. From about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is
+   below what floats resolve. The loss is never filtered. Second derivatives do form the logits, all of them. */
+Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap,
+                               double filter);
 
 /* Small matrices (operations_linear_algebra.c): batches [..., n, n], n >= 1; one thread, plain loops, in double for
    either type. Where the result does not exist its matrix is NaN. Of what is said to be symmetric the lower

@@ -2,7 +2,9 @@
    tokens meets the vocabulary strip by strip; forward keeps a running log-sum-exp of each token, backward computes
    the strips again. The products run in threads (sgemm), and the strips follow each other in a fixed order, so
    the bits do not depend on threads. Beyond the results there is one strip, whatever N and V are; where tokens are
-   ignored, the others are gathered block by block, so that ignored ones cost nothing. */
+   ignored, the others are gathered block by block, so that ignored ones cost nothing. With a filter, backward tests
+   each tile of a strip before it takes exponentials: what is below the filter everywhere takes no part in the two
+   products that follow. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -13,12 +15,13 @@
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
 
-/* Size of a strip: 256 KB; and how many of its rows make a task. */
-enum { TOKENS = 512, WORDS = 128, TASK_ROWS = 32 };
+/* Size of a strip: 512 KB; how many of its rows make a task and a tile of the filter; the least block of gathered
+   tokens, and the values that one may hold where it is larger (256 KB). */
+enum { TOKENS = 512, WORDS = 256, TASK_ROWS = 32, TILES = TOKENS / TASK_ROWS, GATHERED = 64 * 1024 };
 
 typedef struct Problem {
     int64_t tokens, words, width;
-    double softcap;
+    double softcap, filter;
 } Problem;
 
 /* parts [N, 2]: the log-sum-exp of each token in two parts, the largest logit and the logarithm of the rest. */
@@ -29,9 +32,10 @@ typedef struct Work {
     float *loss, *parts, *strip;
     double *sum;                        /* of the block's tokens: exp(logit - largest) over the strips so far */
     int32_t *valid;                     /* [count] the tokens that are not ignored; NULL: all */
-    float *gathered;                    /* [TOKENS, width] their embeddings; NULL: the block's lie together */
+    float *gathered;                    /* [block, width] their embeddings; NULL: the block's lie together */
     float *scattered;                   /* in backward, the same of their gradients */
-    int64_t count, first, rows, first_word, columns; /* the block: `rows` of `count` from `first` on */
+    int64_t block, count, first, rows, first_word, columns; /* `rows` of `count` from `first` on, `block` at most */
+    bool kept[TILES];                   /* in backward, the strip's tiles that have a gradient */
 } Work;
 
 static int64_t smaller(int64_t x, int64_t y)
@@ -46,9 +50,14 @@ static bool counts(const Problem *problem, int32_t target)
 
 /* ---- Floats ---- */
 
-static size_t block_bytes(const Problem *problem)
+static size_t block_bytes(const Work *work)
 {
-    return (size_t)(TOKENS * problem->width) * sizeof(float);
+    return (size_t)(work->block * work->problem->width) * sizeof(float);
+}
+
+static size_t strip_bytes(const Work *work)
+{
+    return (size_t)work->block * WORDS * sizeof(float);
 }
 
 static void start(Work *work)
@@ -56,14 +65,17 @@ static void start(Work *work)
     const Problem *problem = work->problem;
     for (int64_t token = 0; token < problem->tokens; token++)
         work->count += counts(problem, work->targets[token]);
-    work->strip = arena_alloc(tape_arena(), TOKENS * WORDS * sizeof(float));
+    work->block = TOKENS;
+    if (work->count < problem->tokens && problem->width * TOKENS > GATHERED)
+        work->block = problem->width * TASK_ROWS < GATHERED ? GATHERED / problem->width : TASK_ROWS;
+    work->strip = arena_alloc(tape_arena(), strip_bytes(work));
     work->sum = arena_alloc(tape_arena(), TOKENS * sizeof(double));
     if (work->count == problem->tokens)
         return;
     work->valid = arena_alloc(tape_arena(), (size_t)problem->tokens * sizeof(int32_t));
-    work->gathered = arena_alloc(tape_arena(), block_bytes(problem));
+    work->gathered = arena_alloc(tape_arena(), block_bytes(work));
     if (work->gradient)
-        work->scattered = arena_alloc(tape_arena(), block_bytes(problem));
+        work->scattered = arena_alloc(tape_arena(), block_bytes(work));
     for (int64_t token = 0, k = 0; token < problem->tokens; token++)
         if (counts(problem, work->targets[token]))
             work->valid[k++] = (int32_t)token;
@@ -72,14 +84,14 @@ static void start(Work *work)
 static void finish(Work *work)
 {
     const Problem *problem = work->problem;
-    arena_recycle(tape_arena(), work->strip, TOKENS * WORDS * sizeof(float));
+    arena_recycle(tape_arena(), work->strip, strip_bytes(work));
     arena_recycle(tape_arena(), work->sum, TOKENS * sizeof(double));
     if (!work->valid)
         return;
     arena_recycle(tape_arena(), work->valid, (size_t)problem->tokens * sizeof(int32_t));
-    arena_recycle(tape_arena(), work->gathered, block_bytes(problem));
+    arena_recycle(tape_arena(), work->gathered, block_bytes(work));
     if (work->scattered)
-        arena_recycle(tape_arena(), work->scattered, block_bytes(problem));
+        arena_recycle(tape_arena(), work->scattered, block_bytes(work));
 }
 
 /* The token of row i of the block. */
@@ -187,53 +199,93 @@ static void forward_single(const Problem *problem, Tensor *const *inputs, Tensor
                  .loss = cleared(loss),
                  .parts = cleared(parts)};
     start(&work);
-    for (; work.first < work.count; work.first += TOKENS) {
-        work.rows = smaller(TOKENS, work.count - work.first);
+    for (; work.first < work.count; work.first += work.block) {
+        work.rows = smaller(work.block, work.count - work.first);
         forward_block(&work);
     }
     finish(&work);
 }
 
-/* The strip becomes the gradient by its products: g (softmax - one hot) (1 - (z/c)^2). */
-static void backward_rows(void *context, int64_t begin, int64_t end)
+/* Whether |softmax - one hot| reaches the filter somewhere in a row of logits. What is not a number does. */
+static bool reaches_filter(const Work *work, int64_t token, float *z)
 {
-    const Work *work = context;
+    const int64_t column = target_column(work, token);
+    const double filter = work->problem->filter;
+    const float target = column >= 0 ? z[column] : 0, *parts = work->parts + 2 * token;
+    if (column >= 0 && !(fabs(expm1((double)(target - parts[0]) - (double)parts[1])) < filter))
+        return true;
+    if (column >= 0)
+        z[column] = -INFINITY;
+    const double largest = (double)(kernels()->rows.max_row(work->columns, z) - parts[0]) - (double)parts[1];
+    if (column >= 0)
+        z[column] = target;
+    return !(exp(largest) < filter);
+}
+
+/* Row i of logits becomes the gradient by its products: g (softmax - one hot) (1 - (z/c)^2). */
+static void gradient_row(const Work *work, int64_t i)
+{
     const float inverse_cap = work->problem->softcap > 0 ? (float)(1 / work->problem->softcap) : 0;
+    const int64_t token = token_of(work, i), column = target_column(work, token);
+    const float weight = work->gradient[token];
+    float *z = work->strip + i * WORDS;
+    const float u = column >= 0 && inverse_cap > 0 ? z[column] * inverse_cap : 0;
+    kernels()->rows.cross_entropy_gradient_row(work->columns, z, work->parts + 2 * token, weight, inverse_cap);
+    if (column >= 0)
+        z[column] -= weight * (1 - u * u);
+}
+
+static void backward_tile(void *context, int64_t begin, int64_t end)
+{
+    Work *work = context;
+    bool kept = !(work->problem->filter > 0);
     for (int64_t i = begin; i < end; i++) {
-        const int64_t token = token_of(work, i), column = target_column(work, token);
-        const float weight = work->gradient[token];
         float *z = finish_logits(work, i);
-        const float u = column >= 0 && inverse_cap > 0 ? z[column] * inverse_cap : 0;
-        kernels()->rows.cross_entropy_gradient_row(work->columns, z, work->parts + 2 * token, weight, inverse_cap);
-        if (column >= 0)
-            z[column] -= weight * (1 - u * u);
+        kept = kept || reaches_filter(work, token_of(work, i), z);
+    }
+    work->kept[begin / TASK_ROWS] = kept;
+    for (int64_t i = begin; i < end && kept; i++)
+        gradient_row(work, i);
+}
+
+/* The next run of kept tiles from row *begin on, as rows *begin to *end; false: there is none. */
+static bool next_kept(const Work *work, int64_t *begin, int64_t *end)
+{
+    while (*begin < work->rows && !work->kept[*begin / TASK_ROWS])
+        *begin += TASK_ROWS;
+    for (*end = *begin; *end < work->rows && work->kept[*end / TASK_ROWS];)
+        *end = smaller(*end + TASK_ROWS, work->rows);
+    return *begin < work->rows;
+}
+
+/* What rows `begin` to `end` of the strip's gradient add to the results (each NULL: not wanted). */
+static void add_products(const Work *work, int64_t begin, int64_t end, const float *embeddings, float *dembeddings,
+                         float *dweight, float *dbias)
+{
+    const int64_t d = work->problem->width, rows = end - begin, at = work->first_word * d;
+    const float *gradient = work->strip + begin * WORDS;
+    float sum[WORDS];
+    if (dembeddings)
+        sgemm(false, false, rows, d, work->columns, gradient, WORDS, work->weight + at, d, 1, dembeddings + begin * d,
+              d);
+    if (dweight)
+        sgemm(true, false, work->columns, d, rows, gradient, WORDS, embeddings + begin * d, d, 1, dweight + at, d);
+    if (dbias) {
+        kernels()->elementwise.sum_columns(rows, work->columns, WORDS, gradient, sum);
+        kernels()->axpy(work->columns, 1, sum, dbias + work->first_word);
     }
 }
 
-static void add_to_bias(const Work *work, float *dbias)
-{
-    float sum[WORDS];
-    kernels()->elementwise.sum_columns(work->rows, work->columns, WORDS, work->strip, sum);
-    kernels()->axpy(work->columns, 1, sum, dbias + work->first_word);
-}
-
-/* dembeddings: [rows, width], of the block. */
+/* dembeddings: [rows, width], of the block, zeros before. */
 static void backward_block(Work *work, float *dembeddings, float *dweight, float *dbias)
 {
-    const int64_t d = work->problem->width;
     const float *embeddings = block_embeddings(work);
     for (work->first_word = 0; work->first_word < work->problem->words; work->first_word += WORDS) {
-        const int64_t at = work->first_word * d;
         work->columns = smaller(WORDS, work->problem->words - work->first_word);
         compute_strip(work, embeddings);
-        parallel_for(work->rows, TASK_ROWS, backward_rows, work);
-        if (dembeddings)
-            sgemm(false, false, work->rows, d, work->columns, work->strip, WORDS, work->weight + at, d,
-                  work->first_word > 0, dembeddings, d);
-        if (dweight)
-            sgemm(true, false, work->columns, d, work->rows, work->strip, WORDS, embeddings, d, 1, dweight + at, d);
-        if (dbias)
-            add_to_bias(work, dbias);
+        parallel_for(work->rows, TASK_ROWS, backward_tile, work);
+        for (int64_t begin = 0, end; next_kept(work, &begin, &end); begin = end)
+            add_products(work, begin, end, embeddings, dembeddings, dweight, dbias);
     }
 }
 
@@ -249,10 +301,12 @@ static void backward_single(const Problem *problem, const Node *node, Tensor *gr
                  .parts = tensor_f32(node->saved[0])};
     float *dembeddings = cleared(gradients[0]), *dweight = cleared(gradients[1]), *dbias = cleared(gradients[2]);
     start(&work);
-    for (; work.first < work.count; work.first += TOKENS) {
-        work.rows = smaller(TOKENS, work.count - work.first);
+    for (; work.first < work.count; work.first += work.block) {
+        work.rows = smaller(work.block, work.count - work.first);
         const bool scatter = dembeddings && work.valid;
         float *block = dembeddings ? dembeddings + work.first * d : NULL;
+        if (scatter)
+            memset(work.scattered, 0, block_bytes(&work));
         backward_block(&work, scatter ? work.scattered : block, dweight, dbias);
         for (int64_t i = 0; i < work.rows && scatter; i++)
             memcpy(dembeddings + token_of(&work, i) * d, work.scattered + i * d, (size_t)d * sizeof(float));
@@ -310,7 +364,10 @@ static void backward_double(const Problem *problem, const Node *node, Tensor *gr
         logits_double(problem, node->inputs, token, z);
         for (int64_t v = 0; v < problem->words; v++) {
             const double slope = cap > 0 ? 1 - z[v] / cap * (z[v] / cap) : 1;
-            const double g = tensor_f64(gradient)[token] * slope * (exp(z[v] - parts[0] - parts[1]) - (v == target));
+            const double difference = exp(z[v] - parts[0] - parts[1]) - (v == target);
+            if (fabs(difference) < problem->filter)
+                continue;
+            const double g = tensor_f64(gradient)[token] * slope * difference;
             for (int64_t k = 0; k < d && gradients[0]; k++)
                 tensor_f64(gradients[0])[token * d + k] += g * weight[v * d + k];
             for (int64_t k = 0; k < d && gradients[1]; k++)
@@ -376,7 +433,7 @@ static int sample_cross_entropy(Random *random, int variant, Tensor **inputs)
 static Tensor *apply_cross_entropy(Tensor **inputs, int variant)
 {
     return t_linear_cross_entropy(inputs[0], inputs[1], variant == 0 ? NULL : inputs[2], inputs[3],
-                                  variant == 1 || variant == 2 ? 3 : 0);
+                                  variant == 1 || variant == 2 ? 3 : 0, 0);
 }
 
 const OperationDef operation_linear_cross_entropy = {
@@ -385,13 +442,14 @@ const OperationDef operation_linear_cross_entropy = {
     .backward = backward_cross_entropy, .variants = 5, .inputs = sample_cross_entropy, .apply = apply_cross_entropy,
 };
 
-Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap)
+Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap,
+                               double filter)
 {
     assert(embeddings->rank == 2 && weight->rank == 2 && embeddings->shape[1] == weight->shape[1]);
     assert(weight->shape[0] > 0 && (!bias || (bias->count == weight->shape[0] && bias->type == weight->type)));
     assert(targets->type == ARRAY_I32 && targets->count == embeddings->shape[0] && embeddings->type == weight->type);
-    assert(softcap >= 0);
-    const Problem problem = {embeddings->shape[0], weight->shape[0], weight->shape[1], softcap};
+    assert(softcap >= 0 && filter >= 0);
+    const Problem problem = {embeddings->shape[0], weight->shape[0], weight->shape[1], softcap, filter};
     Tensor *inputs[4] = {embeddings, weight, bias, targets};
     Tensor *loss = t_new(weight->type, SHAPE(problem.tokens)), *parts = t_new(weight->type, SHAPE(problem.tokens, 2));
     (weight->type == ARRAY_F32 ? forward_single : forward_double)(&problem, inputs, loss, parts);

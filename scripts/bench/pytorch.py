@@ -85,10 +85,17 @@ def gpt_step(batch):
     return training_step(model, torch.optim.AdamW(model.parameters()), ids, targets)
 
 
-def linear_cross_entropy(tokens, width, words):
-    embeddings = torch.randn(tokens, width, requires_grad=True)
-    weight = (torch.randn(words, width) * 0.02).requires_grad_()
+def linear_cross_entropy(tokens, width, words, trained=False):
+    embeddings = torch.randn(tokens, width)
+    weight = torch.randn(words, width) * (width**-0.5 if trained else 0.02)
     targets = torch.randint(words, (tokens,))
+    if trained:
+        targets = torch.exp(torch.rand(tokens) * math.log(1 + words)).long().clamp(1, words) - 1
+        weight[:, 0] = -torch.log(torch.arange(1.0, 1 + words))
+        embeddings += 6 * weight[targets]
+        embeddings[:, 0] = 1
+    embeddings.requires_grad_()
+    weight.requires_grad_()
 
     def run():
         embeddings.grad = weight.grad = None
@@ -130,6 +137,7 @@ BENCHMARKS = {
     r"step/cnn-b(\d+)": cnn_step,
     r"step/gpt-b(\d+)": gpt_step,
     r"loss/linear-ce-(\d+)x(\d+)x(\d+)": linear_cross_entropy,
+    r"loss/linear-ce-trained-(\d+)x(\d+)x(\d+)": lambda *sizes: linear_cross_entropy(*sizes, trained=True),
     r"attention/(\d+)": attention,
     r"attention/causal-(\d+)": lambda tokens: attention(tokens, causal=True),
     r"convolution/(\d+)x(\d+)x(\d+)x(\d+)-(\d+)x(\d+)": convolution,

@@ -43,6 +43,7 @@ pytorch step/mlp-b16
 pytorch step/cnn-b128
 pytorch step/gpt-b16
 pytorch loss/linear-ce-2048x256x32768
+pytorch loss/linear-ce-trained-2048x256x32768
 pytorch attention/512
 pytorch attention/2048
 pytorch attention/causal-2048

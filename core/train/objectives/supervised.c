@@ -4,8 +4,10 @@
 #include "core/tensor/operations.h"
 #include "core/train/objective.h"
 
-/* From so many words on, the logits of a language model are never formed (cut cross-entropy). */
+/* From so many words on, the logits of a language model are never formed (cut cross-entropy); differences of
+   probabilities that the gradients may leave out: below what a float resolves beside 1. */
 enum { CUT_FROM_WORDS = 4096 };
+static const double CUT_FILTER = 0x1p-28;
 
 static bool is_plain_cross_entropy(const Instance *loss)
 {
@@ -43,8 +45,8 @@ static Tensor *cut_loss(const ObjectiveContext *context, Forward *forward, const
     Tensor *features = model->def->features(model, forward, batch->x), *weight, *bias;
     model->def->head(model, &weight, &bias);
     features = t_reshape(features, SHAPE(-1, features->shape[features->rank - 1]));
-    return t_mean(t_linear_cross_entropy(features, weight, bias, t_reshape(batch->targets, SHAPE(-1)), 0), ALL_AXES,
-                  false);
+    Tensor *targets = t_reshape(batch->targets, SHAPE(-1));
+    return t_mean(t_linear_cross_entropy(features, weight, bias, targets, 0, CUT_FILTER), ALL_AXES, false);
 }
 
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
