@@ -26,6 +26,7 @@ typedef struct Command {
     int least, most;                    /* number of positional words */
     const Option *options;              /* ends with name NULL */
     bool (*run)(const Arguments *arguments, Error *error);
+    bool no_config;                     /* reads none: --set and --seed do not apply */
 } Command;
 
 extern const Command *const commands[]; /* ends with NULL */
@@ -49,6 +50,9 @@ bool argument_number(const Arguments *arguments, const char *name, double *value
 /* The same, from least to most. */
 bool argument_share(const Arguments *arguments, const char *name, double least, double most, double *value,
                     Error *error);
+
+/* The message of a kind of component that there is not, with the nearest one; returns false. */
+bool fail_unknown_kind(const char *name, Error *error);
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;

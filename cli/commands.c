@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/component.h"
+#include "core/base/memory.h"
+
 const Command *const commands[] = {
     &command_train,
     &command_check,
@@ -49,9 +52,11 @@ const Command *command_find(const char *name)
     return NULL;
 }
 
-static void print_options(const Option *options)
+static void print_options(const Command *command, const Option *options)
 {
     for (; options && options->name; options++) {
+        if (command->no_config && (strcmp(options->name, "set") == 0 || strcmp(options->name, "seed") == 0))
+            continue;
         char left[64];
         snprintf(left, sizeof left, "--%s %s", options->name, options->value ? options->value : "");
         printf("  %-22s %s", left, options->help);
@@ -64,8 +69,8 @@ static void print_options(const Option *options)
 void command_print_help(const Command *command)
 {
     printf("usage: xent %s\n\n%s\n\nOptions:\n", command->synopsis, command->description);
-    print_options(command->options);
-    print_options(common_options);
+    print_options(command, command->options);
+    print_options(command, common_options);
 }
 
 const char *argument_option(const Arguments *arguments, const char *name)
@@ -86,6 +91,20 @@ const char **argument_options(const Arguments *arguments, const char *name)
         if (strcmp(arguments->option_names[i], name) == 0)
             values[count++] = arguments->option_values[i];
     return values;
+}
+
+bool fail_unknown_kind(const char *name, Error *error)
+{
+    size_t count = 0;
+    while (component_kinds[count].name)
+        count++;
+    const char **names = memory_array(count + 1, sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = component_kinds[i].name;
+    const char *near = nearest_name(name, names);
+    memory_free(names);
+    return near ? fail_usage(error, "%s: unknown kind; did you mean \"%s\"?", name, near)
+                : fail_usage(error, "%s: unknown kind; see xent list", *name ? name : "\"\"");
 }
 
 bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **given, Error *error)

@@ -155,13 +155,8 @@ static bool run(const Arguments *arguments, Error *error)
     const char *kind_name = arguments->words[0], *name = arguments->words[1], *names[1024] = {0};
     const ComponentKind *kind = component_kind(kind_name);
     size_t count = 0;
-    if (!kind) {
-        for (; component_kinds[count].name; count++)
-            names[count] = component_kinds[count].name;
-        const char *near = nearest_name(kind_name, names);
-        return near ? fail_usage(error, "%s: unknown kind; did you mean \"%s\"?", kind_name, near)
-                    : fail_usage(error, "%s: unknown kind; see xent list", kind_name);
-    }
+    if (!kind)
+        return fail_unknown_kind(kind_name, error);
     const Component *component = component_find(kind->name, name);
     if (!component) {
         for (; kind->items[count] && count + 1 < sizeof names / sizeof *names; count++)
@@ -179,4 +174,5 @@ const Command command_describe = {
     .summary = "one component: formula, parameters, source",
     .description = "Prints what a component is and every parameter's type, range and default.", .least = 2, .most = 2,
     .run = run,
+    .no_config = true,
 };

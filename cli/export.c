@@ -5,6 +5,7 @@
 #include "cli/configs.h"
 #include "core/base/file.h"
 #include "core/train/export_onnx.h"
+#include "core/train/folder.h"
 #include "data/safetensors.h"
 
 static void take_parameters(const ParameterSet *parameters, Arena *arena, Safetensors *file)
@@ -69,8 +70,8 @@ static bool export_model(const Arguments *arguments, SavedModel **saved, Arena *
     if (!check_output_file(output, run, argument_option(arguments, "force") != NULL, error) ||
         !(*saved = argument_run(arguments, run, error)))
         return false;
-    if (file_same(output, (*saved)->path))
-        return fail_usage(error, "%s: is the model itself", output);
+    if (file_same(output, (*saved)->path) || run_folder_owns(run, output))
+        return fail_usage(error, "%s: belongs to the run itself", output);
     if (!(onnx ? export_onnx(*saved, output, error) : export_safetensors(*saved, output, dequantize, error)))
         return false;
     if (argument_option(arguments, "json")) {

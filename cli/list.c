@@ -42,7 +42,7 @@ static bool run(const Arguments *arguments, Error *error)
 {
     const ComponentKind *only = arguments->count ? component_kind(arguments->words[0]) : NULL;
     if (arguments->count && !only)
-        return fail_usage(error, "%s: unknown kind; see xent list", arguments->words[0]);
+        return fail_unknown_kind(arguments->words[0], error);
     if (argument_option(arguments, "json"))
         return print_json(only);
     for (const ComponentKind *kind = component_kinds; kind->name; kind++) {
@@ -61,5 +61,5 @@ static bool run(const Arguments *arguments, Error *error)
 
 const Command command_list = {
     .name = "list", .synopsis = "list [KIND] [--json]", .summary = "every component that there is",
-    .description = "Lists the components of a kind, or of all kinds, with a line each.", .most = 1, .run = run,
+    .description = "Lists the components of a kind, or of all kinds, with a line each.", .most = 1, .run = run, .no_config = true,
 };

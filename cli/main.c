@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "core/base/component.h"
+#include "core/base/file.h"
 #include "core/base/memory.h"
 #include "core/base/threads.h"
 #include "core/kernels/kernels.h"
@@ -28,6 +29,7 @@ static int report(const Error *error)
 
 static void out_of_memory(size_t bytes)
 {
+    outputs_remove_temporaries();
     fprintf(stderr, "xent: out of memory: %zu bytes more were needed\n", bytes);
     _exit(STATUS_FAILED);
 }
@@ -70,6 +72,8 @@ static bool parse_option(const Command *command, int count, char **words, int *a
         option = find_option(command, NULL, 0, word[1]);
     if (!option)
         return fail_usage(error, "%s: unknown option; see xent help %s", word, command->name);
+    if (command->no_config && (strcmp(option->name, "set") == 0 || strcmp(option->name, "seed") == 0))
+        return fail_usage(error, "--%s: does not apply to %s", option->name, command->name);
     for (int i = 0; i < parsed->option_count; i++)
         if (strcmp(parsed->names[i], option->name) == 0 && !option->repeatable)
             return fail_usage(error, "--%s: given twice", option->name);

@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/calibrate/calibrate.h"
 #include "core/train/features.h"
+#include "core/train/folder.h"
 #include "core/train/predict.h"
 #include "data/npy.h"
 
@@ -193,6 +194,8 @@ static bool check_words(Predicting *p, Error *error)
     if (!name_ends_with(p->output, ".npy") && !name_ends_with(p->output, ".csv") &&
         !name_ends_with(p->output, ".jsonl"))
         return fail_usage(error, "-o: %s: expected a name that ends with .npy, .csv or .jsonl", p->output);
+    if (run_folder_owns(p->arguments->words[0], p->output))
+        return fail_usage(error, "-o: %s belongs to the run", p->output);
     return check_output_file(p->output, p->input, true, error);
 }
 

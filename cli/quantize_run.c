@@ -153,7 +153,7 @@ static bool write_run(const Quantizing *q, const SavedModel *saved, const char *
 /* Nothing is written yet: what stands in the way is said before the work is done. */
 static bool check_folder(const char *path, const char *run, bool force, Arena *arena, Error *error)
 {
-    if (file_same(path, run))
+    if (file_same(path, run) || run_folder_owns(path, run))
         return fail_usage(error, "-o: %s is the run itself", path);
     if (file_exists(path) && !file_is_folder(path))
         return fail_usage(error, "-o: %s is not a folder", path);

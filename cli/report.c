@@ -5,18 +5,17 @@
 #include "cli/command.h"
 #include "core/base/file.h"
 #include "core/report/report.h"
+#include "core/train/folder.h"
 
 /* Output is never an input, nor what someone else wrote. */
 static bool check_output(const Arguments *arguments, const char *path, bool force, Error *error)
 {
-    static const char *const inputs[] = {"config.json", "metrics.jsonl", "summary.json", "evaluation.json", "calibration.json",
-                                         "quantization.json"};
     Arena *arena = arena_new();
     bool good = true;
     for (int i = 0; good && i < arguments->count; i++)
-        for (size_t j = 0; good && j < sizeof inputs / sizeof *inputs; j++)
-            if (file_same(path, path_join(arena, arguments->words[i], inputs[j])))
-                good = fail_usage(error, "--output: %s is an input of the report", path);
+        if (run_folder_owns(arguments->words[i], path) &&
+            !file_same(path, path_join(arena, arguments->words[i], "report.html")))
+            good = fail_usage(error, "--output: %s belongs to the run", path);
     if (good && file_is_folder(path))
         good = fail_usage(error, "--output: %s is a folder; expected the name of a file", path);
     if (good && !force && file_exists(path))
@@ -74,4 +73,5 @@ const Command command_report = {
     .most = 64,
     .options = options,
     .run = run,
+    .no_config = true,
 };

@@ -193,8 +193,12 @@ static bool start(Training *training, Error *error)
     Run *run = training->run;
     if (training->resume && !run_folder_check_config(training->folder_path, run->config, error))
         return false;
-    const char *inputs[] = {training->arguments->words[0], run->config->train.init_from};
-    for (int i = 0; i < 2; i++)
+    /* a distiller's parameters begin with the teacher's path */
+    const char *teacher = training->distill ? *(const char *const *)run->config->distill.values : NULL;
+    const char *inputs[] = {training->arguments->words[0], run->config->train.init_from, teacher};
+    if (teacher && file_same(training->folder_path, teacher))
+        return fail_usage(error, "-o: %s is the teacher itself", training->folder_path);
+    for (int i = 0; i < 3; i++)
         if (training->force && run_folder_owns(training->folder_path, inputs[i]))
             return fail_usage(error, "--force: %s is read by this run, and would be removed", inputs[i]);
     bool fresh = training->folder.lock < 0; /* there was no folder when this command began */

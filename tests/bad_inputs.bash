@@ -129,8 +129,8 @@ make_configs() {
 }
 
 make_inputs() {
-    mkdir folder
-    mkfifo fifo
+    mkdir folder folder.npy
+    mkfifo fifo fifo.csv
     : > empty
     ln -s nowhere dangling
     ln -s loop loop

@@ -48,5 +48,5 @@ try_row() { # STATUS WORDS COMMAND
         before=$(find . | sort)
     done < "$BATS_TEST_DIRNAME/bad_inputs.tsv"
     echo "$rows rows, $bad bad"
-    [ "$rows" -ge 150 ] && [ "$bad" -eq 0 ]
+    [ "$rows" -ge 450 ] && [ "$bad" -eq 0 ]
 }

@@ -143,6 +143,47 @@ stride() { # WHAT
     sweep eval allocate ENOMEM "$(stride eval)"
 }
 
+# Commands that read a run or nothing and write one result: exit 1 and one line, or the same bytes; no file of a
+# half-written result; the run stays as it was.
+try_once() {
+    rm -rf o
+    mkdir o
+    status=0
+    XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY "$XENT" "${once[@]}" --quiet --threads 1 > out 2> err || status=$?
+    check_end || return 1
+    [ -z "$(find o -name '*.tmp')" ] || complain "left $(find o -name '*.tmp')" || return 1
+    [ "$(cd "$shared/two" && find . -type f | sort | xargs cksum)" = "$run_sum" ] || complain "changed the run" || return 1
+    [ "$status" -eq 1 ] || diff -r o wanted || complain "other bytes"
+}
+
+once() { # COMMAND...; writes into o
+    once=("$@")
+    rm -rf o
+    mkdir o
+    run_sum=$(cd "$shared/two" && find . -type f | sort | xargs cksum)
+    XENT_FAULT_COUNT=$shared/once.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" "$@" --quiet --threads 1 > out
+    rm -rf wanted
+    mv o wanted
+    local call
+    may_pass=
+    for call in open:EACCES write:ENOSPC fsync:EIO rename:EACCES close:EIO; do
+        sweep once "${call%:*}" "${call#*:}" 2
+    done
+    may_pass=yes
+    sweep once allocate ENOMEM "${XENT_FAULT_STRIDE:-$(($(count_of once allocate) / 12 + 1))}"
+}
+
+@test "predict, export, data and report of which a call fails" {
+    once predict "$shared/two" -o o/p.npy
+    once export "$shared/two" --format onnx -o o/m.onnx
+    once export "$shared/two" --format safetensors -o o/m.safetensors
+    once data "$config" -o o/d.npz
+    fault=allocate:$(($(count_of once allocate) - 4)):ENOMEM # while the file is open
+    try_once
+    once data '{"data": {"type": "glyphs", "count": 2, "val_count": 0, "test_count": 0}}' -o o/pictures/
+    once report "$shared/two" -o o/page.html
+}
+
 @test "the first allocations fail" {
     for command in "version" "help train" "list" "train none"; do
         for ((k = 1; k <= 12; k++)); do

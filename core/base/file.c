@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -148,7 +149,41 @@ bool folder_make(const char *path, Error *error)
 typedef struct OutputTarget {
     int descriptor;
     int failure;            /* errno of the first write that failed; 0: none */
+    const char *temporary;  /* the OutputFile's */
+    struct OutputTarget *next;
 } OutputTarget;
+
+/* The files that are being written. Nothing allocates while the mutex is held, so the handler of a failed allocation
+   can take it. */
+static OutputTarget *open_targets;
+static pthread_mutex_t open_targets_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void remember_target(OutputTarget *target)
+{
+    pthread_mutex_lock(&open_targets_mutex);
+    target->next = open_targets;
+    open_targets = target;
+    pthread_mutex_unlock(&open_targets_mutex);
+}
+
+static void forget_target(const OutputTarget *target)
+{
+    pthread_mutex_lock(&open_targets_mutex);
+    for (OutputTarget **at = &open_targets; *at; at = &(*at)->next)
+        if (*at == target) {
+            *at = target->next;
+            break;
+        }
+    pthread_mutex_unlock(&open_targets_mutex);
+}
+
+void outputs_remove_temporaries(void)
+{
+    pthread_mutex_lock(&open_targets_mutex);
+    for (const OutputTarget *target = open_targets; target; target = target->next)
+        unlink(target->temporary);
+    pthread_mutex_unlock(&open_targets_mutex);
+}
 
 static ssize_t write_all(void *cookie, const char *bytes, size_t size)
 {
@@ -180,6 +215,8 @@ static bool open_stream(OutputFile *output)
     output->target->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (output->target->descriptor < 0)
         return false;
+    output->target->temporary = output->temporary;
+    remember_target(output->target);
     output->stream =
         fopencookie(output->target, "wb", (cookie_io_functions_t){.write = write_all, .close = close_target});
     if (output->stream)
@@ -197,6 +234,7 @@ static void output_forget(OutputFile *output, bool remove_temporary)
         fclose(output->stream);
     if (output->temporary && remove_temporary)
         unlink(output->temporary);
+    forget_target(output->target);
     memory_free(output->path);
     memory_free(output->temporary);
     memory_free(output->target);

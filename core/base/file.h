@@ -28,6 +28,8 @@ typedef struct OutputFile {
 bool output_open(OutputFile *output, const char *path, Error *error);
 bool output_commit(OutputFile *output, Error *error);  /* on failure the temporary file is gone */
 void output_abandon(OutputFile *output);
+/* Removes the temporary file of every output that is open, for a process that is about to end. */
+void outputs_remove_temporaries(void);
 bool file_write(const char *path, const void *data, size_t size, Error *error); /* the three above */
 
 bool folder_make(const char *path, Error *error);      /* with its parents; existing is fine */
