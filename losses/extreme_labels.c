@@ -1,6 +1,7 @@
 /* Losses of scores [B, L] of very many labels of which few are positive: Gupta et al. 2024 (DEXML). A label is positive
    where its target is above 0; the target's value matters only to the draw of positives. */
 #include <math.h>
+#include <string.h>
 
 #include "losses/shared.h"
 
