@@ -209,6 +209,8 @@ static void test_losses__batch_of_one(void **state)
 static void check_one_column(Case *item)
 {
     LossInput in = item->in;
+    if (in.logits->rank == 1)
+        return; /* scores without columns */
     in.logits = t_slice(in.logits, 1, 0, 1);
     if (in.targets && in.targets->type == ARRAY_I32)
         in.targets = t_zeros(ARRAY_I32, SHAPE(in.targets->count));
