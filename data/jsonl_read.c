@@ -6,14 +6,26 @@
 
 #include "core/base/file.h"
 
-static const size_t jsonl_limit = (size_t)1 << 30;
+/* A line costs some microseconds and hundreds of bytes, however short it is: both limits keep a file that is refused at
+   its end below 2 GB and 10 s. */
+static const size_t jsonl_limit = (size_t)256 << 20, line_limit = (size_t)1 << 21;
+
+static bool check_lines(const char *path, const unsigned char *bytes, size_t size, Error *error)
+{
+    size_t lines = 0;
+    for (const unsigned char *at = bytes, *end = bytes + size; at && at < end; lines++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at ? at + 1 : end;
+    }
+    return lines <= line_limit || fail(error, "%s: %zu lines, at most %zu are read", path, lines, line_limit);
+}
 
 bool jsonl_open(JsonlReader *reader, const char *path, Error *error)
 {
     *reader = (JsonlReader){.path = path, .arena = arena_new(), .error = error};
     unsigned char *bytes;
     size_t size;
-    if (!file_read(path, jsonl_limit, reader->arena, &bytes, &size, error))
+    if (!file_read(path, jsonl_limit, reader->arena, &bytes, &size, error) || !check_lines(path, bytes, size, error))
         return false;
     reader->at = (const char *)bytes;
     reader->end = reader->at + size;

@@ -6,7 +6,7 @@
 #include "data/dataset.h"
 #include "data/tokenizer.h"
 
-static const size_t text_limit = (size_t)1 << 30;
+static const size_t text_limit = (size_t)256 << 20; /* tokens take four bytes each */
 
 struct text {
     DatasetCommon common;
