@@ -69,7 +69,10 @@ const LossDef loss_comp_sum = {
                   .params = comp_sum_params, .size = sizeof(struct comp_sum), .source = "arXiv:2304.07288",
                   .formula = "(1 - p_y^(tau-1)) / (tau-1); -log p_y at tau = 1",
                   .notes = "Below tau = 1 the exponent (1-tau)(-log p_y) is held at 80; beyond it the gradient is that "
-                           "at the border."},
+                           "at the border. H-consistency bound, for n classes, R the risk of this loss, R01 the "
+                           "error rate and M, M01 their minimizability gaps: R01 - R01* + M01 <= Gamma(R - R* + M), "
+                           "where Gamma(b) <= sqrt(2^tau (2-tau) b) for tau < 1, sqrt(2 n^(tau-1) b) for "
+                           "1 <= tau < 2 and (tau-1) n^(tau-1) b for tau >= 2: above tau = 1 it grows with n."},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER, .forward = comp_sum,
     .examples = comp_sum_examples,
 };
