@@ -16,8 +16,6 @@
 #include "core/train/outputs.h"
 #include "core/train/saved.h"
 
-enum { RESAMPLES = 1000 };
-
 typedef struct Calibrating {
     Instance method;
     PredictionInput fitted, rest;           /* what is fitted, what is measured */
@@ -191,7 +189,7 @@ static bool write_evaluation(const Calibrating *c, const SavedModel *saved, cons
 {
     Arena *arena = arena_new();
     MeasuredSplit measured =
-        measure_outputs(arena, "test", &c->calibrated, NULL, (uint64_t)saved->config->seed, RESAMPLES);
+        measure_outputs(arena, "test", &c->calibrated, NULL, (uint64_t)saved->config->seed, EVALUATION_RESAMPLES);
     bool good = measured_write(&measured, saved->model, &splits->test,
                                arena_format(arena, "%s/evaluation.json", path), error);
     arena_free(arena);

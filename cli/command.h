@@ -26,7 +26,6 @@ typedef struct Command {
     int least, most;                    /* number of positional words */
     const Option *options;              /* ends with name NULL */
     bool (*run)(const Arguments *arguments, Error *error);
-    bool no_config;                     /* reads none: --set and --seed do not apply */
 } Command;
 
 extern const Command *const commands[]; /* ends with NULL */

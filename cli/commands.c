@@ -52,11 +52,9 @@ const Command *command_find(const char *name)
     return NULL;
 }
 
-static void print_options(const Command *command, const Option *options)
+static void print_options(const Option *options)
 {
     for (; options && options->name; options++) {
-        if (command->no_config && (strcmp(options->name, "set") == 0 || strcmp(options->name, "seed") == 0))
-            continue;
         char left[64];
         snprintf(left, sizeof left, "--%s %s", options->name, options->value ? options->value : "");
         printf("  %-22s %s", left, options->help);
@@ -69,8 +67,8 @@ static void print_options(const Command *command, const Option *options)
 void command_print_help(const Command *command)
 {
     printf("usage: xent %s\n\n%s\n\nOptions:\n", command->synopsis, command->description);
-    print_options(command, command->options);
-    print_options(command, common_options);
+    print_options(command->options);
+    print_options(common_options);
 }
 
 const char *argument_option(const Arguments *arguments, const char *name)

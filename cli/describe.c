@@ -174,5 +174,4 @@ const Command command_describe = {
     .summary = "one component: formula, parameters, source",
     .description = "Prints what a component is and every parameter's type, range and default.", .least = 2, .most = 2,
     .run = run,
-    .no_config = true,
 };

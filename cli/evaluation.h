@@ -8,6 +8,8 @@
 #include "core/models/model.h"
 #include "data/dataset.h"
 
+enum { EVALUATION_RESAMPLES = 1000 };   /* of the bootstrap, where no option says another number */
+
 typedef struct MeasuredSplit {
     const char *split;
     PredictionInput outputs;

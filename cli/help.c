@@ -47,5 +47,5 @@ const Command command_help = {
     .name = "help", .synopsis = "help [COMMAND] [--page NAME] [--completion SHELL]",
     .summary = "what a command does and takes",
     .description = "Prints the list of commands, or one command's usage and options.", .most = 1,
-    .options = options, .run = run, .no_config = true,
+    .options = options, .run = run,
 };

@@ -61,5 +61,5 @@ static bool run(const Arguments *arguments, Error *error)
 
 const Command command_list = {
     .name = "list", .synopsis = "list [KIND] [--json]", .summary = "every component that there is",
-    .description = "Lists the components of a kind, or of all kinds, with a line each.", .most = 1, .run = run, .no_config = true,
+    .description = "Lists the components of a kind, or of all kinds, with a line each.", .most = 1, .run = run,
 };

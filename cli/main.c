@@ -72,8 +72,6 @@ static bool parse_option(const Command *command, int count, char **words, int *a
         option = find_option(command, NULL, 0, word[1]);
     if (!option)
         return fail_usage(error, "%s: unknown option; see xent help %s", word, command->name);
-    if (command->no_config && (strcmp(option->name, "set") == 0 || strcmp(option->name, "seed") == 0))
-        return fail_usage(error, "--%s: does not apply to %s", option->name, command->name);
     for (int i = 0; i < parsed->option_count; i++)
         if (strcmp(parsed->names[i], option->name) == 0 && !option->repeatable)
             return fail_usage(error, "--%s: given twice", option->name);

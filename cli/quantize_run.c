@@ -11,7 +11,7 @@
 #include "core/train/folder.h"
 #include "core/train/outputs.h"
 
-enum { RESAMPLES = 1000, SPLITS = 2 };
+enum { SPLITS = 2 };
 
 /* Validation and test, as far as there are samples; of the rest predictions is NULL. */
 typedef struct Figures { MeasuredSplit splits[SPLITS]; } Figures;
@@ -33,7 +33,7 @@ static bool measure(const SavedModel *saved, const DataSplits *data, Arena *aren
             !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
             return false;
         MeasuredSplit *measured = &figures->splits[i];
-        *measured = measure_outputs(arena, all[i].name, &outputs, config->metrics, (uint64_t)config->seed, RESAMPLES);
+        *measured = measure_outputs(arena, all[i].name, &outputs, config->metrics, (uint64_t)config->seed, EVALUATION_RESAMPLES);
         if (!saved->calibration)
             measured->loss = split_measure(saved->model, &config->loss, all[i].split, config->train.eval_batch_size,
                                            (uint64_t)config->seed)

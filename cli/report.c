@@ -73,5 +73,4 @@ const Command command_report = {
     .most = 64,
     .options = options,
     .run = run,
-    .no_config = true,
 };

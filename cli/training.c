@@ -8,13 +8,12 @@
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "core/base/file.h"
+#include "core/distill/distiller.h"
 #include "core/report/report.h"
 #include "core/train/checkpoint.h"
 #include "core/train/folder.h"
 #include "core/train/outputs.h"
 #include "core/train/summary.h"
-
-enum { RESAMPLES = 1000 };
 
 static volatile sig_atomic_t stop_signal;
 
@@ -114,7 +113,7 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
                        &outputs, error))
         return false;
     MeasuredSplit measured =
-        measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, RESAMPLES);
+        measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, EVALUATION_RESAMPLES);
     measured.loss = loss;
     cJSON *json = measured_json(&measured);
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name,
@@ -193,8 +192,7 @@ static bool start(Training *training, Error *error)
     Run *run = training->run;
     if (training->resume && !run_folder_check_config(training->folder_path, run->config, error))
         return false;
-    /* a distiller's parameters begin with the teacher's path */
-    const char *teacher = training->distill ? *(const char *const *)run->config->distill.values : NULL;
+    const char *teacher = training->distill ? distiller_teacher(&run->config->distill) : NULL;
     const char *inputs[] = {training->arguments->words[0], run->config->train.init_from, teacher};
     if (teacher && file_same(training->folder_path, teacher))
         return fail_usage(error, "-o: %s is the teacher itself", training->folder_path);

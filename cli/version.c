@@ -11,5 +11,5 @@ static bool run(const Arguments *arguments, Error *error)
 
 const Command command_version = {
     .name = "version", .synopsis = "version [--json]", .summary = "print the version",
-    .description = "Prints the version of the program.", .run = run, .no_config = true,
+    .description = "Prints the version of the program.", .run = run,
 };

@@ -16,8 +16,8 @@ static const Param params[] = {
 
 static bool check(const void *values, const LossInput *in, Error *error)
 {
-    if (!tensor_same_shape(loss_extra(in, "teacher_logits"), in->logits))
-        return fail(error, "teacher_logits: expected the shape of the logits");
+    if (!loss_check_like_logits(in, "teacher_logits", error))
+        return false;
     double threshold = ((const struct cbc *)values)->threshold;
     if (!(threshold * (double)loss_columns(in) > 1))
         return fail_usage(error, "threshold: %g must be above 1/classes = %g", threshold,

@@ -23,8 +23,7 @@ static const Param dkd_params[] = {
 static bool check(const void *self, const LossInput *in, Error *error)
 {
     (void)self;
-    return tensor_same_shape(loss_extra(in, "teacher_logits"), in->logits) ||
-           fail(error, "teacher_logits: expected the shape of the logits");
+    return loss_check_like_logits(in, "teacher_logits", error);
 }
 
 static Tensor *kd(const void *values, const LossInput *in)

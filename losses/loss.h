@@ -52,7 +52,9 @@ typedef struct LossInput {
 typedef struct LossDef {
     Component component;
     LossTargets targets;
-    const char *const *extras;  /* names of further inputs, NULL-terminated; a name ending in '?' is optional */
+    /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input;
+       the others are an objective's to give. */
+    const char *const *extras;
     bool any_extras;            /* `check` looks after them */
     bool whole_batch;           /* forward returns one value of rank 0, not one a sample */
     int properties;

@@ -22,11 +22,7 @@ static const Param params[] = {
 static bool check(const void *self, const LossInput *in, Error *error)
 {
     (void)self;
-    static const char *const names[] = {"noisy_logits_1", "noisy_logits_2"};
-    for (int i = 0; i < 2; i++)
-        if (!tensor_same_shape(loss_extra(in, names[i]), in->logits))
-            return fail(error, "%s: expected the shape of the logits", names[i]);
-    return true;
+    return loss_check_like_logits(in, "noisy_logits_1", error) && loss_check_like_logits(in, "noisy_logits_2", error);
 }
 
 /* T^2 KL(softmax(from / T), softmax(to / T)), [N]. */

@@ -14,8 +14,7 @@ static bool check_pairs(const LossInput *in, Error *error)
     if (in->logits->shape[1] != 2)
         return fail(error, "logits: expected [%lld, 2], log-likelihoods of chosen and rejected, here are %lld columns",
                     (long long)in->logits->shape[0], (long long)in->logits->shape[1]);
-    return tensor_same_shape(loss_extra(in, "reference"), in->logits) ||
-           fail(error, "reference: expected the shape of the logits");
+    return loss_check_like_logits(in, "reference", error);
 }
 
 static bool check_dpo(const void *self, const LossInput *in, Error *error)

@@ -96,3 +96,9 @@ Tensor *loss_normalized(Tensor *rows)
 {
     return t_div(rows, t_maximum(t_norm(rows, -1, true), t_scalar(rows->type, 1e-12)));
 }
+
+bool loss_check_like_logits(const LossInput *in, const char *name, Error *error)
+{
+    return tensor_same_shape(loss_extra(in, name), in->logits) ||
+           fail(error, "%s: expected the shape of the logits", name);
+}

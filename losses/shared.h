@@ -37,6 +37,9 @@ Tensor *loss_by_class(const LossInput *in, const double *values);
 /* The list `key` has a value for each class (or none, where it may be empty). */
 bool loss_check_per_class(const char *key, FloatList values, bool may_be_empty, const LossInput *in, Error *error);
 
+/* The extra `name` has the shape of the logits. */
+bool loss_check_like_logits(const LossInput *in, const char *name, Error *error);
+
 /* Rows divided by their Euclidean length; lengths below 1e-12 count as 1e-12. */
 Tensor *loss_normalized(Tensor *rows);
 

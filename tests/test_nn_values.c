@@ -373,6 +373,26 @@ static void test_nn_values__activation_behind_max_pooling(void **state)
     build_close(&build);
 }
 
+/* A loss that looks at a layer sees what it gives in the order that the model was written in. */
+static void test_nn_values__a_tapped_layer_keeps_its_place(void **state)
+{
+    (void)state;
+    Build activation, pool;
+    build_open(&activation, "\"activation\"", FEATURES(1, 2, 2));
+    build_open(&pool, "{\"type\": \"max_pool\", \"kernel\": [2]}", FEATURES(1, 2, 2));
+    Layer *const layers[] = {activation.layer, pool.layer};
+    Tensor *x = t_full(ARRAY_F32, SHAPE(1, 1, 2, 2), -1);
+    for (int i = 0; i < 2; i++) {
+        Forward forward = {.tap = layers[i]};
+        layers_forward(layers, 2, &forward, x);
+        assert_int_equal(forward.tapped->count, i == 0 ? 4 : 1);
+        for (int64_t k = 0; k < forward.tapped->count; k++)
+            assert_true(tensor_value(forward.tapped, k) == 0);
+    }
+    build_close(&pool);
+    build_close(&activation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +407,7 @@ int main(void)
         TAPE_TEST(test_nn_values__output_scale),
         TAPE_TEST(test_nn_values__activations),
         TAPE_TEST(test_nn_values__activation_behind_max_pooling),
+        TAPE_TEST(test_nn_values__a_tapped_layer_keeps_its_place),
         TAPE_TEST(test_nn_values__dropout),
         TAPE_TEST(test_nn_values__drop_path),
         TAPE_TEST(test_nn_values__the_first_layer_that_is_not_finite),

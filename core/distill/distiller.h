@@ -12,6 +12,12 @@ typedef struct DistillerDef { ObjectiveDef objective; } DistillerDef;
 #define DISTILLER_ROW(structure) \
     PARAM_REQUIRED(PATH, structure, teacher, .help = "run folder or .safetensors file of the teacher")
 
+/* The path in a distiller's parameters. */
+static inline const char *distiller_teacher(const Instance *distiller)
+{
+    return *(const char *const *)distiller->values;
+}
+
 /* The teacher of a distiller, ready for the student's batches. */
 typedef struct Teacher {
     SavedModel *saved;

@@ -122,7 +122,8 @@ static bool commutes_with_maximum(const Layer *layer)
 Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x)
 {
     for (int64_t i = 0; i < count; i++) {
-        if (i + 1 < count && layers[i + 1]->def->selects_maxima && commutes_with_maximum(layers[i])) {
+        bool watched = forward->tap && (forward->tap == layers[i] || (i + 1 < count && forward->tap == layers[i + 1]));
+        if (i + 1 < count && layers[i + 1]->def->selects_maxima && commutes_with_maximum(layers[i]) && !watched) {
             x = layer_forward(layers[i + 1], forward, x);
             x = layer_forward(layers[i], forward, x);
             i++;

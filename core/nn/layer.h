@@ -74,7 +74,7 @@ Layer *layer_build(Builder *builder, const char *name, const Instance *instance,
 Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input);
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
 /* Layers one after the other. An activation that commutes with the maximum is applied behind a max pooling that
-   follows it, to fewer elements; the result is the same but for the sign of zeros. */
+   follows it, to fewer elements; the result is the same but for the sign of zeros. A tapped layer keeps its place. */
 Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
 
 /* A parameter of the layer being built, filled by builder->initializer (weights), or by `initializer`

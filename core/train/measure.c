@@ -1,4 +1,5 @@
 /* Loss and accuracy of a split, in evaluation mode. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/tensor/operations.h"
@@ -44,7 +45,11 @@ Measure split_measure(Model *model, const Instance *loss, const DataSplit *split
 {
     if (split->count == 0)
         return (Measure){0, NAN, NAN};
-    const ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .progress = 1};
+    ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .progress = 1};
+    Error error;
+    bool found = objective_tap(model, loss, &context.tap, &error);
+    assert(found); /* run_new and saved_open have looked */
+    (void)found;
     bool was = tape_record(false);
     Loader *loader = loader_new(split, (LoaderOptions){.batch_size = batch_size});
     Sums sums = {0};

@@ -17,6 +17,7 @@ typedef struct ObjectiveContext {
     const void *values;         /* the objective's own parameters */
     void *state;                /* what prepare made */
     uint64_t seed;
+    const Layer *tap;           /* the layer that the loss looks at; NULL: none */
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     double progress;            /* share of the run done, 0..1 */
 } ObjectiveContext;

@@ -99,8 +99,7 @@ static bool build_model(Run *run, const Dataset *shape, Error *error)
     run->model = model_new(&config->model, model_input_of(shape, &config->loss), (uint64_t)config->seed, error);
     if (!run->model)
         return fail_at(error, "%s", config->name);
-    const Layer *tap;
-    return objective_tap(run->model, &config->loss, &tap, error) || fail_at(error, "%s", config->name);
+    return objective_tap(run->model, &config->loss, &run->tap, error) || fail_at(error, "%s", config->name);
 }
 
 /* What the config alone shows is found before the data is read, and is exit 2. */
@@ -132,7 +131,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
-        .values = objective->values, .seed = (uint64_t)config->seed,
+        .tap = run->tap, .values = objective->values, .seed = (uint64_t)config->seed,
     };
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));

@@ -27,6 +27,7 @@ typedef struct Run {
     ParameterSet *average;      /* EMA of the parameters, or NULL */
     Optimizer *optimizer;
     const ObjectiveDef *objective;
+    const Layer *tap;           /* that the loss looks at; NULL: none */
     ObjectiveContext context;
     Tape *tape;
     Loader *loader;

@@ -5,6 +5,7 @@
 
 #include "core/base/file.h"
 #include "core/train/checkpoint.h"
+#include "core/train/objective.h"
 #include "data/safetensors.h"
 
 static const char *const kinds[] = {"class", "soft", "labels", "values", "tokens", NULL};
@@ -94,7 +95,7 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
 }
 
 /* The loss, which --set may have changed, is what reads the model's outputs. */
-static bool check_outputs(const SavedModel *saved, ModelInput *input, Error *error)
+static bool settle_loss(const SavedModel *saved, ModelInput *input, Error *error)
 {
     Config *config = saved->config;
     if (!config->loss.component)
@@ -137,14 +138,16 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
                     fail_at(error, "%s", saved->path));
     good = good && (read_tokenizer(saved, source, safetensors_metadata(&file, "tokenizer"), error) ||
                     fail_at(error, "%s", saved->path));
-    good = good && (check_outputs(saved, &input, error) || fail_at(error, "%s", saved->path));
+    good = good && (settle_loss(saved, &input, error) || fail_at(error, "%s", saved->path));
     if (good) {
         saved->step = read_number(safetensors_metadata(&file, "step"));
         saved->epoch = read_number(safetensors_metadata(&file, "epoch"));
         const char *calibration = safetensors_metadata(&file, "calibration");
         saved->calibration = calibration ? arena_string(saved->arena, calibration) : NULL;
         saved->model = model_new(&saved->config->model, input, (uint64_t)saved->config->seed, error);
-        good = saved->model || fail_at(error, "%s", saved->path);
+        const Layer *tap; /* the loss may have been changed since training */
+        good = (saved->model && objective_tap(saved->model, &saved->config->loss, &tap, error)) ||
+               fail_at(error, "%s", saved->path);
     }
     json_source_free(source);
     arena_free(arena);

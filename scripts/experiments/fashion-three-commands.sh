@@ -14,7 +14,6 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-usage() { sed -n '4p' scripts/experiments/fashion-three-commands.sh | sed 's/^# */usage: /' >&2; exit 2; }
 folder=runs/fashion-three-commands seeds=12 first=101 quick=
 while [ $# -gt 0 ]; do
     case $1 in

@@ -11,22 +11,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-usage() { sed -n '5p' scripts/experiments/ldr.sh | sed 's/^# */usage: /' >&2; exit 2; }
 folder=runs/ldr seeds=5 quick=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --quick) quick=1; shift; continue ;;
-    esac
-    [ $# -ge 2 ] || usage
-    case $1 in
-    -o) folder=$2 ;;
-    --seeds) seeds=$2 ;;
-    *) usage ;;
-    esac
-    shift 2
-done
-case $seeds in '' | *[!0-9]*) usage ;; esac
-[ "$seeds" -ge 2 ] || { echo "ldr.sh: intervals need two seeds" >&2; exit 2; }
+experiment_options "$@"
 
 epochs=60 milestone=45 count=2000 tests=4000
 [ -z "$quick" ] || { seeds=2 epochs=2 milestone=1 count=200 tests=200; }

@@ -12,7 +12,6 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-usage() { sed -n '6p' scripts/experiments/noisy-labels.sh | sed 's/^# */usage: /' >&2; exit 2; }
 folder=runs/noisy-labels seeds=3 losses= quick= only= count=
 while [ $# -gt 0 ]; do
     case $1 in

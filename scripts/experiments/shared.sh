@@ -2,6 +2,29 @@
 XENT=${XENT:-build/xent}
 [ -x "$XENT" ] || { echo "$0: $XENT is missing; build it with make, or set XENT" >&2; exit 1; }
 
+# experiment_options WORDS...: what every experiment takes sets folder, seeds and quick, whose defaults are the script's.
+# Any other word prints the usage line of the script's head.
+usage() {
+    sed -n "s/^#  *\\($(basename "$0") .*\\)/usage: \\1/p" "scripts/experiments/$(basename "$0")" >&2
+    exit 2
+}
+experiment_options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --quick) quick=1; shift; continue ;;
+        esac
+        [ $# -ge 2 ] || usage
+        case $1 in
+        -o) folder=$2 ;;
+        --seeds) seeds=$2 ;;
+        *) usage ;;
+        esac
+        shift 2
+    done
+    case $seeds in '' | *[!0-9]*) usage ;; esac
+    [ "$seeds" -ge 2 ] || { echo "$(basename "$0"): intervals need two seeds" >&2; exit 2; }
+}
+
 fashion() {
     [ -n "${XENT_SHARED_DATA:-}" ] && [ -e "$XENT_SHARED_DATA/fashion-mnist" ]
 }

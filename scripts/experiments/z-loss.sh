@@ -10,22 +10,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-usage() { sed -n '4p' scripts/experiments/z-loss.sh | sed 's/^# */usage: /' >&2; exit 2; }
 folder=runs/z-loss seeds=5 quick=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --quick) quick=1; shift; continue ;;
-    esac
-    [ $# -ge 2 ] || usage
-    case $1 in
-    -o) folder=$2 ;;
-    --seeds) seeds=$2 ;;
-    *) usage ;;
-    esac
-    shift 2
-done
-case $seeds in '' | *[!0-9]*) usage ;; esac
-[ "$seeds" -ge 2 ] || { echo "z-loss.sh: intervals need two seeds" >&2; exit 2; }
+experiment_options "$@"
 
 epochs=15 milestone=12 count=6000 noisy_count=2000 noisy_epochs=60 noisy_milestone=45 tests=4000
 [ -z "$quick" ] || { seeds=2 epochs=1 milestone=1 noisy_epochs=1 noisy_milestone=1 count=300 noisy_count=200 tests=200; }
