@@ -161,7 +161,7 @@ static bool train_in_folder(Training *training, Error *error)
 {
     Run *run = training->run;
     if (!run_folder_open_metrics(&training->folder, &run->progress, error)
-        || !checkpoint_update_config(run, training->folder_path, error))
+        || !checkpoint_continue_best(run, training->folder_path, error))
         return false;
     ProgressLine line = progress_start(training->quiet, run->progress.step);
     void *contexts[] = {training, &line};

@@ -131,6 +131,24 @@ END
     done
 }
 
+@test "the best checkpoint of a longer run knows nothing of an end inside an epoch" {
+    set -- --set optimizer.lr=3
+    train whole "$@"
+    # After step 22 the validation loss is below that of epoch 1, after epoch 2 above.
+    train part "$@" --set train.steps=22
+    cmp part/checkpoints/best-epoch.safetensors <(train one "$@" --set train.steps=13 &&
+        sed 's/"steps\\":13/"steps\\":22/' one/checkpoints/best.safetensors)
+    ! cmp -s part/checkpoints/best.safetensors part/checkpoints/best-epoch.safetensors
+    cp -a part again
+    rm again/summary.json # as if killed before it
+    train again "$@" --set train.steps=22 --resume
+    same_run again part
+    cmp again/checkpoints/best-epoch.safetensors part/checkpoints/best-epoch.safetensors
+    train part "$@" --resume --set train.steps=null
+    same_run part whole
+    [ ! -e part/checkpoints/best-epoch.safetensors ]
+}
+
 @test "a plateau schedule, patience and the best checkpoint are resumed" {
     set -- --set schedule='{"type":"plateau","patience":0,"threshold":0.5}' --set optimizer.lr=0.3 \
         --set train.patience=3

@@ -1,5 +1,6 @@
 #include "core/train/checkpoint.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,22 +200,44 @@ bool checkpoint_save_last(Run *run, const char *folder, Error *error)
     return good;
 }
 
-bool checkpoint_update_config(const Run *run, const char *folder, Error *error)
+/* Copies PATH to COPY with the config of this run, unless that would write the same bytes over themselves. */
+static bool copy_weights(const Run *run, const char *path, const char *copy, Error *error)
 {
     Arena *arena = arena_new();
-    const char *path = arena_format(arena, "%s/checkpoints/best.safetensors", folder);
     Safetensors file;
-    bool good = !file_exists(path) || safetensors_read(path, arena, &file, error), changed = false;
+    bool good = safetensors_read(path, arena, &file, error), changed = strcmp(path, copy) != 0;
     cJSON *resolved = config_resolved(run->config);
     char *config = cJSON_PrintUnformatted(resolved);
-    for (int64_t i = 0; good && file_exists(path) && i < file.metadata_count; i++)
+    for (int64_t i = 0; good && i < file.metadata_count; i++)
         if (strcmp(file.keys[i], "config") == 0 && strcmp(file.values[i], config) != 0) {
             file.values[i] = config;
             changed = true;
         }
-    good = good && (!changed || safetensors_write(path, &file, error));
+    good = good && (!changed || safetensors_write(copy, &file, error));
     cJSON_free(config);
     cJSON_Delete(resolved);
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_save_best(Run *run, const char *folder, bool keep_whole, Error *error)
+{
+    Arena *arena = arena_new();
+    const char *best = arena_format(arena, "%s/checkpoints/best.safetensors", folder),
+               *whole = arena_format(arena, "%s/checkpoints/best-epoch.safetensors", folder);
+    bool good = (!keep_whole || copy_weights(run, best, whole, error)) &&
+                checkpoint_save_weights(run, best, error);
+    arena_free(arena);
+    return good;
+}
+
+bool checkpoint_continue_best(const Run *run, const char *folder, Error *error)
+{
+    Arena *arena = arena_new();
+    const char *best = arena_format(arena, "%s/checkpoints/best.safetensors", folder),
+               *whole = arena_format(arena, "%s/checkpoints/best-epoch.safetensors", folder);
+    bool good = (rename(whole, best) == 0 || errno == ENOENT || fail_errno(error, "%s", whole)) &&
+                (!file_exists(best) || copy_weights(run, best, best, error));
     arena_free(arena);
     return good;
 }

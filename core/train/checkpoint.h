@@ -14,9 +14,12 @@ bool checkpoint_save_last(Run *run, const char *folder, Error *error);
    must be exactly the run's. */
 bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error);
 
-/* Writes the run's config into FOLDER's best checkpoint, where there is one: after --resume with more epochs its bytes
-   are those of a run that was not stopped. */
-bool checkpoint_update_config(const Run *run, const char *folder, Error *error);
+/* best.safetensors in FOLDER/checkpoints. `keep_whole`: the epoch is not whole and the one before it is needed if the run
+   goes on; it stays as best-epoch.safetensors. */
+bool checkpoint_save_best(Run *run, const char *folder, bool keep_whole, Error *error);
+/* Makes FOLDER's best checkpoint, where there is one, what it would be had the run not been stopped: the best of the
+   whole epochs, with the config that the run has now. */
+bool checkpoint_continue_best(const Run *run, const char *folder, Error *error);
 
 /* Tensors of the same name and shape become the initial values; none at all is an error. */
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error);

@@ -22,6 +22,7 @@ static const char *const run_files[] = {
     "checkpoints/last.safetensors",
     "checkpoints/last.state.safetensors",
     "checkpoints/best.safetensors",
+    "checkpoints/best-epoch.safetensors",
     "plots/loss.png",
     "plots/metrics.png",
     "plots/reliability.png",

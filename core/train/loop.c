@@ -110,18 +110,12 @@ static bool check_parameters(const Loop *loop, Error *error)
     return true;
 }
 
-static bool save_best(Loop *loop, Error *error)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/checkpoints/best.safetensors", loop->options->folder);
-    return checkpoint_save_weights(loop->run, path, error);
-}
-
 /* Validation, the best checkpoint, patience, the plateau schedule. */
 static bool end_epoch(Loop *loop, Error *error)
 {
     Run *run = loop->run;
     Progress *progress = &run->progress;
+    bool keep_whole = progress->batch < loader_batches(run->loader) && progress->best_epoch >= 0;
     progress->epoch++;
     progress->batch = 0;
     run_swap_average(run);
@@ -154,7 +148,7 @@ static bool end_epoch(Loop *loop, Error *error)
                               &progress->schedule_factor);
     }
     report(loop, true, NAN, learning_rate_factor(loop) * optimizer_lr(run->optimizer), validation);
-    return !better || save_best(loop, error);
+    return !better || checkpoint_save_best(run, loop->options->folder, keep_whole, error);
 }
 
 bool run_at_end(const Run *run)
@@ -198,7 +192,8 @@ static bool finish(Loop *loop, Error *error)
     if (run->progress.batch > 0) {
         if (!end_epoch(loop, error))
             return false;
-    } else if (run->progress.best_epoch < 0 && !save_best(loop, error)) { /* no step at all */
+    } else if (run->progress.best_epoch < 0 && /* no step at all */
+               !checkpoint_save_best(run, loop->options->folder, false, error)) {
         return false;
     }
     Progress after = run->progress;
