@@ -245,6 +245,8 @@ static void test_metrics__multi_label(void **state)
     check("precision_macro", e, 1.0 / 3);
     check("recall_macro", e, 1.0 / 3);
     check("f1_macro", e, 1.0 / 3);
+    check("precision_micro", e, 2.0 / 3);
+    check("recall_micro", e, 2.0 / 4);
     check("f1_micro", e, 2.0 * 2 / (4 + 3));
     check("auroc", e, 0); /* label 0 has no negatives; the others rank their positive below */
     check("aupr", e, (1 + 0.5 + 0.5) / 3);
@@ -450,6 +452,11 @@ static void test_metrics__bootstrap_of_what_is_undefined(void **state)
     check("aurc", none, NAN);
     check("auroc", none, NAN);
     check("f1_micro", none, NAN);
+    double low[] = {-1, -1}, hit[] = {1, 0};
+    Predictions *silent =
+        predictions_new(arena, &(PredictionInput){PREDICTION_MULTI_LABEL, 1, 2, .logits = low, .soft_targets = hit});
+    check("precision_micro", silent, 0);
+    check("recall_micro", silent, 0);
 }
 
 int main(void)

@@ -2,7 +2,10 @@
 #include "core/metrics/metric.h"
 #include "core/metrics/tables.h"
 
-typedef struct MacroMeans { double precision, recall, f1, micro; } MacroMeans;
+typedef struct MacroMeans { double precision, recall, f1; } MacroMeans;
+
+/* Sums over the classes. */
+typedef struct Decisions { double targets, predicted, right; } Decisions;
 
 static MacroMeans macro_means(const Predictions *p, const double *row_weights, Arena *scratch)
 {
@@ -10,9 +13,6 @@ static MacroMeans macro_means(const Predictions *p, const double *row_weights, A
     class_figures(p, row_weights, figures);
     double occurring = 0;
     for (int64_t k = 0; k < p->input.classes; k++) {
-        sum.targets += figures[k].targets;
-        sum.predicted += figures[k].predicted;
-        sum.right += figures[k].right;
         if (figures[k].targets + figures[k].predicted == 0)
             continue;
         sum.precision += figures[k].precision;
@@ -21,9 +21,21 @@ static MacroMeans macro_means(const Predictions *p, const double *row_weights, A
         occurring++;
     }
     if (occurring == 0)
-        return (MacroMeans){NAN, NAN, NAN, NAN};
-    return (MacroMeans){sum.precision / occurring, sum.recall / occurring, sum.f1 / occurring,
-                        2 * sum.right / (sum.targets + sum.predicted)};
+        return (MacroMeans){NAN, NAN, NAN};
+    return (MacroMeans){sum.precision / occurring, sum.recall / occurring, sum.f1 / occurring};
+}
+
+static Decisions decisions(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    ClassFigures *figures = arena_alloc(scratch, (size_t)p->input.classes * sizeof *figures);
+    class_figures(p, row_weights, figures);
+    Decisions sum = {0};
+    for (int64_t k = 0; k < p->input.classes; k++) {
+        sum.targets += figures[k].targets;
+        sum.predicted += figures[k].predicted;
+        sum.right += figures[k].right;
+    }
+    return sum;
 }
 
 static double precision_macro(const Predictions *p, const double *row_weights, Arena *scratch)
@@ -64,9 +76,44 @@ const MetricDef metric_f1_macro = {
     .measure = f1_macro,
 };
 
+/* 0 where nothing was predicted, as for one class; NAN without a target or prediction. */
+static double share(double right, double of, const Decisions *sum)
+{
+    return of > 0 ? right / of : sum->targets + sum->predicted > 0 ? 0 : NAN;
+}
+
+static double precision_micro(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    Decisions sum = decisions(p, row_weights, scratch);
+    return share(sum.right, sum.predicted, &sum);
+}
+
+const MetricDef metric_precision_micro = {
+    .component = {.name = "precision_micro", .summary = "precision of all decisions together; 0 for none predicted",
+                  .formula = "sum TP / (sum TP + sum FP)",
+                  .notes = "Of labels only: with one class a sample it is the accuracy."},
+    .kinds = PREDICTION_MULTI_LABEL,
+    .measure = precision_micro,
+};
+
+static double recall_micro(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    Decisions sum = decisions(p, row_weights, scratch);
+    return share(sum.right, sum.targets, &sum);
+}
+
+const MetricDef metric_recall_micro = {
+    .component = {.name = "recall_micro", .summary = "recall of all decisions together; 0 without a target",
+                  .formula = "sum TP / (sum TP + sum FN)",
+                  .notes = "Of labels only: with one class a sample it is the accuracy."},
+    .kinds = PREDICTION_MULTI_LABEL,
+    .measure = recall_micro,
+};
+
 static double f1_micro(const Predictions *p, const double *row_weights, Arena *scratch)
 {
-    return macro_means(p, row_weights, scratch).micro;
+    Decisions sum = decisions(p, row_weights, scratch);
+    return share(2 * sum.right, sum.targets + sum.predicted, &sum);
 }
 
 const MetricDef metric_f1_micro = {
