@@ -459,6 +459,16 @@ static void test_metrics__bootstrap_of_what_is_undefined(void **state)
     check("recall_micro", silent, 0);
 }
 
+static void test_metrics__have_titles(void **state)
+{
+    (void)state;
+    for (const Component *const *item = component_kind("metric")->items; *item; item++) {
+        const MetricDef *metric = (const MetricDef *)*item;
+        if (!metric->title || !(metric->title[0] >= 'A' && metric->title[0] <= 'Z'))
+            fail_msg("metric %s has no title", (*item)->name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_metrics__order_of_rows_does_not_matter),
         cmocka_unit_test(test_metrics__bootstrap),
         cmocka_unit_test(test_metrics__bootstrap_of_what_is_undefined),
+        cmocka_unit_test(test_metrics__have_titles),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

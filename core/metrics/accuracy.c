@@ -13,6 +13,8 @@ const MetricDef metric_accuracy = {
                   .formula = "mean [argmax z = y]",
                   .notes = "The first of equal logits counts as the largest; of soft targets y is the first of the "
                            "largest. Multi-label: the share of labels on the right side of z = 0."},
+    .title = "Accuracy",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL | PREDICTION_TOKENS,
     .measure = accuracy,
 };
@@ -26,6 +28,8 @@ static double top5(const Predictions *p, const double *row_weights, Arena *scrat
 const MetricDef metric_top5 = {
     .component = {.name = "top5", .summary = "share of samples whose target is among the five largest logits",
                   .notes = "Of equal logits the first class comes first. 1 with five classes or fewer."},
+    .title = "Top-5 accuracy",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_TOKENS,
     .measure = top5,
 };
@@ -45,6 +49,8 @@ static double balanced_accuracy(const Predictions *p, const double *row_weights,
 
 const MetricDef metric_balanced_accuracy = {
     .component = {.name = "balanced_accuracy", .summary = "mean recall over the classes that occur in the targets"},
+    .title = "Balanced accuracy",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION,
     .measure = balanced_accuracy,
 };

@@ -12,6 +12,8 @@ const MetricDef metric_brier = {
                   .source = "Brier 1950",
                   .formula = "mean sum_k (p_k - t_k)^2",
                   .notes = "t is the one-hot or soft target. Multi-label: the mean over labels."},
+    .title = "Brier score",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = brier,
 };
@@ -28,6 +30,8 @@ const MetricDef metric_brier_top1 = {
     .component = {.name = "brier_top1",
                   .summary = "Brier score of the event that the top label is right",
                   .formula = "mean (c - a)^2"},
+    .title = "Brier score of the top label",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_CLASSIFICATION,
     .measure = brier_top1,
 };

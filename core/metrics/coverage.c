@@ -14,6 +14,7 @@ static bool has_sets(const Predictions *p)
 const MetricDef metric_coverage = {
     .component = {.name = "coverage", .summary = "share of samples whose target lies in the predicted set or interval",
                   .notes = "Only where sets or intervals are predicted; an interval holds its ends."},
+    .title = "Coverage",
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_REGRESSION,
     .measure = coverage, .available = has_sets,
 };

@@ -47,6 +47,8 @@ const MetricDef metric_precision_macro = {
     .component = {.name = "precision_macro",
                   .summary = "mean precision over the classes in targets or predictions; 0 for one never predicted",
                   .formula = "mean_k TP_k / (TP_k + FP_k)"},
+    .title = "Macro precision",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = precision_macro,
 };
@@ -60,6 +62,8 @@ const MetricDef metric_recall_macro = {
     .component = {.name = "recall_macro",
                   .summary = "mean recall over the classes in targets or predictions; 0 for one that is no target",
                   .formula = "mean_k TP_k / (TP_k + FN_k)"},
+    .title = "Macro recall",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = recall_macro,
 };
@@ -72,6 +76,8 @@ static double f1_macro(const Predictions *p, const double *row_weights, Arena *s
 const MetricDef metric_f1_macro = {
     .component = {.name = "f1_macro", .summary = "mean F1 over the classes in targets or predictions",
                   .formula = "mean_k 2 TP_k / (2 TP_k + FP_k + FN_k)"},
+    .title = "Macro F1",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = f1_macro,
 };
@@ -92,6 +98,8 @@ const MetricDef metric_precision_micro = {
     .component = {.name = "precision_micro", .summary = "precision of all decisions together; 0 for none predicted",
                   .formula = "sum TP / (sum TP + sum FP)",
                   .notes = "Of labels only: with one class a sample it is the accuracy."},
+    .title = "Micro precision",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_MULTI_LABEL,
     .measure = precision_micro,
 };
@@ -106,6 +114,8 @@ const MetricDef metric_recall_micro = {
     .component = {.name = "recall_micro", .summary = "recall of all decisions together; 0 without a target",
                   .formula = "sum TP / (sum TP + sum FN)",
                   .notes = "Of labels only: with one class a sample it is the accuracy."},
+    .title = "Micro recall",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_MULTI_LABEL,
     .measure = recall_micro,
 };
@@ -119,6 +129,8 @@ static double f1_micro(const Predictions *p, const double *row_weights, Arena *s
 const MetricDef metric_f1_micro = {
     .component = {.name = "f1_micro", .summary = "F1 of all decisions together; of single-label classes the accuracy",
                   .formula = "2 sum TP / (2 sum TP + sum FP + sum FN)"},
+    .title = "Micro F1",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .measure = f1_micro,
 };

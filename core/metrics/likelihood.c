@@ -14,6 +14,8 @@ const MetricDef metric_nll = {
                   .notes = "Of soft targets the expectation -sum_k t_k log p_k; of multi-label targets the mean over "
                            "labels. Infinite when an impossible class (logit -infinity) is a target. A calibrator that "
                            "returns probabilities is measured with probabilities of at least 1e-12."},
+    .title = "Negative log-likelihood (nats)",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL | PREDICTION_TOKENS,
     .measure = nll,
 };
@@ -27,6 +29,8 @@ const MetricDef metric_perplexity = {
     .component = {.name = "perplexity",
                   .summary = "exponential of the mean nll of a token",
                   .formula = "exp(mean -log p_y)"},
+    .title = "Perplexity",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_TOKENS,
     .measure = perplexity,
 };
@@ -44,6 +48,8 @@ static bool has_bytes(const Predictions *p)
 const MetricDef metric_bits_per_byte = {
     .component = {.name = "bits_per_byte", .summary = "bits that the model needs for a byte of text",
                   .formula = "mean -log p_y / (log 2 * bytes per token)"},
+    .title = "Bits per byte",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_TOKENS,
     .measure = bits_per_byte, .available = has_bytes,
 };

@@ -6,8 +6,12 @@
 #include "core/base/component.h"
 #include "core/metrics/predictions.h"
 
+typedef enum MetricBetter { METRIC_NEITHER, METRIC_HIGHER, METRIC_LOWER } MetricBetter;
+
 typedef struct MetricDef {
     Component component;
+    const char *title;                              /* in reports: "Macro F1" */
+    MetricBetter better;
     unsigned kinds;                                 /* of PredictionKind, joined by | */
     /* Sorts what `measure` reads; NULL: nothing. Called once, before any thread. */
     void (*prepare)(Predictions *predictions);

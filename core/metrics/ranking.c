@@ -69,6 +69,8 @@ const MetricDef metric_auroc = {
     .component = {.name = "auroc", .summary = "area under the ROC curve, one class against the rest, mean over classes",
                   .source = "Fawcett 2006", .formula = "mean_k P(p_k of a positive > p_k of a negative) + P(equal) / 2",
                   .notes = "Classes that are the target of no sample or of every sample are left out of the mean."},
+    .title = "AUROC",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .prepare = predictions_sort_by_class, .measure = auroc,
 };
@@ -83,6 +85,8 @@ const MetricDef metric_aupr = {
     .component = {.name = "aupr",
                   .summary = "average precision, one class against the rest, mean over the classes that occur",
                   .formula = "mean_k sum_j (R_j - R_{j-1}) P_j, a threshold at each distinct probability"},
+    .title = "AUPR",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL,
     .prepare = predictions_sort_by_class,
     .measure = aupr,

@@ -10,6 +10,8 @@ const MetricDef metric_rmse = {
     .component = {.name = "rmse",
                   .summary = "root of the mean squared error, over samples and outputs",
                   .formula = "sqrt(mean (z - y)^2)"},
+    .title = "Root mean squared error",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_REGRESSION,
     .measure = rmse,
 };
@@ -22,6 +24,8 @@ static double mae(const Predictions *p, const double *row_weights, Arena *scratc
 
 const MetricDef metric_mae = {
     .component = {.name = "mae", .summary = "mean absolute error, over samples and outputs", .formula = "mean |z - y|"},
+    .title = "Mean absolute error",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_REGRESSION,
     .measure = mae,
 };
@@ -62,6 +66,8 @@ const MetricDef metric_r2 = {
                   .summary = "coefficient of determination, mean over outputs",
                   .formula = "1 - sum (z - y)^2 / sum (y - mean y)^2",
                   .notes = "Undefined when the targets of an output are all equal."},
+    .title = "R squared",
+    .better = METRIC_HIGHER,
     .kinds = PREDICTION_REGRESSION,
     .measure = r2,
 };

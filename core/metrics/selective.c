@@ -26,6 +26,8 @@ const MetricDef metric_aurc = {
                   .source = "arXiv:1805.08206",
                   .formula = "mean_j error among the j most confident; samples of equal confidence at the end of their "
                              "group"},
+    .title = "Area under the risk-coverage curve",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_CLASSIFICATION,
     .prepare = predictions_sort_by_confidence,
     .measure = aurc,
@@ -73,6 +75,8 @@ const MetricDef metric_eaurc = {
     .component = {.name = "eaurc",
                   .summary = "aurc minus that of the best order of the same errors",
                   .source = "arXiv:1805.08206"},
+    .title = "Excess area under the risk-coverage curve",
+    .better = METRIC_LOWER,
     .kinds = PREDICTION_CLASSIFICATION,
     .prepare = predictions_sort_by_confidence,
     .measure = eaurc,

@@ -5,45 +5,25 @@
 
 #include "core/report/json_value.h"
 
-static const struct Figure { const char *name, *title; int direction; } figures[] = {
-    {"loss", "Loss (nats)", -1},
-    {"accuracy", "Accuracy", 1},
-    {"nll", "Negative log-likelihood (nats)", -1},
-    {"perplexity", "Perplexity", -1},
-    {"bits_per_byte", "Bits per byte", -1},
-    {"ece", "Expected calibration error", -1},
-    {"top5", "Top-5 accuracy", 1},
-    {"balanced_accuracy", "Balanced accuracy", 1},
-    {"f1_macro", "Macro F1", 1},
-    {"auroc", "AUROC", 1},
-    {"aupr", "AUPR", 1},
-    {"brier", "Brier score", -1},
-    {"ece_mass", "Expected calibration error, equal-count bins", -1},
-    {"classwise_ece", "Classwise calibration error", -1},
-    {"mce", "Maximum calibration error", -1},
-    {"ks", "Kolmogorov-Smirnov calibration error", -1},
-    {"rmse", "Root mean squared error", -1},
-    {"mae", "Mean absolute error", -1},
-    {"r2", "R squared", 1},
-    {"coverage", "Coverage", 0},
-    {"grad_norm", "Gradient norm", 0},
-    {"lr", "Learning rate", 0},
-};
+/* What training logs beside metrics. */
+static const struct Figure { const char *name, *title; } figures[] = {
+    {"loss", "Loss (nats)"}, {"grad_norm", "Gradient norm"}, {"lr", "Learning rate"}};
 enum { FIGURE_COUNT = sizeof figures / sizeof *figures };
 
-static const struct Figure *find_figure(const char *name)
+static const char *known_title(const char *figure)
 {
     for (size_t i = 0; i < FIGURE_COUNT; i++)
-        if (strcmp(figures[i].name, name) == 0)
-            return &figures[i];
-    return NULL;
+        if (strcmp(figures[i].name, figure) == 0)
+            return figures[i].title;
+    const MetricDef *metric = (const MetricDef *)component_find("metric", figure);
+    return metric ? metric->title : NULL;
 }
 
 const char *figure_title(Arena *arena, const char *figure)
 {
-    const struct Figure *known = find_figure(figure);
+    const char *known = known_title(figure);
     if (known)
-        return known->title;
+        return known;
     char *title = arena_string(arena, figure);
     for (char *at = title; *at; at++)
         if (*at == '_')
@@ -53,10 +33,12 @@ const char *figure_title(Arena *arena, const char *figure)
     return title;
 }
 
-int figure_direction(const char *figure)
+MetricBetter figure_better(const char *figure)
 {
-    const struct Figure *known = find_figure(figure);
-    return known ? known->direction : 0;
+    if (strcmp(figure, "loss") == 0)
+        return METRIC_LOWER;
+    const MetricDef *metric = (const MetricDef *)component_find("metric", figure);
+    return metric ? metric->better : METRIC_NEITHER;
 }
 
 static bool contains(const char *const *names, int count, const char *name)
@@ -82,17 +64,28 @@ static bool has_figure(const ReportData *const *runs, int run_count, const char 
     return false;
 }
 
+static bool is_of_training(const char *figure)
+{
+    for (size_t i = 1; i < FIGURE_COUNT; i++)
+        if (strcmp(figures[i].name, figure) == 0)
+            return true;
+    return false;
+}
+
 const char **figure_names(Arena *arena, const ReportData *const *runs, int run_count)
 {
     const char **names = arena_zero(arena, FIGURES_MAX + 1, sizeof *names);
     int count = 0;
-    for (size_t i = 0; i < FIGURE_COUNT; i++)
-        if (has_figure(runs, run_count, figures[i].name))
-            names[count++] = figures[i].name;
-    for (int r = 0; r < run_count; r++)
-        for (int i = 0; i < runs[r]->curve_count && count < FIGURES_MAX; i++)
-            if (is_drawn(&runs[r]->curves[i]) && !contains(names, count, runs[r]->curves[i].figure))
-                names[count++] = runs[r]->curves[i].figure;
+    if (has_figure(runs, run_count, figures[0].name))
+        names[count++] = figures[0].name;
+    for (int training = 0; training < 2; training++)
+        for (int r = 0; r < run_count; r++)
+            for (int i = 0; i < runs[r]->curve_count && count < FIGURES_MAX; i++) {
+                const Curve *curve = &runs[r]->curves[i];
+                if (is_drawn(curve) && is_of_training(curve->figure) == training &&
+                    !contains(names, count, curve->figure))
+                    names[count++] = curve->figure;
+            }
     return names;
 }
 

@@ -29,7 +29,8 @@ static int collect_columns(const ReportData *const *runs, int run_count, Column 
 static double best_value(const ReportData *const *runs, int run_count, const Column *column)
 {
     double best = NAN, worst = NAN;
-    int direction = figure_direction(column->name);
+    MetricBetter better = figure_better(column->name);
+    int direction = better == METRIC_HIGHER ? 1 : better == METRIC_LOWER ? -1 : 0;
     for (int r = 0; r < run_count && direction; r++) {
         const FinalMetric *metric = report_metric(runs[r], column->split, column->name);
         if (!metric || !isfinite(metric->value))
