@@ -20,7 +20,7 @@ if [ -n "$missing" ]; then
 fi
 
 build=build/arm64
-make -s -j"$(nproc)" CC=aarch64-linux-gnu-gcc BUILD=$build all $(ls tests/test_*.c | sed "s,^\(.*\)\.c$,$build/\1,")
+make -s -j"$(nproc)" CC=aarch64-linux-gnu-gcc BUILD=$build $build/xent $(ls tests/test_*.c | sed "s,^\(.*\)\.c$,$build/\1,")
 passed=0 failed=0
 for test in $build/tests/test_*; do
     [ -x "$test" ] && [ -f "$test" ] || continue

@@ -33,6 +33,8 @@ static const char *const tiny[] = {
     "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 1, \"width\": 32, \"heads\": 2, "
     "\"dropout\": 0.1, \"positions\": \"rope\"},"
     " \"optimizer\": \"adamw\", \"train\": {\"batch_size\": 4}}",
+    "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 2, \"width\": 32, \"heads\": 2, "
+    "\"dropout\": 0.1}, \"train\": {\"batch_size\": 4, \"recompute\": true}}",
     NULL,
 };
 
@@ -49,6 +51,52 @@ static void test_train__a_step_allocates_nothing(void **state)
             step(run);
         assert_int_equal(memory_allocation_count() - before, 0);
         run_free(run);
+    }
+}
+
+/* Bytes that steps need, and the parameters after them. */
+static size_t recomputed(const char *text, bool recompute, Arena *arena, float **parameters, int64_t *count)
+{
+    Run *run = make(text);
+    run->config->train.recompute = recompute;
+    for (int i = 0; i < 3; i++)
+        step(run);
+    const ParameterSet *set = run->model->parameters;
+    *count = 0;
+    for (int64_t i = 0; i < set->count; i++)
+        *count += set->items[i].value->count;
+    float *at = *parameters = arena_alloc(arena, (size_t)*count * sizeof *at);
+    for (int64_t i = 0; i < set->count; at += set->items[i++].value->count)
+        memcpy(at, set->items[i].value->data, (size_t)set->items[i].value->count * sizeof *at);
+    size_t peak = tape_peak();
+    run_free(run);
+    return peak;
+}
+
+/* Running statistics of batch normalisation and dropout's draws included. */
+static void test_train__recomputation_takes_less_memory_for_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const deep[] = {
+        "{\"data\": {\"type\": \"glyphs\", \"count\": 256, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": "
+        "\"cnn\", \"channels\": [8], \"blocks\": 6, \"norm\": \"batch_norm\", \"style\": \"residual\", \"dropout\": 0.1}, "
+        "\"train\": {\"batch_size\": 16}}",
+        "{\"data\": {\"type\": \"spirals\", \"count\": 2048}, \"model\": {\"type\": \"mlp\", \"hidden\": "
+        "[32, 32, 32, 32, 32, 32, 32, 32, 32, 32]}, \"train\": {\"batch_size\": 512}}",
+        "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 6, \"width\": 32, \"heads\": 2, "
+        "\"dropout\": 0.1}, \"train\": {\"batch_size\": 8}}",
+    };
+    for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {
+        Arena *arena = arena_new();
+        float *kept, *again;
+        int64_t count, same;
+        size_t all = recomputed(deep[i], false, arena, &kept, &count),
+               little = recomputed(deep[i], true, arena, &again, &same);
+        assert_int_equal(count, same);
+        assert_memory_equal(kept, again, (size_t)count * sizeof *kept);
+        if (little > all * 3 / 4)
+            fail_msg("%zu bytes with recomputation, %zu without: %s", little, all, deep[i]);
+        arena_free(arena);
     }
 }
 
@@ -115,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_train__a_step_allocates_nothing),
+        cmocka_unit_test(test_train__recomputation_takes_less_memory_for_the_same_bits),
         cmocka_unit_test(test_train__the_loss_falls),
         cmocka_unit_test(test_train__accumulation_is_the_mean),
         cmocka_unit_test(test_train__clipping_bounds_the_norm),

@@ -190,7 +190,7 @@ static Tensor *features(const Model *model, Forward *forward, Tensor *x)
     const struct transformer_state *state = model->state;
     x = embed(model, forward, x);
     for (int64_t i = 0; i < self->layers; i++)
-        x = layer_forward(state->blocks[i], forward, x);
+        x = layers_recomputed(&state->blocks[i], 1, forward, x);
     x = layer_forward(state->norm, forward, x);
     if (!model->input.per_position)
         x = state->cls ? t_reshape(t_slice(x, 1, 0, 1), SHAPE(x->shape[0], self->width)) : t_mean(x, 1, false);

@@ -125,6 +125,8 @@ static Tensor *forward_batch_norm(const Layer *layer, Forward *forward, Tensor *
         return t_batch_norm_fixed(x, state->scale, state->shift, state->mean, state->variance, self->epsilon);
     Tensor *mean, *variance;
     Tensor *result = t_batch_norm(x, state->scale, state->shift, self->epsilon, &mean, &variance);
+    if (forward->again)
+        return result;
     double samples = (double)x->count / (double)x->shape[1], unbiased = samples > 1 ? samples / (samples - 1) : 1;
     for (int64_t i = 0; i < mean->count; i++) {
         float *running_mean = tensor_f32(state->mean) + i, *running = tensor_f32(state->variance) + i;

@@ -19,8 +19,13 @@ bool op_will_record(int input_count, Tensor *const *inputs)
 Node *op_record(const OperationDef *operation, Tensor *output, int input_count, Tensor *const *inputs,
                 const void *attributes, size_t bytes)
 {
-    if (!op_will_record(input_count, inputs))
-        return NULL;
+    return op_will_record(input_count, inputs)
+               ? tape_add_node(operation, output, input_count, inputs, attributes, bytes) : NULL;
+}
+
+Node *tape_add_node(const OperationDef *operation, Tensor *output, int input_count, Tensor *const *inputs,
+                    const void *attributes, size_t bytes)
+{
     Tape *tape = current_tape;
     Node *node = arena_zero(tape->arena, 1, sizeof *node);
     node->operation = operation;
@@ -70,12 +75,11 @@ static void add_to_gradient(Tensor *input, Tensor *gradient)
         storage_release(before->storage);
 }
 
-/* Everything made since tracking began loses the reader it was born with. */
-static void release_fresh(Tape *tape)
+void tape_release_fresh(Tape *tape, int64_t first)
 {
-    for (int64_t i = 0; i < tape->fresh_count; i++)
+    for (int64_t i = first; i < tape->fresh_count; i++)
         storage_release(tape->fresh[i]->storage);
-    tape->fresh_count = 0;
+    tape->fresh_count = first;
 }
 
 static void run_node(Node *node)
@@ -102,6 +106,23 @@ static void release_node(Node *node, const Tensor *root)
     node->done = true;
 }
 
+void tape_consume(Tape *tape, int64_t first, const Tensor *root)
+{
+    bool tracking = tape->tracking;
+    int64_t fresh = tape->fresh_count;
+    tape->tracking = true;
+    for (int64_t i = tape->node_count - 1; i >= first; i--) {
+        Node *node = tape->nodes[i];
+        if (!node->output->gradient)
+            continue;
+        assert(!node->done); /* a consumed graph cannot be differentiated again */
+        run_node(node);
+        tape_release_fresh(tape, fresh);
+        release_node(node, root);
+    }
+    tape->tracking = tracking;
+}
+
 void t_backward(Tensor *root)
 {
     Tape *tape = current_tape;
@@ -110,39 +131,43 @@ void t_backward(Tensor *root)
         return;
     bool was = tape_record(false);
     Tensor *one = t_full(root->type, root->rank, root->shape, 1);
-    if (!root->node) {
+    if (root->node) {
+        root->gradient = one;
+        tape_consume(tape, 0, root);
+    } else {
         add_to_gradient(root, one);
-        tape_record(was);
-        return;
     }
-    root->gradient = one;
-    tape->tracking = true;
-    for (int64_t i = tape->node_count - 1; i >= 0; i--) {
-        Node *node = tape->nodes[i];
-        if (!node->output->gradient)
-            continue;
-        assert(!node->done); /* a consumed graph cannot be differentiated again */
-        run_node(node);
-        release_fresh(tape);
-        release_node(node, root);
-    }
-    tape->tracking = false;
     tape_record(was);
 }
 
-/* Marks the nodes that have a target below them; returns how many nodes there are up to the root's. */
-static int64_t mark_needed(Tape *tape, const Tensor *root)
+int64_t tape_mark_needed(Tape *tape, int64_t first, const Tensor *root)
 {
-    int64_t end = 0;
-    for (int64_t i = 0; i < tape->node_count; i++) {
+    int64_t end = first;
+    for (int64_t i = first; i < tape->node_count; i++) {
         Node *node = tape->nodes[i];
-        node->needed = false;
+        node->needed = node->operation->hides_leaves;
         for (int j = 0; j < node->input_count && !node->needed; j++)
             node->needed = wanted(node->inputs[j]);
         if (node->output == root)
             end = i + 1;
     }
     return end;
+}
+
+void tape_run_needed(Tape *tape, int64_t first, int64_t end, const Tensor *root)
+{
+    for (int64_t i = end - 1; i >= first; i--) {
+        Node *node = tape->nodes[i];
+        Tensor *output = node->output;
+        if (!node->needed || !output->gradient)
+            continue;
+        assert(!node->done);
+        run_node(node);
+        if (output == root || is_target(output))
+            continue;
+        storage_release(output->gradient->storage);
+        output->gradient = NULL;
+    }
 }
 
 /* Of the first `end` nodes, an operation that will run and has no second derivative; NULL: none. */
@@ -165,24 +190,13 @@ const char *t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *in
     }
     tape->targets = inputs;
     tape->target_count = count;
-    int64_t end = mark_needed(tape, root);
+    int64_t end = tape_mark_needed(tape, 0, root);
     const OperationDef *refused = differentiable ? only_once(tape, end) : NULL;
     if (refused)
         end = 0;
     bool was = tape_record(differentiable);
     root->gradient = seed ? seed : t_full(root->type, root->rank, root->shape, 1);
-    for (int64_t i = end - 1; i >= 0; i--) {
-        Node *node = tape->nodes[i];
-        Tensor *output = node->output;
-        if (!node->needed || !output->gradient)
-            continue;
-        assert(!node->done);
-        run_node(node);
-        if (output == root || is_target(output))
-            continue;
-        storage_release(output->gradient->storage);
-        output->gradient = NULL;
-    }
+    tape_run_needed(tape, 0, end, root);
     for (int k = 0; k < count; k++) {
         Tensor *gradient = inputs[k]->gradient;
         gradients[k] = gradient ? gradient : t_zeros(inputs[k]->type, inputs[k]->rank, inputs[k]->shape);

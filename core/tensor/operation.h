@@ -25,6 +25,7 @@ typedef struct OperationDef {
        but nothing may write into `gradient`. */
     void (*backward)(const Node *node, Tensor *gradient, Tensor **gradients);
     bool once;              /* has no second derivative */
+    bool hides_leaves;      /* gradients may be wanted of tensors that are not among its inputs */
 
     /* For the check. Fills inputs with random leaves (F64, require gradients; I32 where indices are
        wanted) away from kinks, and returns their number. Variants cover broadcasting, size 1, an empty

@@ -180,6 +180,11 @@ Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random 
 Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap,
                                double filter);
 
+/* Recomputation (operations_recompute.c): function(context, x), of which only x and the result are kept; backward calls
+   it a second time. It must make the same result from the same x, may read parameters, and may leave nothing of its tape
+   behind. `context` must live as long as the tape is not reset. No second derivatives. */
+Tensor *t_recompute(Tensor *(*function)(void *context, Tensor *x), void *context, Tensor *x);
+
 /* Small matrices (operations_linear_algebra.c): batches [..., n, n], n >= 1; one thread, plain loops, in double for
    either type. Where the result does not exist its matrix is NaN. Of what is said to be symmetric the lower
    triangle is read, and the gradient is symmetric. */

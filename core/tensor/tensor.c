@@ -74,7 +74,7 @@ void *tape_grow(void *list, int64_t count, int64_t *room, size_t size)
     return list;
 }
 
-static void track(Tensor *tensor)
+void tape_track(Tensor *tensor)
 {
     Tape *tape = current_tape;
     if (!tape->tracking)
@@ -112,7 +112,7 @@ Tensor *t_new(ArrayType type, int rank, const int64_t *shape)
     storage->data = tensor->data = arena_alloc(arena, storage->bytes);
     storage->readers = 1;
     tensor->storage = storage;
-    track(tensor);
+    tape_track(tensor);
     return tensor;
 }
 
@@ -174,7 +174,7 @@ Tensor *op_view(Tensor *source, int rank, const int64_t *shape)
     view->storage = source->storage;
     if (view->storage)
         view->storage->readers++;
-    track(view);
+    tape_track(view);
     return view;
 }
 

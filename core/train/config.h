@@ -15,6 +15,7 @@ typedef struct TrainConfig {
     int64_t patience;               /* epochs without a better validation; PARAM_UNSET: never */
     double clip_norm, clip_value;   /* NAN: none */
     int64_t accumulate;             /* batches a step */
+    bool recompute;                 /* activations inside the model's parts are not kept for the gradient */
     double ema;                     /* decay of the averaged weights that are evaluated and saved; NAN: none */
     int64_t log_every, save_every;  /* steps; save_every PARAM_UNSET: at the end of every epoch only */
     bool shuffle, prefetch, report;

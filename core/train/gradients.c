@@ -7,7 +7,10 @@
 
 static Forward training_pass(const Run *run, int64_t draw)
 {
-    Forward forward = {.training = true, .seed = (uint64_t)run->config->seed, .step = run->progress.step};
+    Forward forward = {.training = true,
+                       .recompute = run->config->train.recompute,
+                       .seed = (uint64_t)run->config->seed,
+                       .step = run->progress.step};
     forward.draws = (uint32_t)draw << 16; /* the batches of one step draw apart */
     return forward;
 }

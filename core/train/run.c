@@ -99,7 +99,11 @@ static bool build_model(Run *run, const Dataset *shape, Error *error)
     run->model = model_new(&config->model, model_input_of(shape, &config->loss), (uint64_t)config->seed, error);
     if (!run->model)
         return fail_at(error, "%s", config->name);
-    return objective_tap(run->model, &config->loss, &run->tap, error) || fail_at(error, "%s", config->name);
+    if (!objective_tap(run->model, &config->loss, &run->tap, error))
+        return fail_at(error, "%s", config->name);
+    return !run->tap || !config->train.recompute ||
+           fail_usage(error, "%s: train.recompute: loss %s looks at a layer inside the model, which would not be kept",
+                      config->name, config->loss.component->name);
 }
 
 /* What the config alone shows is found before the data is read, and is exit 2. */
