@@ -47,7 +47,7 @@ bool chain_add_head(Chain *chain, ModelInput input)
 
 Tensor *chain_features(const Chain *chain, Forward *forward, Tensor *x)
 {
-    return forward->features = layers_in_segments(chain->layers, chain->count - 1, forward, x);
+    return forward->features = layers_in_segments(chain->layers, chain->count - 1, 0, forward, x);
 }
 
 Tensor *chain_forward(const Chain *chain, Forward *forward, Tensor *x)

@@ -186,7 +186,7 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
     const SkipNet *net = model->state;
     Tensor *early = x = layer_forward(net->base, forward_, layer_forward(net->stem, forward_, x));
     for (int s = 0; s < STAGES && net->stages[s]; s++) {
-        x = layers_in_segments(net->stages[s]->layers, net->stages[s]->count, forward_, x);
+        x = layers_in_segments(net->stages[s]->layers, net->stages[s]->count, 0, forward_, x);
         if (s < SKIPS && net->skips[s])
             x = t_add(x, layer_forward(net->skips[s], forward_, layer_forward(net->pools[s], forward_, early)));
     }

@@ -189,8 +189,7 @@ static Tensor *features(const Model *model, Forward *forward, Tensor *x)
     const struct transformer *self = model->values;
     const struct transformer_state *state = model->state;
     x = embed(model, forward, x);
-    for (int64_t i = 0; i < self->layers; i++)
-        x = layers_recomputed(&state->blocks[i], 1, forward, x);
+    x = layers_in_segments(state->blocks, self->layers, 1, forward, x);
     x = layer_forward(state->norm, forward, x);
     if (!model->input.per_position)
         x = state->cls ? t_reshape(t_slice(x, 1, 0, 1), SHAPE(x->shape[0], self->width)) : t_mean(x, 1, false);

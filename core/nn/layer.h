@@ -58,7 +58,7 @@ typedef struct Forward {
     const struct Layer *not_finite;
     const struct Layer *tap;    /* the layer whose output is left in `tapped`; NULL: none */
     Tensor *tapped;
-    bool recompute;             /* keep little: see layers_recomputed; not with a tap */
+    bool recompute;             /* keep little: see layers_in_segments; not with a tap */
     bool again;                 /* the second run of a segment: running statistics are up to date */
 } Forward;
 
@@ -79,11 +79,10 @@ Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
    follows it, to fewer elements; the result is the same but for the sign of zeros. A tapped layer keeps its place. */
 Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
 
-/* layers_forward, with forward->recompute as one segment: only its input and output are kept, and its backward runs it
-   again. The same bits. */
-Tensor *layers_recomputed(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
-/* layers_forward in about sqrt(count) such segments. */
-Tensor *layers_in_segments(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
+/* layers_forward in less memory, with the same bits. With forward->recompute only what lies between segments of `size`
+   layers (0: about sqrt(count)) is kept, and backward runs a segment again. While nothing is recorded, no layer's
+   output is kept longer than the next one reads it. */
+Tensor *layers_in_segments(Layer *const *layers, int64_t count, int64_t size, Forward *forward, Tensor *x);
 
 /* A parameter of the layer being built, filled by builder->initializer (weights), or by `initializer`
    with its defaults. A weight [out, ...] counts fans over all but the first axis, times `receptive`

@@ -1,4 +1,5 @@
-/* Segments of layers whose insides are computed again for the gradient instead of kept (Chen et al. 2016). */
+/* Layers in segments, whose insides are not kept: computed again for the gradient (Chen et al. 2016), or, where no
+   gradient will be wanted, not needed any more. */
 #include <assert.h>
 #include <math.h>
 
@@ -25,32 +26,36 @@ static Tensor *run_segment(void *context, Tensor *x)
     return x;
 }
 
-Tensor *layers_recomputed(Layer *const *layers, int64_t count, Forward *forward, Tensor *x)
+static Tensor *forward_segment(Layer *const *layers, int64_t count, Forward *forward, Tensor *x)
 {
-    if (!forward->recompute)
-        return layers_forward(layers, count, forward, x);
-    assert(!forward->tap);
     Segment *segment = arena_zero(tape_arena(), 1, sizeof *segment);
     *segment = (Segment){layers, count, .start = *forward};
-    Tensor *penalty = forward->penalty;
-    x = t_recompute(run_segment, segment, x);
-    assert(segment->end.penalty == penalty); /* a term made inside would have no gradient */
     bool recompute = forward->recompute;
+    x = t_recompute(run_segment, segment, x);
+    assert(segment->end.penalty == forward->penalty); /* a term made inside would have no gradient */
     *forward = segment->end;
     forward->recompute = recompute;
     return x;
 }
 
-Tensor *layers_in_segments(Layer *const *layers, int64_t count, Forward *forward, Tensor *x)
+Tensor *layers_in_segments(Layer *const *layers, int64_t count, int64_t size, Forward *forward, Tensor *x)
 {
-    if (!forward->recompute)
+    bool recording = tape_recording();
+    if (recording ? !forward->recompute : forward->tap || forward->cache) /* these look inside */
         return layers_forward(layers, count, forward, x);
-    int64_t size = (int64_t)ceil(sqrt((double)count));
+    assert(!forward->tap);
+    if (!recording)
+        size = 1;
+    else if (size == 0)
+        size = (int64_t)ceil(sqrt((double)count));
     for (int64_t begin = 0, end; begin < count; begin = end) {
         end = begin + size < count ? begin + size : count;
         while (end < count && layers[end]->def->selects_maxima) /* may change places with the layer before it */
             end++;
-        x = layers_recomputed(layers + begin, end - begin, forward, x);
+        Tensor *before = x;
+        x = forward_segment(layers + begin, end - begin, forward, x);
+        if (!recording && begin > 0)
+            t_release(before);
     }
     return x;
 }

@@ -182,7 +182,8 @@ Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias,
 
 /* Recomputation (operations_recompute.c): function(context, x), of which only x and the result are kept; backward calls
    it a second time. It must make the same result from the same x, may read parameters, and may leave nothing of its tape
-   behind. `context` must live as long as the tape is not reset. No second derivatives. */
+   behind. `context` must live as long as the tape is not reset. No second derivatives. While nothing is recorded its
+   intermediate results are handed back at once. */
 Tensor *t_recompute(Tensor *(*function)(void *context, Tensor *x), void *context, Tensor *x);
 
 /* Small matrices (operations_linear_algebra.c): batches [..., n, n], n >= 1; one thread, plain loops, in double for

@@ -91,18 +91,16 @@ const OperationDef operation_recompute = {
 Tensor *t_recompute(Tensor *(*function)(void *context, Tensor *x), void *context, Tensor *x)
 {
     Tape *tape = current_tape;
-    if (!tape_recording())
-        return function(context, x);
-    bool tracking = tape->tracking;
+    bool tracking = tape->tracking, recording = tape_record(false);
     int64_t fresh = tape->fresh_count;
-    tape_record(false);
     tape->tracking = true;
     Tensor *inner = function(context, x);
     tape->tracking = tracking;
-    tape_record(true);
+    tape_record(recording);
     Tensor *result = op_view(inner, inner->rank, inner->shape);
     tape_release_fresh(tape, fresh);
     struct recompute self = {function, context};
-    tape_add_node(&operation_recompute, result, 1, &x, &self, sizeof self);
+    if (recording)
+        tape_add_node(&operation_recompute, result, 1, &x, &self, sizeof self);
     return result;
 }

@@ -214,6 +214,12 @@ void storage_release(Storage *storage)
         arena_recycle(current_tape->arena, storage->data, storage->bytes);
 }
 
+void t_release(Tensor *result)
+{
+    assert(!current_tape->recording && !result->node);
+    storage_release(result->storage);
+}
+
 void tensor_clear_gradient(Tensor *leaf)
 {
     leaf->gradient = NULL;

@@ -79,6 +79,8 @@ void t_backward(Tensor *root);
    name of an operation on the way that has no second derivative, for the caller's error: gradients are 0 then. */
 const char *t_gradients(Tensor *root, Tensor *seed, int count, Tensor *const *inputs, Tensor **gradients,
                         bool differentiable);
+/* While nothing is recorded: hands the memory of a result back that nobody reads again. */
+void t_release(Tensor *result);
 /* May be read after t_backward. Returns its argument. */
 Tensor *t_keep(Tensor *tensor);
 /* Puts the gradients of leaves back to NULL. */
