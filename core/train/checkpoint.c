@@ -231,7 +231,8 @@ static bool take(const Safetensors *file, const char *path, const char *name, co
         same = array->shape[i] == shape->shape[i];
     if (!same)
         return fail(error, "%s: tensor %s has another shape or type than the model's", path, name);
-    memcpy(out, array->data, (size_t)array->count * sizeof(float));
+    if (array->data) /* the header alone: nothing is copied */
+        memcpy(out, array->data, (size_t)array->count * sizeof(float));
     ++*taken;
     return true;
 }
@@ -327,20 +328,28 @@ bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *
     return good;
 }
 
-bool checkpoint_load_model(const Model *model, const char *path, Error *error)
+static bool take_model(const Safetensors *file, const char *path, const Model *model, Error *error)
 {
-    Arena *arena = arena_new();
-    Safetensors file;
     int64_t taken = 0;
-    bool good = safetensors_read(path, arena, &file, error) && quantized_take(&file, path, model, &taken, error);
+    bool good = quantized_take(file, path, model, &taken, error);
     for (int64_t i = 0; good && i < model->parameters->count; i++) {
         const Parameter *parameter = &model->parameters->items[i];
         const Layer *layer = quantizable_layer(model, parameter->name);
         if (!layer || !layer->quantized)
-            good = take(&file, path, parameter->name, parameter->value, parameter->value->data, &taken, error);
+            good = take(file, path, parameter->name, parameter->value, parameter->value->data, &taken, error);
     }
-    if (good && taken != file.count)
-        good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
+    return good && (taken == file->count || fail(error, "%s: %lld tensors belong to nothing in the model", path,
+                                                 (long long)(file->count - taken)));
+}
+
+bool checkpoint_load_model(const Model *model, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    /* What does not fit is refused before its data is read, which quantized tensors need. */
+    bool good = safetensors_read_header(path, arena, &file, error) &&
+                (safetensors_metadata(&file, "quantization") || take_model(&file, path, model, error)) &&
+                safetensors_read(path, arena, &file, error) && take_model(&file, path, model, error);
     arena_free(arena);
     return good;
 }

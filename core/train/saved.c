@@ -129,7 +129,7 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
     ModelInput input;
     Arena *arena = arena_new();
     JsonSource *source = json_source_new();
-    bool good = safetensors_read(saved->path, arena, &file, error);
+    bool good = safetensors_read_header(saved->path, arena, &file, error);
     const char *config = good ? safetensors_metadata(&file, "config") : NULL;
     if (good && !config)
         good = fail(error, "%s: no config in __metadata__; was it written by xent?", saved->path);
