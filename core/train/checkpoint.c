@@ -89,6 +89,11 @@ static cJSON *data_description(const Run *run)
         for (int64_t i = 0; i < dataset->shape[0]; i++)
             cJSON_AddItemToArray(names, cJSON_CreateString(dataset->feature_names[i]));
     }
+    if (dataset->fills && dataset->rank == 1) {
+        cJSON *fills = cJSON_AddArrayToObject(object, "fills");
+        for (int64_t i = 0; i < dataset->shape[0]; i++)
+            cJSON_AddItemToArray(fills, json_number_exact(dataset->fills[i]));
+    }
     cJSON *mean = cJSON_AddArrayToObject(object, "mean"), *deviation = cJSON_AddArrayToObject(object, "deviation");
     for (int64_t i = 0; i < dataset->normalized; i++) {
         cJSON_AddItemToArray(mean, cJSON_CreateNumber((double)dataset->mean[i]));

@@ -189,8 +189,8 @@ static bool read_jsonl(const SavedModel *saved, const char *path, Dataset *datas
 static bool read_csv(const SavedModel *saved, const char *path, Dataset *dataset, Error *error)
 {
     Array array;
-    if (!csv_features_read(path, shape_count(saved->model->input.shape), saved->feature_names, dataset->arena, &array,
-                           error))
+    if (!csv_features_read(path, shape_count(saved->model->input.shape), saved->feature_names, saved->fills,
+                           dataset->arena, &array, error))
         return false;
     if (saved->model->input.shape.vocabulary) {
         Array tokens = {.type = ARRAY_I64, .rank = 2, .shape = {array.shape[0], array.shape[1]}, .count = array.count};
