@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/memory_limit.h"
 #include "data/npy.h"
 
 static const struct { const char *name; PredictionKind kind; } kinds[] = {
@@ -174,7 +175,8 @@ static bool take_weights(const char *path, Reading *r, Error *error)
     return true;
 }
 
-bool arrays_read(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input, Error *error)
+static bool read_input(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input,
+                       Error *error)
 {
     const char *weights_path = argument_option(arguments, "weights");
     Reading r = {argument_option(arguments, "logits"), argument_option(arguments, "targets"), .arena = arena,
@@ -193,4 +195,12 @@ bool arrays_read(const Arguments *arguments, const char *kind_name, Arena *arena
     bool soft = input->kind & (PREDICTION_MULTI_LABEL | PREDICTION_REGRESSION) ||
                 (input->kind == PREDICTION_CLASSIFICATION && r.targets.rank == 2);
     return (soft ? take_rows : take_classes)(&r, error) && (!weights_path || take_weights(weights_path, &r, error));
+}
+
+bool arrays_read(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input, Error *error)
+{
+    size_t before = memory_limit(INPUT_MOST_MEMORY);
+    bool good = read_input(arguments, kind_name, arena, input, error);
+    memory_limit_restore(before);
+    return good;
 }

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "core/base/file.h"
 #include "core/base/json_edit.h"
+#include "core/base/memory_limit.h"
 #include "core/tensor/operations.h"
 #include "data/npy.h"
 #include "losses/loss.h"
@@ -210,7 +211,7 @@ static bool target_tensor(const Work *work, NamedArray *targets, ArrayType type,
     return true;
 }
 
-static bool read_arrays(Work *work, Error *error)
+static bool read_all(Work *work, Error *error)
 {
     for (int i = 0; i < work->count; i++) {
         NamedArray *array = &work->arrays[i];
@@ -231,6 +232,14 @@ static bool read_arrays(Work *work, Error *error)
         array->tensor->requires_gradient = array->gradient_path != NULL;
     }
     return true;
+}
+
+static bool read_arrays(Work *work, Error *error)
+{
+    size_t before = memory_limit(INPUT_MOST_MEMORY);
+    bool good = read_all(work, error);
+    memory_limit_restore(before);
+    return good;
 }
 
 static LossInput loss_input(Work *work, uint64_t seed)

@@ -12,6 +12,7 @@
 #include "core/base/component.h"
 #include "core/base/file.h"
 #include "core/base/memory.h"
+#include "core/base/memory_limit.h"
 #include "core/base/threads.h"
 #include "core/kernels/kernels.h"
 
@@ -30,7 +31,13 @@ static int report(const Error *error)
 static void out_of_memory(size_t bytes)
 {
     outputs_remove_temporaries();
-    fprintf(stderr, "xent: out of memory: %zu bytes more were needed\n", bytes);
+    Error error = {0};
+    if (memory_limit_reached())
+        fail(&error, "%s: reading it, with what was read before, takes more than %zu bytes of memory", file_last_read(),
+             INPUT_MOST_MEMORY);
+    else
+        fail(&error, "out of memory: %zu bytes more were needed", bytes);
+    fprintf(stderr, "xent: %s\n", error.message);
     _exit(STATUS_FAILED);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/file.h"
+#include "core/base/memory_limit.h"
 #include "core/quantize/quantize.h"
 #include "data/npy.h"
 
@@ -25,7 +26,7 @@ static bool read_matrix(const Arguments *arguments, const char *option, Arena *a
     return true;
 }
 
-static bool read_arrays(const Arguments *arguments, Arena *arena, LinearData *data, Error *error)
+static bool read_both(const Arguments *arguments, Arena *arena, LinearData *data, Error *error)
 {
     Array weights, activations;
     if (!read_matrix(arguments, "weights", arena, &weights, error))
@@ -42,6 +43,14 @@ static bool read_arrays(const Arguments *arguments, Arena *arena, LinearData *da
     data->tokens = activations.shape[0];
     data->activations = activations.data;
     return true;
+}
+
+static bool read_arrays(const Arguments *arguments, Arena *arena, LinearData *data, Error *error)
+{
+    size_t before = memory_limit(INPUT_MOST_MEMORY);
+    bool good = read_both(arguments, arena, data, error);
+    memory_limit_restore(before);
+    return good;
 }
 
 /* Nothing is written yet: what stands in the way is said before the work is done. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/memory_limit.h"
 #include "data/label_noise.h"
 #include "data/normalize.h"
 #include "data/parts.h"
@@ -160,10 +161,12 @@ static bool prepare(const Instance *data, uint64_t seed, DataSplits *splits, Err
 bool data_load_unfitted(const Instance *data, uint64_t seed, DataSplits *splits, Error *error)
 {
     *splits = (DataSplits){.arena = arena_new()};
-    if (prepare(data, seed, splits, error))
-        return true;
-    data_free(splits);
-    return false;
+    size_t before = memory_limit(INPUT_MOST_MEMORY);
+    bool good = prepare(data, seed, splits, error);
+    if (!good)
+        data_free(splits);
+    memory_limit_restore(before);
+    return good;
 }
 
 bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *error)

@@ -31,6 +31,7 @@ typedef struct Dataset {
     int64_t sample_stride;              /* elements from a sample to the next; below its size: windows overlap */
     const void *features;
     const char *const *feature_names;   /* [shape[0]], columns of vectors; NULL: they have no names */
+    const double *fills;                /* [shape[0]], what stands for a cell without value; NULL: such are errors */
     /* x -> (x - mean[c]) / deviation[c]; c is the channel (first axis) of images and what else has rank 3
        or 4, and the last axis of vectors and sequences of vectors; `normalized` of them. U8 is scaled to
        0..1 before, always. Zero: features are used as they are. */

@@ -230,6 +230,21 @@ static const char *const *name_features(const Encoder *encoder, const CsvFile *f
     return names;
 }
 
+/* What csv_column_encode gives for a cell without value: for rows that are predicted later. */
+static const double *list_fills(const Encoder *encoder, Arena *arena)
+{
+    if (encoder->keys->missing != MISSING_MEAN)
+        return NULL;
+    double *fills = arena_alloc(arena, (size_t)encoder->width * sizeof *fills), *out = fills;
+    for (int64_t c = 0; c < encoder->count; c++) {
+        const CsvColumn *column = &encoder->columns[c];
+        int64_t unknown = column->categorical ? csv_category_find(&column->categories, "") : 0;
+        for (int64_t k = 0; k < csv_column_width(column); k++)
+            *out++ = !column->categorical ? column->mean : k == unknown;
+    }
+    return fills;
+}
+
 static bool encode(const Encoder *encoder, const CsvFile *file, Dataset *dataset, Error *error)
 {
     if (encoder->width > ((int64_t)2 << 30) / (int64_t)sizeof(float) / file->rows)
@@ -252,6 +267,7 @@ static bool encode(const Encoder *encoder, const CsvFile *file, Dataset *dataset
     dataset->features = features;
     dataset->count = file->rows;
     dataset->feature_names = name_features(encoder, file, dataset->arena);
+    dataset->fills = list_fills(encoder, dataset->arena);
     return csv_targets_encode(file, &encoder->targets, dataset, error);
 }
 

@@ -6,9 +6,21 @@
 
 #include "core/base/file.h"
 
-/* A line costs some microseconds and hundreds of bytes, however short it is: both limits keep a file that is refused at
-   its end below 2 GB and 10 s. */
-static const size_t jsonl_limit = (size_t)256 << 20, line_limit = (size_t)1 << 21;
+/* A line costs some microseconds and a value some tenths of one, however short they are: the limits keep a file that is
+   refused at its end below 2 GB and 10 s. */
+static const size_t jsonl_limit = (size_t)256 << 20, line_limit = (size_t)1 << 21, value_limit = (size_t)1 << 23;
+
+/* Before each value of a list or an object stands one of these; those in strings are counted too, so that the count
+   costs next to nothing. */
+static bool check_values(const char *path, const unsigned char *bytes, size_t size, Error *error)
+{
+    size_t counts[256] = {0};
+    for (size_t i = 0; i < size; i++)
+        counts[bytes[i]]++;
+    size_t values = counts[','] + counts[':'] + counts['['];
+    return values <= value_limit || fail(error, "%s: %zu commas, colons and brackets, at most %zu are read", path,
+                                         values, value_limit);
+}
 
 static bool check_lines(const char *path, const unsigned char *bytes, size_t size, Error *error)
 {
@@ -25,7 +37,8 @@ bool jsonl_open(JsonlReader *reader, const char *path, Error *error)
     *reader = (JsonlReader){.path = path, .arena = arena_new(), .error = error};
     unsigned char *bytes;
     size_t size;
-    if (!file_read(path, jsonl_limit, reader->arena, &bytes, &size, error) || !check_lines(path, bytes, size, error))
+    if (!file_read(path, jsonl_limit, reader->arena, &bytes, &size, error) || !check_lines(path, bytes, size, error) ||
+        !check_values(path, bytes, size, error))
         return false;
     reader->at = (const char *)bytes;
     reader->end = reader->at + size;

@@ -13,7 +13,8 @@ typedef struct JsonlReader {
     Error *error;
 } JsonlReader;
 
-/* Close it also after a failure. The path is borrowed. At most 1 GB. */
+/* Close it also after a failure. The path is borrowed. At most 256 MB, 2^21
+   lines, and 2^23 commas, colons and opening brackets. */
 bool jsonl_open(JsonlReader *reader, const char *path, Error *error);
 /* The next object, valid until the next call; blank lines are skipped. *object NULL: the end. Every
    error (status 1) begins with file:line. Keys that nobody asks for are left alone. */

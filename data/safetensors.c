@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/file.h"
 
@@ -102,7 +103,7 @@ static int by_begin(const void *a, const void *b)
     return left->end < right->end ? -1 : left->end > right->end;
 }
 
-/* The tensors cover the data without hole or overlap. */
+/* The tensors cover the data without hole or overlap. Without data the arrays have none. */
 static bool place_data(const char *name, Extent *extents, unsigned char *data, int64_t data_size, Arena *arena,
                        Safetensors *file, Error *error)
 {
@@ -117,8 +118,8 @@ static bool place_data(const char *name, Extent *extents, unsigned char *data, i
             return fail(error, "%s: tensor %s begins at byte %lld of the data, expected %lld", name, extent->item.name,
                         (long long)extent->begin, (long long)at);
         /* Packers may put bytes before floats: such data is copied to where it can be read. */
-        extent->item.array.data = data + at;
-        if ((uintptr_t)(data + at) % size != 0)
+        extent->item.array.data = data ? data + at : NULL;
+        if (data && (uintptr_t)(data + at) % size != 0)
             extent->item.array.data =
                 memcpy(arena_alloc(arena, (size_t)(extent->end - at)), data + at, (size_t)(extent->end - at));
         file->items[i] = extent->item;
@@ -150,8 +151,9 @@ static bool parse_header(const char *name, const cJSON *header, unsigned char *d
     return place_data(name, extents, data, data_size, arena, file, error);
 }
 
-bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file,
-                       Error *error)
+/* `bytes` are the whole file, or with `header_alone` no more than its header. `size` is always the file's. */
+static bool parse(const char *name, unsigned char *bytes, size_t size, bool header_alone, Arena *arena,
+                  Safetensors *file, Error *error)
 {
     *file = (Safetensors){0};
     uint64_t length = 0;
@@ -166,18 +168,51 @@ bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Aren
         return fail(error, "%s: the data does not start on a multiple of 8 bytes", name);
     JsonSource *source = json_source_new();
     const cJSON *header = json_parse(source, name, (const char *)bytes + 8, (size_t)length, error);
-    bool good = header &&
-                parse_header(name, header, bytes + 8 + length, (int64_t)(size - 8 - length), arena, file, error);
+    bool good = header && parse_header(name, header, header_alone ? NULL : bytes + 8 + length,
+                                       (int64_t)(size - 8 - length), arena, file, error);
     error->status = good ? error->status : STATUS_FAILED;
     json_source_free(source);
     return good;
+}
+
+bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file,
+                       Error *error)
+{
+    return parse(name, bytes, size, false, arena, file, error);
+}
+
+/* *packed: the file is gzip, whose header is not known before all is unpacked; nothing is parsed. */
+static bool read_header(const char *path, Arena *arena, Safetensors *file, bool *packed, Error *error)
+{
+    enum { MOST = 8 + SAFETENSORS_MAX_HEADER };
+    unsigned char *head = memory_new(MOST);
+    size_t size;
+    struct stat status;
+    bool good = file_read_head(path, MOST, head, &size, error);
+    *packed = good && size >= 2 && head[0] == 0x1f && head[1] == 0x8b;
+    if (good && !*packed) {
+        size_t whole = stat(path, &status) == 0 ? (size_t)status.st_size : size;
+        good = parse(path, head, whole, true, arena, file, error);
+    }
+    memory_free(head);
+    return good;
+}
+
+bool safetensors_read_header(const char *path, Arena *arena, Safetensors *file, Error *error)
+{
+    bool packed;
+    return read_header(path, arena, file, &packed, error) && (!packed || safetensors_read(path, arena, file, error));
 }
 
 bool safetensors_read(const char *path, Arena *arena, Safetensors *file, Error *error)
 {
     unsigned char *bytes;
     size_t size;
-    return file_read(path, safetensors_limit, arena, &bytes, &size, error) &&
+    bool packed;
+    Arena *scratch = arena_new(); /* what is wrong with the header is said before the data is read */
+    bool good = read_header(path, scratch, file, &packed, error);
+    arena_free(scratch);
+    return good && file_read(path, safetensors_limit, arena, &bytes, &size, error) &&
            safetensors_parse(path, bytes, size, arena, file, error);
 }
 

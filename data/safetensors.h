@@ -23,6 +23,8 @@ typedef struct Safetensors {
 /* Types F32, F64, I32, I64, U8, I8, BOOL (as U8). Refused: other types, duplicate names, holes or overlaps,
    data that does not start on a multiple of 8 or does not end with the file. Messages name file and tensor. */
 bool safetensors_read(const char *path, Arena *arena, Safetensors *file, Error *error);
+/* The same without the data: every array's is NULL, but for a file that is packed by gzip, which is read whole. */
+bool safetensors_read_header(const char *path, Arena *arena, Safetensors *file, Error *error);
 /* The same from memory; the arrays point into `bytes`, which must be 8-byte aligned. */
 bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Arena *arena, Safetensors *file,
                        Error *error);

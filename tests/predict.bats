@@ -31,6 +31,20 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     cmp split.txt csv.txt
 }
 
+@test "a cell without value is what it was in training" {
+    local rows='1,red,no,a\n,blue,yes,b\n4.5,,?,a\nNA,red,yes,b\n8,,no,a\n2,blue,yes,b\n'
+    printf 'age,color,told,y\n'"$rows" > holes.csv
+    "$XENT" train '{"data": {"type": "csv", "path": "holes.csv", "test_path": "holes.csv", "missing": "mean"},
+        "model": {"type": "mlp", "hidden": [4]}, "train": {"epochs": 1}}' -o holes --quiet
+    "$XENT" predict holes > split.txt
+    "$XENT" predict holes holes.csv > file.txt
+    cmp split.txt file.txt
+    printf 'told,age,color\nno,3.875,red\n' | "$XENT" predict holes - > mean.txt # of 1, 4.5, 8 and 2
+    printf 'told,age,color\nno,?,red\n' | "$XENT" predict holes - | cmp - mean.txt
+    run "$XENT" predict csv - <<< '?,red'
+    [ "$status" -eq 1 ]
+}
+
 @test "predict does not depend on the number of threads" {
     [ "$("$XENT" predict spirals --threads 1)" = "$("$XENT" predict spirals --threads 3)" ]
 }
@@ -60,7 +74,7 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     printf 'age,color\n1,\n' > bad.csv
     run "$XENT" predict csv bad.csv
     [ "$status" -eq 1 ]
-    [ "$output" = 'xent: bad.csv:2: column 2: no value' ]
+    [ "$output" = 'xent: bad.csv:2: column 2: no value, and the model was not trained with data.missing "mean"' ]
     printf '{"features": [1, 2, 3, 4]}\n{"features": [1, 2]}\n' > bad.jsonl
     run "$XENT" predict csv bad.jsonl
     [ "$status" -eq 1 ]

@@ -6,6 +6,7 @@
 #include "tests/testing.h"
 
 #include "core/base/file.h"
+#include "core/base/memory_limit.h"
 #include "core/base/random.h"
 #include "core/base/threads.h"
 
@@ -241,12 +242,46 @@ static void test_base_file__only_regular_files_are_read(void **state)
     arena_free(arena);
 }
 
+static jmp_buf refused;
+
+static void jump_out(size_t bytes)
+{
+    (void)bytes;
+    longjmp(refused, 1);
+}
+
+static bool is_refused(size_t bytes)
+{
+    if (setjmp(refused) != 0)
+        return true;
+    memory_free(memory_new(bytes));
+    return false;
+}
+
+static void test_base_memory__a_limit_holds_until_it_is_restored(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1 << 20 };
+    memory_set_failure_handler(jump_out);
+    size_t before = memory_limit(LIMIT), inner = memory_limit(SIZE_MAX);
+    for (int round = 0; round < 4; round++)
+        assert_false(is_refused(LIMIT / 2)); /* what is given back counts no more */
+    assert_false(memory_limit_reached());
+    assert_true(is_refused(LIMIT + 1)); /* the outer one holds */
+    assert_true(memory_limit_reached());
+    memory_limit_restore(inner);
+    memory_limit_restore(before);
+    assert_false(is_refused(LIMIT + 1));
+    memory_set_failure_handler(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base_error__places_are_put_in_front_and_never_overrun),
         cmocka_unit_test(test_base_arena__steady_state_allocates_nothing),
         cmocka_unit_test(test_base_arena__recycled_block_is_taken_by_the_next_of_its_size),
+        cmocka_unit_test(test_base_memory__a_limit_holds_until_it_is_restored),
         cmocka_unit_test(test_base_random__philox_known_answers),
         cmocka_unit_test(test_base_random__moments),
         cmocka_unit_test(test_base_random__permutation_holds_every_index_once),

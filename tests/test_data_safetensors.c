@@ -42,6 +42,11 @@ static void test_data_safetensors__round_trip(void **state)
     assert_true(array_integer(safetensors_find(&back, "step"), 0) == step);
     assert_int_equal(safetensors_find(&back, "none")->count, 0);
     assert_null(safetensors_find(&back, "missing"));
+    Safetensors head;
+    assert_true(safetensors_read_header(temporary.file, arena, &head, &error));
+    assert_int_equal(head.count, 4);
+    assert_int_equal(safetensors_find(&head, "layers.0.weight")->count, 6);
+    assert_null(safetensors_find(&head, "layers.0.weight")->data);
     assert_string_equal(safetensors_metadata(&back, "config"), values[0]);
     temporary_drop(&temporary);
     arena_free(arena);

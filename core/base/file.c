@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/gzip.h"
+#include "core/base/memory_limit.h"
 
 char *path_join(Arena *arena, const char *folder, const char *name)
 {
@@ -90,9 +91,17 @@ static bool read_all(int descriptor, const char *path, unsigned char *data, size
     return true;
 }
 
+static _Thread_local char last_read[512];
+
+const char *file_last_read(void)
+{
+    return last_read;
+}
+
 bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **data, size_t *size, Error *error)
 {
     size_t stored = 0;
+    snprintf(last_read, sizeof last_read, "%s", path);
     int descriptor = open_regular(path, &stored, error);
     if (descriptor < 0)
         return false;

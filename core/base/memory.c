@@ -1,6 +1,7 @@
 #include "core/base/memory.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,11 +9,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/base/memory_limit.h"
+
 enum { ALIGNMENT = 64, CHUNK_BYTES = 1 << 16, SIZE_CLASSES = 4 * 64 };
 enum { HUGE_PAGE = 1 << 21, HUGE_BLOCK = 2 * HUGE_PAGE };
 
 static void (*failure_handler)(size_t bytes);
 static _Atomic uint64_t allocations;
+
+/* Bytes in use, and how many there may be; threads that pass the limit together pass it by what each asks for. */
+static _Atomic size_t in_use, most_in_use = SIZE_MAX;
+static _Atomic bool limit_reached;
 
 void memory_set_failure_handler(void (*handler)(size_t bytes))
 {
@@ -31,6 +38,36 @@ static void out_of_memory(size_t bytes)
     abort(); /* a handler must not return */
 }
 
+size_t memory_limit(size_t bytes)
+{
+    size_t now = atomic_load(&in_use), before = atomic_load(&most_in_use);
+    size_t wanted = bytes > SIZE_MAX - now ? SIZE_MAX : now + bytes;
+    atomic_store(&most_in_use, wanted < before ? wanted : before);
+    return before;
+}
+
+void memory_limit_restore(size_t before)
+{
+    atomic_store(&most_in_use, before);
+}
+
+bool memory_limit_reached(void)
+{
+    return atomic_load(&limit_reached);
+}
+
+static void check_limit(size_t bytes)
+{
+    size_t most = atomic_load_explicit(&most_in_use, memory_order_relaxed);
+    if (most == SIZE_MAX)
+        return;
+    size_t now = atomic_load_explicit(&in_use, memory_order_relaxed);
+    if (now > most || bytes > most - now) {
+        atomic_store(&limit_reached, true);
+        out_of_memory(bytes);
+    }
+}
+
 static size_t round_up(size_t bytes)
 {
     if (bytes > SIZE_MAX - ALIGNMENT)
@@ -47,9 +84,11 @@ static void *new_block(size_t bytes)
     if (bytes >= HUGE_BLOCK)
         alignment = HUGE_PAGE;
 #endif
+    check_limit(bytes);
     void *block = aligned_alloc(alignment, round_up(bytes));
     if (!block)
         out_of_memory(bytes);
+    atomic_fetch_add_explicit(&in_use, malloc_usable_size(block), memory_order_relaxed);
 #ifdef MADV_HUGEPAGE
     if (bytes >= HUGE_BLOCK)
         madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
@@ -92,6 +131,7 @@ char *memory_copy_string(const char *text)
 
 void memory_free(void *block)
 {
+    atomic_fetch_sub_explicit(&in_use, malloc_usable_size(block), memory_order_relaxed);
     free(block);
 }
 

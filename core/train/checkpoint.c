@@ -90,6 +90,11 @@ static cJSON *data_description(const Run *run)
         for (int64_t i = 0; i < dataset->shape[0]; i++)
             cJSON_AddItemToArray(names, cJSON_CreateString(dataset->feature_names[i]));
     }
+    if (dataset->fills && dataset->rank == 1) {
+        cJSON *fills = cJSON_AddArrayToObject(object, "fills");
+        for (int64_t i = 0; i < dataset->shape[0]; i++)
+            cJSON_AddItemToArray(fills, json_number_exact(dataset->fills[i]));
+    }
     cJSON *mean = cJSON_AddArrayToObject(object, "mean"), *deviation = cJSON_AddArrayToObject(object, "deviation");
     for (int64_t i = 0; i < dataset->normalized; i++) {
         cJSON_AddItemToArray(mean, cJSON_CreateNumber((double)dataset->mean[i]));
@@ -254,7 +259,8 @@ static bool take(const Safetensors *file, const char *path, const char *name, co
         same = array->shape[i] == shape->shape[i];
     if (!same)
         return fail(error, "%s: tensor %s has another shape or type than the model's", path, name);
-    memcpy(out, array->data, (size_t)array->count * sizeof(float));
+    if (array->data) /* the header alone: nothing is copied */
+        memcpy(out, array->data, (size_t)array->count * sizeof(float));
     ++*taken;
     return true;
 }
@@ -350,20 +356,28 @@ bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *
     return good;
 }
 
-bool checkpoint_load_model(const Model *model, const char *path, Error *error)
+static bool take_model(const Safetensors *file, const char *path, const Model *model, Error *error)
 {
-    Arena *arena = arena_new();
-    Safetensors file;
     int64_t taken = 0;
-    bool good = safetensors_read(path, arena, &file, error) && quantized_take(&file, path, model, &taken, error);
+    bool good = quantized_take(file, path, model, &taken, error);
     for (int64_t i = 0; good && i < model->parameters->count; i++) {
         const Parameter *parameter = &model->parameters->items[i];
         const Layer *layer = quantizable_layer(model, parameter->name);
         if (!layer || !layer->quantized)
-            good = take(&file, path, parameter->name, parameter->value, parameter->value->data, &taken, error);
+            good = take(file, path, parameter->name, parameter->value, parameter->value->data, &taken, error);
     }
-    if (good && taken != file.count)
-        good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
+    return good && (taken == file->count || fail(error, "%s: %lld tensors belong to nothing in the model", path,
+                                                 (long long)(file->count - taken)));
+}
+
+bool checkpoint_load_model(const Model *model, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    /* What does not fit is refused before its data is read, which quantized tensors need. */
+    bool good = safetensors_read_header(path, arena, &file, error) &&
+                (safetensors_metadata(&file, "quantization") || take_model(&file, path, model, error)) &&
+                safetensors_read(path, arena, &file, error) && take_model(&file, path, model, error);
     arena_free(arena);
     return good;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/memory_limit.h"
 #include "core/train/features_csv.h"
 #include "data/dataset_arrays.h"
 #include "data/jsonl_read.h"
@@ -188,8 +189,8 @@ static bool read_jsonl(const SavedModel *saved, const char *path, Dataset *datas
 static bool read_csv(const SavedModel *saved, const char *path, Dataset *dataset, Error *error)
 {
     Array array;
-    if (!csv_features_read(path, shape_count(saved->model->input.shape), saved->feature_names, dataset->arena, &array,
-                           error))
+    if (!csv_features_read(path, shape_count(saved->model->input.shape), saved->feature_names, saved->fills,
+                           dataset->arena, &array, error))
         return false;
     if (saved->model->input.shape.vocabulary) {
         Array tokens = {.type = ARRAY_I64, .rank = 2, .shape = {array.shape[0], array.shape[1]}, .count = array.count};
@@ -230,7 +231,10 @@ static void set_normalization(const SavedModel *saved, Dataset *dataset)
 Dataset *features_read(const SavedModel *saved, const char *path, Error *error)
 {
     Dataset *dataset = dataset_new();
-    if (!read_file(saved, path, dataset, error)) {
+    size_t before = memory_limit(INPUT_MOST_MEMORY);
+    bool good = read_file(saved, path, dataset, error);
+    memory_limit_restore(before);
+    if (!good) {
         dataset_free(dataset);
         return NULL;
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/csv_file.h"
+#include "data/csv_columns.h"
 
 enum { STDIN_MOST_BYTES = 1 << 30 };
 
@@ -22,6 +22,7 @@ typedef struct Reading {
     CsvTable table;
     Source *sources;
     int64_t count, width;
+    const double *fills;
     bool categories;
 } Reading;
 
@@ -136,8 +137,13 @@ static bool encode_row(const Reading *r, int64_t row, double *out, Error *error)
         const Source *source = &r->sources[s];
         const char *cell = r->table.cells[row * r->table.columns + source->column];
         long long line = (long long)r->table.lines[row], column = (long long)source->column + 1;
+        if (r->fills && (source->categories ? cell[0] == '\0' : csv_is_mark(cell))) {
+            memcpy(out + source->first, r->fills + source->first, (size_t)source->count * sizeof *out);
+            continue;
+        }
         if (cell[0] == '\0')
-            return fail(error, "%s:%lld: column %lld: no value", r->path, line, column);
+            return fail(error, "%s:%lld: column %lld: no value, and the model was not trained with data.missing "
+                        "\"mean\"", r->path, line, column);
         for (int64_t k = 0; source->categories && k < source->count; k++)
             out[source->first + k] = same_category(strchr(source->categories[k], '=') + 1, cell);
         if (!source->categories && !(csv_number(cell, &out[source->first]) && isfinite((float)out[source->first])))
@@ -146,12 +152,12 @@ static bool encode_row(const Reading *r, int64_t row, double *out, Error *error)
     return true;
 }
 
-bool csv_features_read(const char *path, int64_t width, const char *const *names, Arena *arena, Array *array,
-                       Error *error)
+bool csv_features_read(const char *path, int64_t width, const char *const *names, const double *fills, Arena *arena,
+                       Array *array, Error *error)
 {
     static const CsvOptions options = {.skip_blank = true};
     bool standard = strcmp(path, "-") == 0;
-    Reading r = {.path = standard ? "standard input" : path, .width = width};
+    Reading r = {.path = standard ? "standard input" : path, .width = width, .fills = fills};
     if (!(standard ? read_standard_input(arena, &r.table, error) : csv_read(path, &options, arena, &r.table, error)))
         return false;
     trim(&r.table);

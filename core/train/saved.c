@@ -16,7 +16,7 @@ struct description {
     int64_t classes, outputs, vocabulary;
     IntList shape;
     const cJSON *class_names, *feature_names;
-    FloatList mean, deviation, target_mean, target_deviation;
+    FloatList fills, mean, deviation, target_mean, target_deviation;
 };
 
 static const Param description_params[] = {
@@ -27,6 +27,7 @@ static const Param description_params[] = {
     PARAM_INTS(struct description, shape, NULL, .min = 1, .max = 1e9),
     PARAM_JSON(struct description, class_names, "null"),
     PARAM_JSON(struct description, feature_names, "null"),
+    PARAM_FLOATS(struct description, fills, "[]"),
     PARAM_FLOATS(struct description, mean, "[]"),
     PARAM_FLOATS(struct description, deviation, "[]"),
     PARAM_FLOATS(struct description, target_mean, "[]"),
@@ -75,6 +76,11 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
     if (description.shape.count > TENSOR_MAX_RANK - 1 || description.mean.count != description.deviation.count
         || description.target_mean.count != description.target_deviation.count)
         return fail(error, "data: shapes of the description disagree");
+    if (description.fills.count) {
+        if (description.shape.count != 1 || description.fills.count != description.shape.items[0])
+            return fail(error, "data: fills: expected one a feature");
+        saved->fills = description.fills.items;
+    }
     saved->target_kind = (TargetKind)description.kind;
     saved->classes = description.classes;
     saved->normalized = description.mean.count;
@@ -129,7 +135,7 @@ static bool read_file(SavedModel *saved, const char *const *sets, const uint64_t
     ModelInput input;
     Arena *arena = arena_new();
     JsonSource *source = json_source_new();
-    bool good = safetensors_read(saved->path, arena, &file, error);
+    bool good = safetensors_read_header(saved->path, arena, &file, error);
     const char *config = good ? safetensors_metadata(&file, "config") : NULL;
     if (good && !config)
         good = fail(error, "%s: no config in __metadata__; was it written by xent?", saved->path);

@@ -15,6 +15,7 @@ typedef struct SavedModel {
     int64_t classes;
     const char *const *class_names;     /* [classes] or NULL */
     const char *const *feature_names;   /* [shape[0]], of vectors: columns, or COLUMN=CATEGORY; or NULL */
+    const double *fills;        /* [shape[0]], features of a cell without value; NULL: such are errors */
     int64_t normalized;         /* what features are normalised with; 0: nothing */
     const float *mean, *deviation;
     const double *target_mean, *target_deviation; /* [classes] or NULL */
