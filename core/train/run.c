@@ -11,7 +11,10 @@ ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
     ModelInput input = {.outputs = loss_outputs(loss, dataset->classes),
                         .per_position = dataset->target_kind == TARGET_TOKENS,
-                        .cosines = ((const LossDef *)loss->component)->cosines};
+                        .cosines = ((const LossDef *)loss->component)->cosines,
+                        .groups = dataset->group_count > 0,
+                        .label_width = dataset->label_width,
+                        .label_features = dataset->label_features};
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes
@@ -37,8 +40,21 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
     else
         in.targets = soft ? t_softmax(in.logits) : t_zeros(ARRAY_I32, SHAPE(2));
     in.features = t_zeros(ARRAY_F32, SHAPE(2, 2));
-    if (loss_takes_extra((const LossDef *)loss->component, "x"))
+    const LossDef *def = (const LossDef *)loss->component;
+    if (def->most_rank == 1 && in.logits->shape[1] == 1) {
+        in.logits = t_reshape(in.logits, SHAPE(-1));
+        in.targets = in.targets->rank == 2 ? t_reshape(in.targets, SHAPE(-1)) : in.targets;
+    }
+    if (loss_takes_extra(def, "x"))
         loss_set_extra(&in, "x", t_zeros(ARRAY_F32, SHAPE(2, 1)));
+    if (loss_takes_extra(def, "group") && dataset->group_count)
+        loss_set_extra(&in, "group", t_zeros(ARRAY_I32, SHAPE(2)));
+    for (int i = 0; i < dataset->column_count; i++) {
+        const DatasetColumn *column = &dataset->columns[i];
+        if (loss_takes_extra(def, column->name))
+            loss_set_extra(&in, column->name, column->width == 1 ? t_zeros(ARRAY_F32, SHAPE(2))
+                                                                  : t_zeros(ARRAY_F32, SHAPE(2, column->width)));
+    }
     if (dataset->weights)
         in.weights = t_full(ARRAY_F32, SHAPE(2), 1);
     return in;
@@ -58,6 +74,23 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
         return true;
     error->status = STATUS_USAGE;
     return fail_at(error, "loss: %s", def->component.name);
+}
+
+static bool check_extras(const LossDef *def, const Dataset *dataset, Error *error)
+{
+    for (const char *const *name = def->extras; name && *name; name++) {
+        bool group = strcmp(*name, "group") == 0;
+        bool given = strcmp(*name, "x") == 0 ? dataset->type != ARRAY_I32
+                     : group ? dataset->group_count > 0 : dataset_column(dataset, *name) != NULL;
+        if (given || (*name)[strlen(*name) - 1] == '?')
+            continue;
+        if (group)
+            return fail_usage(error, "loss: %s compares members of groups, and the data has none; name their column "
+                              "in data.group", def->component.name);
+        return fail_usage(error, "loss: %s needs the extra \"%s\", which neither the data (data.extras) nor this "
+                          "objective gives", def->component.name, *name);
+    }
+    return true;
 }
 
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error)
@@ -82,10 +115,8 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     if (mixes && def->targets != LOSS_CLASSES_OR_SOFT)
         return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes",
                           def->component.name);
-    for (const char *const *name = def->extras; name && *name; name++)
-        if ((*name)[strlen(*name) - 1] != '?' && (strcmp(*name, "x") != 0 || dataset->type == ARRAY_I32))
-            return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give",
-                              def->component.name, *name);
+    if (!check_extras(def, dataset, error))
+        return false;
     return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
 }
 
