@@ -39,6 +39,8 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
         in.targets = t_zeros(ARRAY_F32, SHAPE(2, dataset->classes));
     else
         in.targets = soft ? t_softmax(in.logits) : t_zeros(ARRAY_I32, SHAPE(2));
+    for (int64_t row = 0; dataset->target_kind == TARGET_LABELS && row < 2; row++)
+        tensor_set(in.targets, row * dataset->classes, 1); /* some losses want a positive label */
     in.features = t_zeros(ARRAY_F32, SHAPE(2, 2));
     const LossDef *def = (const LossDef *)loss->component;
     if (def->most_rank == 1 && in.logits->shape[1] == 1) {
@@ -153,6 +155,27 @@ static bool load_data(Run *run, Error *error)
     return true;
 }
 
+/* What a loss of labels refuses in some sample is found before training, not in the middle of it. */
+static bool check_labels(const Run *run, Error *error)
+{
+    const Instance *loss = &run->config->loss;
+    const LossDef *def = (const LossDef *)loss->component;
+    const DataSplit *split = &run->splits.train;
+    const Dataset *dataset = split->dataset;
+    if (def->targets != LOSS_LABELS || !def->check || loss_outputs(loss, dataset->classes) != dataset->classes)
+        return true;
+    bool good = true;
+    for (int64_t i = 0; i < split->count && good; i++) {
+        float *labels = dataset->values + split->order[i] * dataset->classes;
+        LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(1, dataset->classes)),
+                        .targets = t_wrap(ARRAY_F32, SHAPE(1, dataset->classes), labels)};
+        good = loss_check(loss, &in, error) ||
+               fail_at(error, "%s: data: training sample %lld", run->config->name, (long long)split->order[i]);
+        tape_reset();
+    }
+    return good;
+}
+
 static bool prepare_objective(Run *run, const Instance *objective, Error *error)
 {
     Config *config = run->config;
@@ -217,7 +240,8 @@ Run *run_new(Config *config, const Instance *objective, Error *error)
     run->tape = tape_new();
     tape_use(run->tape);
     bool good =
-        config_require(config, "data model", error) && load_data(run, error) && make_loader(run, error) &&
+        config_require(config, "data model", error) && load_data(run, error) && check_labels(run, error) &&
+        make_loader(run, error) &&
         check_schedule(run, error) &&
         (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error)) &&
         prepare_objective(run, objective ? objective : &config->objective, error);
