@@ -11,7 +11,7 @@ struct extreme_labels {
 };
 
 static const Param params[] = {
-    SPLIT_COUNT_ROWS(struct extreme_labels, "samples", "2500", "0", "800"),
+    SPLIT_COUNT_ROWS(struct extreme_labels, "samples", "2500", "200", "800"),
     PARAM_INT(struct extreme_labels, labels, 200, .min = 2, .max = 1e6, .help = "number of labels"),
     PARAM_INT(struct extreme_labels, dimensions, 24, .min = 1, .max = 4096, .help = "of features, and of labels'"),
     PARAM_FLOAT(struct extreme_labels, popularity, 0.7, .min = 0, .max = 10,

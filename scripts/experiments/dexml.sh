@@ -16,7 +16,7 @@ experiment_options "$@"
 epochs=40 count=2500 tests=800
 [ -z "$quick" ] || { seeds=2 epochs=1 count=200 tests=100; }
 last=$((100 + seeds))
-config="{\"data\": {\"type\": \"extreme-labels\", \"count\": $count, \"test_count\": $tests},
+config="{\"data\": {\"type\": \"extreme-labels\", \"count\": $count, \"val_count\": 0, \"test_count\": $tests},
          \"model\": {\"type\": \"dual_encoder\", \"share\": false, \"dim\": 16, \"temperature\": 0.05},
          \"optimizer\": {\"type\": \"adam\", \"lr\": 0.005}, \"metrics\": [\"P@1\", \"P@5\", \"PSP@5\"],
          \"train\": {\"epochs\": $epochs, \"batch_size\": 100, \"report\": false}}"
