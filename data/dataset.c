@@ -58,6 +58,28 @@ int64_t dataset_sample_size(const Dataset *dataset)
     return size;
 }
 
+void dataset_add_column(Dataset *dataset, const char *name, int64_t width, const float *values)
+{
+    assert(dataset->column_count < DATASET_MOST_COLUMNS && !dataset_column(dataset, name));
+    dataset->columns[dataset->column_count++] = (DatasetColumn){arena_string(dataset->arena, name), width, values};
+}
+
+const DatasetColumn *dataset_column(const Dataset *dataset, const char *name)
+{
+    for (int i = 0; i < dataset->column_count; i++)
+        if (strcmp(dataset->columns[i].name, name) == 0)
+            return &dataset->columns[i];
+    return NULL;
+}
+
+int64_t dataset_group_end(const Dataset *dataset, const int64_t *order, int64_t begin, int64_t count)
+{
+    int64_t end = begin + 1;
+    while (end < count && dataset->groups[order[end]] == dataset->groups[order[begin]])
+        end++;
+    return end;
+}
+
 static void normalize_sample(const Dataset *dataset, int64_t size, float *out)
 {
     const float *mean = dataset->mean, *deviation = dataset->deviation;
@@ -134,6 +156,14 @@ static bool check_agreement(const DataSplit *split, const char *name, const Data
     if (other->target_kind != train->target_kind || other->classes != train->classes)
         return fail(error, "data.%s: its targets are others than those of train (%lld and %lld classes or values)",
                     name, (long long)other->classes, (long long)train->classes);
+    bool columns = other->column_count == train->column_count && !other->group_count == !train->group_count;
+    for (int i = 0; i < train->column_count && columns; i++)
+        columns = strcmp(other->columns[i].name, train->columns[i].name) == 0 &&
+                  other->columns[i].width == train->columns[i].width;
+    if (other->label_width != train->label_width)
+        return fail(error, "data.%s: its labels have other features than those of train", name);
+    if (!columns)
+        return fail(error, "data.%s: its extras or groups are others than those of train", name);
     if (!same_names(other->class_names, train->class_names, train->classes))
         return fail(error, "data.%s: its classes have other names than those of train", name);
     return same_names(other->feature_names, train->feature_names, train->rank ? train->shape[0] : 0) ||
@@ -169,6 +199,23 @@ bool data_load_unfitted(const Instance *data, uint64_t seed, DataSplits *splits,
     return good;
 }
 
+static void fit_propensities(DataSplits *splits)
+{
+    const Dataset *train = splits->train.dataset;
+    if (train->target_kind != TARGET_LABELS || splits->train.count < 3) /* C would not be positive */
+        return;
+    double *propensities = arena_zero(splits->arena, (size_t)train->classes, sizeof *propensities);
+    for (int64_t i = 0; i < splits->train.count; i++)
+        for (int64_t l = 0; l < train->classes; l++)
+            propensities[l] += train->values[splits->train.order[i] * train->classes + l] > 0;
+    double factor = (log((double)splits->train.count) - 1) * pow(2.5, 0.55);
+    for (int64_t l = 0; l < train->classes; l++)
+        propensities[l] = 1 / (1 + factor * pow(propensities[l] + 1.5, -0.55));
+    for (int i = 0; i < 3; i++)
+        if (splits->datasets[i])
+            splits->datasets[i]->propensities = propensities;
+}
+
 bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *error)
 {
     if (!data_load_unfitted(data, seed, splits, error))
@@ -179,6 +226,7 @@ bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *e
         data_free(splits);
         return false;
     }
+    fit_propensities(splits);
     return true;
 }
 

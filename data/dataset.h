@@ -19,6 +19,15 @@ typedef enum TargetKind {
     TARGET_TOKENS           /* the next token at every position of a window */
 } TargetKind;
 
+/* A further number, or several, of each sample that losses (as extras) and metrics take by name. */
+typedef struct DatasetColumn {
+    const char *name;
+    int64_t width;
+    const float *values;                /* [count, width] */
+} DatasetColumn;
+
+enum { DATASET_MOST_COLUMNS = 8 };
+
 /* Everything belongs to `arena`, which belongs to the data set. */
 typedef struct Dataset {
     Arena *arena;
@@ -49,6 +58,18 @@ typedef struct Dataset {
     /* TARGET_VALUES: values are (v - target_mean[k]) / target_deviation[k], [classes]; NULL: as they were read. */
     const double *target_mean, *target_deviation;
 
+    /* TARGET_LABELS. */
+    int64_t label_width;                /* 0: labels have no features of their own */
+    const float *label_features;        /* [classes, label_width], as they are */
+    const double *propensities;         /* [classes], by how many training samples have the label (data_load) */
+
+    int column_count;
+    DatasetColumn columns[DATASET_MOST_COLUMNS];
+    /* Samples in groups (queries, sessions) whose members are compared with each other: they stand side by side, and
+       splits, subsets and batches take groups whole. */
+    int64_t group_count;                /* 0: every sample stands alone */
+    const int32_t *groups;              /* [count], 0, ..., group_count - 1, never falling */
+
     /* Text. */
     const struct Tokenizer *tokenizer;  /* NULL: not text */
     double bytes_per_token;             /* of the split it was measured on; for bits per byte */
@@ -74,7 +95,7 @@ typedef struct DatasetCommon {
     FloatList split;            /* shares of train, val, test; empty: as the data set itself divides */
     bool stratified;            /* every split has the classes in equal shares */
     int64_t fold, folds;        /* fold `fold` of `folds` is the test split; folds 0: none */
-    int64_t subset;             /* keep so many training samples; PARAM_UNSET: all */
+    int64_t subset;             /* keep so many training samples, or groups; PARAM_UNSET: all */
     bool balance;               /* as many training samples of every class as the rarest has */
     double label_noise;         /* share of training labels replaced */
     int noise_type;             /* symmetric, asymmetric (y -> y+1) */
@@ -96,7 +117,7 @@ extern const char *const dataset_noise_types[];
     {"folds", PARAM_TYPE_INT, offsetof(structure, common.folds), "0", 0, 1000, 0, NULL, NULL,                    \
      "k-fold cross-validation: number of parts; 0: none", false},                                               \
     {"subset", PARAM_TYPE_INT, offsetof(structure, common.subset), "null", 1, 1e12, 0, NULL, NULL,               \
-     "keep so many training samples", true},                                                                    \
+     "keep so many training samples; groups, where the data has groups", true},                                                                    \
     {"balance", PARAM_TYPE_BOOL, offsetof(structure, common.balance), "false", 0, 0, 0, NULL, NULL,              \
      "keep as many training samples of every class as the rarest has", false},                                  \
     {"label_noise", PARAM_TYPE_FLOAT, offsetof(structure, common.label_noise), "0", 0, 1, 0, NULL, NULL,         \
@@ -143,8 +164,11 @@ DataSplit data_split_all(Arena *arena, Dataset *dataset);
       become another class: symmetric, uniformly one of the others; asymmetric, y + 1 mod classes.
       clean_labels keeps what was there.
    5. normalize and standardize_targets: fitted on train as it is now, applied to every split.
-      Deviations divide by n; one of 0 counts as 1.
-   `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Everything drawn is a function
+      Deviations divide by n; one of 0 counts as 1. So are the propensities of labels, the chance that a label that is
+      true was noted: 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of n_l of N samples that have label l
+      (Jain, Prabhu and Varma, KDD 2016).
+   `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Where the data has groups, groups are what
+   1 to 3 count and draw, and `stratified` and `balance` cannot be had. Everything drawn is a function
    of `data_seed`, where it is given, else of `seed`, the run's. On failure nothing is left to free. */
 bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *error);
 void data_free(DataSplits *splits);
@@ -158,5 +182,12 @@ bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *in
 /* Sample `index` as f32 (U8 scaled, normalised) into out[size of a sample]. Not for tokens. */
 void dataset_sample(const Dataset *dataset, int64_t index, float *out);
 int64_t dataset_sample_size(const Dataset *dataset); /* elements: the product of the shape */
+
+/* Values are borrowed, the name is copied. At most DATASET_MOST_COLUMNS. */
+void dataset_add_column(Dataset *dataset, const char *name, int64_t width, const float *values);
+const DatasetColumn *dataset_column(const Dataset *dataset, const char *name); /* NULL: there is none */
+
+/* The first position after `begin` of order[count] that holds a sample of another group. */
+int64_t dataset_group_end(const Dataset *dataset, const int64_t *order, int64_t begin, int64_t count);
 
 #endif

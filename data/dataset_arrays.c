@@ -1,6 +1,7 @@
 #include "data/dataset_arrays.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/base/file.h"
 
@@ -150,4 +151,67 @@ void dataset_share_classes(Dataset *a, Dataset *b)
 {
     if (a->target_kind == TARGET_CLASS && b->target_kind == TARGET_CLASS)
         a->classes = b->classes = a->classes > b->classes ? a->classes : b->classes;
+}
+
+bool dataset_take_column(Dataset *dataset, const char *name, const char *column, const Array *array, Error *error)
+{
+    if (array->rank < 1 || array->rank > 2 || array->shape[0] != dataset->count || array->count == 0)
+        return fail(error, "%s: expected [%lld] or [%lld, width], a row a sample", name, (long long)dataset->count,
+                    (long long)dataset->count);
+    const float *values = to_floats(dataset->arena, name, array, error);
+    if (values)
+        dataset_add_column(dataset, column, array->rank == 2 ? array->shape[1] : 1, values);
+    return values != NULL;
+}
+
+typedef struct GroupStart { int64_t group, row; } GroupStart;
+
+static int compare_starts(const void *a, const void *b)
+{
+    const GroupStart *left = a, *right = b;
+    if (left->group != right->group)
+        return left->group < right->group ? -1 : 1;
+    return (left->row > right->row) - (left->row < right->row);
+}
+
+/* Two runs of one number are a group that was left and entered again. */
+static bool check_apart(const char *name, GroupStart *starts, int64_t count, Error *error)
+{
+    qsort(starts, (size_t)count, sizeof *starts, compare_starts);
+    for (int64_t i = 1; i < count; i++)
+        if (starts[i].group == starts[i - 1].group)
+            return fail(error, "%s: row %lld: group %lld goes on after another began; sort the samples by group", name,
+                        (long long)starts[i].row, (long long)starts[i].group);
+    return true;
+}
+
+bool dataset_take_groups(Dataset *dataset, const char *name, const Array *array, Error *error)
+{
+    if (array->rank != 1 || array->shape[0] != dataset->count || !array_is_integer(array))
+        return fail(error, "%s: expected integers [%lld], the group of each sample", name, (long long)dataset->count);
+    int32_t *groups = arena_alloc(dataset->arena, (size_t)dataset->count * sizeof *groups);
+    GroupStart *starts = memory_array((size_t)dataset->count, sizeof *starts);
+    int64_t count = 0;
+    for (int64_t i = 0; i < dataset->count; i++) {
+        int64_t group = array_integer(array, i);
+        if (count == 0 || group != starts[count - 1].group)
+            starts[count++] = (GroupStart){group, i};
+        groups[i] = (int32_t)(count - 1);
+    }
+    dataset->groups = groups;
+    dataset->group_count = count;
+    bool good = check_apart(name, starts, count, error);
+    memory_free(starts);
+    return good;
+}
+
+bool dataset_take_label_features(Dataset *dataset, const char *name, const Array *array, Error *error)
+{
+    if (dataset->target_kind != TARGET_LABELS)
+        return fail(error, "%s: features of labels, but the targets are no labels", name);
+    if (array->rank != 2 || array->shape[0] != dataset->classes || array->count == 0)
+        return fail(error, "%s: expected [%lld, width], a row a label", name, (long long)dataset->classes);
+    dataset->label_width = array->shape[1];
+    dataset->label_features = to_floats(dataset->arena, name, array, error);
+    return dataset->label_features != NULL;
 }

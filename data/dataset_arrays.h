@@ -23,6 +23,13 @@ enum { DATASET_MOST_CLASSES = 1 << 24 };
 bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array, TargetReading reading,
                           int64_t classes, Error *error);
 
+/* An array [N] or [N, width] as the column `column` of the data set. */
+bool dataset_take_column(Dataset *dataset, const char *name, const char *column, const Array *array, Error *error);
+/* Integers [N], one for each group, whose members stand side by side. */
+bool dataset_take_groups(Dataset *dataset, const char *name, const Array *array, Error *error);
+/* Features of the labels, [classes, width]; the data set has its targets already. */
+bool dataset_take_label_features(Dataset *dataset, const char *name, const Array *array, Error *error);
+
 /* One number of classes for data sets that were read apart: the larger one of both. */
 void dataset_share_classes(Dataset *a, Dataset *b);
 

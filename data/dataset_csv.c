@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "data/csv_extras.h"
 #include "data/csv_targets.h"
 #include "data/dataset_arrays.h"
 
@@ -12,7 +13,7 @@ struct csv {
     const char *path, *test_path, *target_path, *separator, *label_suffix;
     int64_t skip_lines;
     int task, missing;
-    const cJSON *header, *columns, *target, *categorical, *ignore;
+    const cJSON *header, *columns, *target, *categorical, *ignore, *group, *extras;
 };
 
 static const Param params[] = {
@@ -32,6 +33,12 @@ static const Param params[] = {
     PARAM_JSON(struct csv, categorical, "[]",
                .help = "list of columns (names or numbers) that are categories though they look like numbers"),
     PARAM_JSON(struct csv, ignore, "[]", .help = "list of columns (names or numbers) that are left out"),
+    PARAM_JSON(struct csv, group, "null",
+               .help = "column (name or number) whose value the rows of a group share (a query, a session), side by "
+                       "side; batches, splits and metrics take groups whole"),
+    PARAM_JSON(struct csv, extras, "null",
+               .help = "numbers that losses and metrics take beside the targets: an object of names and columns, or "
+                       "lists of columns, {\"reward\": \"r\", \"reference\": [3, 4]}"),
     PARAM_STRING(struct csv, separator, null,
                  .help = "one of , ; tab or space (any number of them); found in the first row when absent"),
     PARAM_INT(struct csv, skip_lines, 0, .min = 0, .max = 1e9,
@@ -60,6 +67,21 @@ static bool is_list(const cJSON *list, bool names_only)
     return true;
 }
 
+static bool extras_are_valid(const cJSON *extras, Error *error)
+{
+    if (extras && (!cJSON_IsObject(extras) || cJSON_GetArraySize(extras) > DATASET_MOST_COLUMNS))
+        return fail_usage(error, "extras: expected an object of at most %d names and columns", DATASET_MOST_COLUMNS);
+    for (const cJSON *item = extras ? extras->child : NULL; item; item = item->next) {
+        if (strcmp(item->string, "x") == 0 || strcmp(item->string, "group") == 0)
+            return fail_usage(error, "extras.%s: this name is taken; the %s", item->string,
+                              item->string[0] == 'x' ? "features are the extra x" : "key group names its column");
+        if (!is_column(item) && !(is_list(item, false) && item->child))
+            return fail_usage(error, "extras.%s: expected a column's name, its number from 0, or a list of such",
+                              item->string);
+    }
+    return true;
+}
+
 static bool validate(const void *values, Error *error)
 {
     const struct csv *csv = values;
@@ -75,6 +97,10 @@ static bool validate(const void *values, Error *error)
         return fail_usage(error, "categorical: expected a list of columns' names or numbers");
     if (!csv->ignore || !is_list(csv->ignore, false))
         return fail_usage(error, "ignore: expected a list of columns' names or numbers");
+    if (csv->group && !is_column(csv->group))
+        return fail_usage(error, "group: expected a column's name or its number from 0");
+    if (!extras_are_valid(csv->extras, error))
+        return false;
     if (csv->separator && (strlen(csv->separator) != 1 || !strchr(",;\t ", csv->separator[0])))
         return fail_usage(error, "separator: expected \",\", \";\", \"\\t\" or \" \"");
     return !csv->target_path || !csv->test_path ||
@@ -89,11 +115,20 @@ static bool names_a_column(const cJSON *value)
     return cJSON_IsString(value);
 }
 
+static bool extras_name_a_column(const cJSON *extras)
+{
+    for (const cJSON *item = extras ? extras->child : NULL; item; item = item->next)
+        if (names_a_column(item))
+            return true;
+    return false;
+}
+
 static CsvFileOptions reading_of(const struct csv *csv)
 {
     CsvFileOptions options = {.separator = csv->separator ? csv->separator[0] : '\0', .skip_lines = csv->skip_lines,
                               .names = csv->columns};
-    bool named = names_a_column(csv->categorical) || names_a_column(csv->ignore) ||
+    bool named = names_a_column(csv->categorical) || names_a_column(csv->ignore) || names_a_column(csv->group) ||
+                 extras_name_a_column(csv->extras) ||
                  (!csv->target_path && names_a_column(csv->target));
     if (csv->header)
         options.header = cJSON_IsTrue(csv->header) ? CSV_HEADER_YES : CSV_HEADER_NO;
@@ -107,9 +142,10 @@ typedef struct Encoder {
     const struct csv *keys;
     Arena *arena;
     CsvTargets targets;
+    CsvExtras extras;
     int64_t count, width;
     CsvColumn *columns;         /* [count], the features */
-    unsigned char *unused;      /* [columns of the file], targets and what is ignored */
+    unsigned char *unused;      /* [columns of the file], targets, extras and what is ignored */
 } Encoder;
 
 static bool find_targets(Encoder *encoder, const CsvFile *file, Error *error)
@@ -166,7 +202,9 @@ static bool type_columns(Encoder *encoder, const CsvFile *file, Error *error)
     encoder->unused = arena_zero(encoder->arena, count, 1);
     encoder->columns = arena_zero(encoder->arena, count, sizeof *encoder->columns);
     if (!mark(file, "ignore", encoder->keys->ignore, encoder->unused, error) ||
-        !mark(file, "categorical", encoder->keys->categorical, forced, error))
+        !mark(file, "categorical", encoder->keys->categorical, forced, error) ||
+        !csv_extras_find(file, encoder->keys->group, encoder->keys->extras, encoder->arena, &encoder->extras,
+                         encoder->unused, error))
         return false;
     for (int64_t k = 0; k < encoder->targets.count; k++)
         encoder->unused[encoder->targets.columns[k]] = 1;
@@ -268,7 +306,8 @@ static bool encode(const Encoder *encoder, const CsvFile *file, Dataset *dataset
     dataset->count = file->rows;
     dataset->feature_names = name_features(encoder, file, dataset->arena);
     dataset->fills = list_fills(encoder, dataset->arena);
-    return csv_targets_encode(file, &encoder->targets, dataset, error);
+    return csv_targets_encode(file, &encoder->targets, dataset, error) &&
+           csv_extras_encode(file, &encoder->extras, dataset, error);
 }
 
 static bool load_train(Encoder *encoder, DataSplits *splits, CsvFile *file, Error *error)

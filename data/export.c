@@ -92,7 +92,18 @@ static Array targets_array(const DataSplit *split, Arena *arena)
     return array;
 }
 
-enum { MOST_ARRAYS = 7 };
+static Array column_array(const DataSplit *split, const DatasetColumn *column, Arena *arena)
+{
+    Array array = {.type = ARRAY_F32, .rank = column->width == 1 ? 1 : 2, .shape = {split->count, column->width},
+                   .count = split->count * column->width};
+    float *out = array.data = arena_alloc(arena, (size_t)array.count * sizeof *out + 1);
+    for (int64_t i = 0; i < split->count; i++)
+        memcpy(out + i * column->width, column->values + split->order[i] * column->width,
+               (size_t)column->width * sizeof *out);
+    return array;
+}
+
+enum { MOST_ARRAYS = 8 + 3 * (DATASET_MOST_COLUMNS + 1) };
 
 static int all_arrays(const DataSplits *splits, Arena *arena, const char *keys[MOST_ARRAYS], Array arrays[MOST_ARRAYS])
 {
@@ -105,6 +116,21 @@ static int all_arrays(const DataSplits *splits, Arena *arena, const char *keys[M
         arrays[count++] = features_array(split, arena);
         keys[count] = arena_format(arena, "y%s", suffixes[i]);
         arrays[count++] = targets_array(split, arena);
+        const Dataset *dataset = split->dataset;
+        if (dataset->group_count) {
+            keys[count] = arena_format(arena, "group%s", suffixes[i]);
+            arrays[count++] = labels_array(split, dataset->groups, arena);
+        }
+        for (int c = 0; c < dataset->column_count; c++) {
+            keys[count] = arena_format(arena, "%s%s", dataset->columns[c].name, suffixes[i]);
+            arrays[count++] = column_array(split, &dataset->columns[c], arena);
+        }
+    }
+    const Dataset *train = splits->train.dataset;
+    if (train->label_features) {
+        keys[count] = "label_features";
+        arrays[count++] = (Array){.type = ARRAY_F32, .rank = 2, .shape = {train->classes, train->label_width},
+                                  .count = train->classes * train->label_width, .data = (void *)train->label_features};
     }
     if (splits->train.dataset->clean_labels) {
         keys[count] = "clean_y";
@@ -215,6 +241,13 @@ static void write_header(const Dataset *dataset, FILE *stream)
             fprintf(stream, "x%lld", (long long)k);
         putc(',', stream);
     }
+    if (dataset->group_count)
+        fputs("group,", stream);
+    for (int c = 0; c < dataset->column_count; c++)
+        for (int64_t k = 0; k < dataset->columns[c].width; k++) {
+            fputs(dataset->columns[c].name, stream);
+            fprintf(stream, dataset->columns[c].width > 1 ? "_%lld," : ",", (long long)k);
+        }
     if (dataset->target_kind == TARGET_CLASS)
         fputs("target\n", stream);
     for (int64_t k = 0; dataset->target_kind != TARGET_CLASS && k < dataset->classes; k++)
@@ -231,6 +264,11 @@ static void write_row(const DataSplit *split, int64_t i, FILE *stream)
         else
             fprintf(stream, "%.9g,", (double)((const float *)sample(split, i))[k]);
     }
+    if (dataset->group_count)
+        fprintf(stream, "%d,", dataset->groups[index]);
+    for (int c = 0; c < dataset->column_count; c++)
+        for (int64_t k = 0; k < dataset->columns[c].width; k++)
+            fprintf(stream, "%.9g,", (double)dataset->columns[c].values[index * dataset->columns[c].width + k]);
     if (dataset->target_kind != TARGET_CLASS) {
         for (int64_t k = 0; k < dataset->classes; k++)
             fprintf(stream, "%.9g%c", value_of(dataset, index, k), k + 1 < dataset->classes ? ',' : '\n');

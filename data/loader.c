@@ -15,6 +15,7 @@ enum {
 
 typedef struct Slot {
     Batch batch;
+    int64_t *positions;     /* [rows] in the split, of groups; NULL: samples are taken one by one */
     int64_t epoch, index;   /* which batch waits here to be called; epoch -1: none */
 } Slot;
 
@@ -30,7 +31,9 @@ struct Loader {
     float *table;           /* what a byte becomes, [size / span, 256], or NULL */
     uint32_t *streams;      /* of random numbers, [transforms] */
     float *image_scratch;   /* two images for each GRAIN of a batch */
-    int64_t *order, order_epoch;    /* positions in the split; order_epoch -1: none yet */
+    int64_t units;          /* what batches take: samples, or groups */
+    int64_t *starts;        /* [units + 1], the positions in the split where groups begin; NULL: samples */
+    int64_t *order, order_epoch;    /* of units; order_epoch -1: none yet */
 
     Slot slots[2];
     int slot_count, current;
@@ -119,6 +122,13 @@ static void read_sample(const Loader *loader, int64_t position, int64_t row, Bat
     read_targets(dataset, id, row, batch);
     if (batch->weights)
         batch->weights[row] = dataset->weights[id];
+    if (batch->groups)
+        batch->groups[row] = dataset->groups[id];
+    for (int c = 0; c < dataset->column_count; c++) {
+        int64_t width = dataset->columns[c].width;
+        memcpy(batch->columns[c] + row * width, dataset->columns[c].values + id * width,
+               (size_t)width * sizeof(float));
+    }
 }
 
 /* A sequence of its own for (transform, epoch, item): the blocks item 2^32 .. (item + 1) 2^32 - 1. */
@@ -143,7 +153,8 @@ static void pass_samples(void *context, int64_t begin, int64_t end)
     float *scratch = loader->image_scratch ? loader->image_scratch + begin / GRAIN * 2 * loader->size : NULL;
     for (int64_t row = begin; row < end; row++) {
         int64_t place = slot->index * loader->options.batch_size + row;
-        int64_t position = loader->options.shuffle ? loader->order[place] : place;
+        int64_t position = slot->positions ? slot->positions[row]
+                           : loader->options.shuffle ? loader->order[place] : place;
         if (pass->first == 0)
             read_sample(loader, position, row, &slot->batch);
         for (int64_t t = pass->first; t < pass->end; t++) {
@@ -172,18 +183,31 @@ static void shuffle_epoch(Loader *loader, int64_t epoch)
     if (!loader->options.shuffle || loader->order_epoch == epoch)
         return;
     Random random = random_start(loader->options.seed, "shuffle", (uint32_t)epoch);
-    random_permutation(&random, loader->split->count, loader->order);
+    random_permutation(&random, loader->units, loader->order);
     loader->order_epoch = epoch;
+}
+
+/* How many of the batch's samples there are, and of groups where they stand. */
+static int64_t choose_samples(const Loader *loader, Slot *slot)
+{
+    int64_t begin = slot->index * loader->options.batch_size, count = 0;
+    int64_t left = loader->units - begin, taken = left < loader->options.batch_size ? left : loader->options.batch_size;
+    for (int64_t unit = begin; slot->positions && unit < begin + taken; unit++) {
+        int64_t group = loader->options.shuffle ? loader->order[unit] : unit;
+        for (int64_t position = loader->starts[group]; position < loader->starts[group + 1]; position++)
+            slot->positions[count++] = position;
+    }
+    return slot->positions ? count : taken;
 }
 
 static void assemble(Loader *loader, Slot *slot, int64_t epoch, int64_t index, bool with_pool)
 {
     const LoaderOptions *options = &loader->options;
-    int64_t left = loader->split->count - index * options->batch_size, transforms = options->transforms.count;
+    int64_t transforms = options->transforms.count;
     shuffle_epoch(loader, epoch);
     slot->epoch = epoch;
     slot->index = index;
-    slot->batch.count = left < options->batch_size ? left : options->batch_size;
+    slot->batch.count = choose_samples(loader, slot);
     Pass pass = {.loader = loader, .slot = slot};
     for (;; pass.first = pass.end + 1) {
         pass.end = pass.first;
@@ -249,14 +273,34 @@ static void prefetch_after(Loader *loader, int64_t epoch, int64_t index)
     pthread_mutex_unlock(&loader->lock);
 }
 
+/* No batch has more samples. */
 static int64_t largest_batch(const Loader *loader)
 {
-    int64_t count = loader->split->count, size = loader->options.batch_size;
-    return size < count ? size : count;
+    int64_t count = loader->split->count, size = loader->options.batch_size, largest = 1;
+    for (int64_t unit = 0; loader->starts && unit < loader->units; unit++) {
+        int64_t members = loader->starts[unit + 1] - loader->starts[unit];
+        largest = members > largest ? members : largest;
+    }
+    return size < loader->units && size * largest < count ? size * largest : count;
 }
 
-static void allocate_batch(Loader *loader, Batch *batch, bool mixes)
+static void find_groups(Loader *loader)
 {
+    const DataSplit *split = loader->split;
+    loader->units = split->count;
+    if (split->dataset->group_count == 0)
+        return;
+    loader->units = 0;
+    loader->starts = arena_alloc(loader->arena, (size_t)(split->count + 1) * sizeof *loader->starts);
+    for (int64_t i = 0; i < split->count; i = dataset_group_end(split->dataset, split->order, i, split->count))
+        loader->starts[loader->units++] = i;
+    loader->starts[loader->units] = split->count;
+}
+
+static void allocate_slot(Loader *loader, Slot *slot, bool mixes)
+{
+    Batch *batch = &slot->batch;
+    slot->epoch = -1;
     const Dataset *dataset = loader->split->dataset;
     size_t count = (size_t)largest_batch(loader), size = (size_t)loader->size;
     bool tokens = dataset->type == ARRAY_I32;
@@ -273,6 +317,12 @@ static void allocate_batch(Loader *loader, Batch *batch, bool mixes)
     if (dataset->weights)
         batch->weights = arena_zero(loader->arena, count, sizeof *batch->weights);
     batch->ids = arena_zero(loader->arena, count, sizeof *batch->ids);
+    for (int c = 0; c < dataset->column_count; c++)
+        batch->columns[c] = arena_zero(loader->arena, count * (size_t)dataset->columns[c].width, sizeof(float));
+    if (dataset->group_count) {
+        batch->groups = arena_zero(loader->arena, count, sizeof *batch->groups);
+        slot->positions = arena_zero(loader->arena, count, sizeof *slot->positions);
+    }
 }
 
 /* Returns whether a transform mixes the samples of a batch. */
@@ -311,15 +361,14 @@ Loader *loader_new(const DataSplit *split, LoaderOptions options)
     loader->span = loader->size / groups;
     if (dataset->type == ARRAY_U8 && groups <= MOST_TABLES)
         loader->table = byte_table(loader->arena, dataset, groups);
+    find_groups(loader);
     if (options.shuffle)
-        loader->order = arena_alloc(loader->arena, (size_t)split->count * sizeof *loader->order);
+        loader->order = arena_alloc(loader->arena, (size_t)loader->units * sizeof *loader->order);
     loader->order_epoch = -1;
     bool mixes = prepare_transforms(loader);
     loader->slot_count = options.prefetch ? 2 : 1;
-    for (int i = 0; i < loader->slot_count; i++) {
-        allocate_batch(loader, &loader->slots[i].batch, mixes);
-        loader->slots[i].epoch = -1;
-    }
+    for (int i = 0; i < loader->slot_count; i++)
+        allocate_slot(loader, &loader->slots[i], mixes);
     pthread_mutex_init(&loader->lock, NULL);
     pthread_cond_init(&loader->changed, NULL);
     loader->threaded = options.prefetch && pthread_create(&loader->thread, NULL, prefetch, loader) == 0;
@@ -346,7 +395,7 @@ void loader_free(Loader *loader)
 
 int64_t loader_batches(const Loader *loader)
 {
-    int64_t count = loader->split->count, size = loader->options.batch_size;
+    int64_t count = loader->units, size = loader->options.batch_size;
     return count / size + (count % size && !loader->options.drop_last);
 }
 

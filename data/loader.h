@@ -17,10 +17,12 @@ typedef struct Batch {
                                classes (one-hot without a change); otherwise NULL */
     float *weights;         /* [count], the samples' own, mixed or not; NULL: the data set has none */
     int64_t *ids;           /* [count], index into the data set */
+    int32_t *groups;        /* [count], of whole groups side by side; NULL: the data set has none */
+    float *columns[DATASET_MOST_COLUMNS]; /* [count, width] of the data set's columns, in their order */
 } Batch;
 
 typedef struct LoaderOptions {
-    int64_t batch_size;
+    int64_t batch_size;     /* samples; groups, where the data set has groups */
     bool shuffle;           /* a new permutation each epoch */
     bool drop_last;         /* leave out a last batch that is not full */
     InstanceList transforms;/* applied in order; training only */

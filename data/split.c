@@ -63,6 +63,26 @@ static DataSplit as_split(Arena *arena, Dataset *dataset, const int64_t *indices
     return split;
 }
 
+/* Draws of data with groups are draws of each group's first sample: a split of these, and back. */
+static DataSplit group_heads(Arena *arena, const DataSplit *split)
+{
+    DataSplit heads = {split->dataset, 0, arena_alloc(arena, (size_t)split->count * sizeof *heads.order)};
+    for (int64_t i = 0; i < split->count; i = dataset_group_end(split->dataset, split->order, i, split->count))
+        heads.order[heads.count++] = split->order[i];
+    return heads;
+}
+
+static DataSplit whole_groups(Arena *arena, const DataSplit *heads)
+{
+    const Dataset *dataset = heads->dataset;
+    DataSplit split = {heads->dataset, 0, arena_alloc(arena, (size_t)dataset->count * sizeof *split.order)};
+    for (int64_t i = 0; i < heads->count; i++)
+        for (int64_t k = heads->order[i]; k < dataset->count && dataset->groups[k] == dataset->groups[heads->order[i]];
+             k++)
+            split.order[split.count++] = k;
+    return split;
+}
+
 static void cut_fold(const DatasetCommon *keys, uint64_t seed, DataSplits *splits)
 {
     Arena *scratch = arena_new();
@@ -142,11 +162,13 @@ static void cut_shares(const DatasetCommon *keys, uint64_t seed, DataSplits *spl
 
 static bool needs_classes(const DataSplits *splits, const char *key, Error *error)
 {
+    if (splits->train.dataset->group_count)
+        return fail(error, "data.%s: groups are drawn whole, whatever their members' classes", key);
     return splits->train.dataset->target_kind == TARGET_CLASS ||
            fail(error, "data.%s: the targets are not classes", key);
 }
 
-bool split_divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
+static bool divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
 {
     if (keys->stratified && !needs_classes(splits, "stratified", error))
         return false;
@@ -175,6 +197,21 @@ bool split_divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, 
            fail(error, "data.split: no training samples are left of %lld", (long long)splits->train.dataset->count);
 }
 
+bool split_divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
+{
+    if (splits->train.dataset->group_count == 0)
+        return divide(keys, seed, splits, error);
+    DataSplit *drawn[] = {&splits->train, &splits->val, &splits->test};
+    bool fixed[] = {false, splits->val.count > 0, splits->test.count > 0};
+    splits->train = group_heads(splits->arena, &splits->train);
+    if (!divide(keys, seed, splits, error))
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (drawn[i]->count && !fixed[i])
+            *drawn[i] = whole_groups(splits->arena, drawn[i]);
+    return true;
+}
+
 /* As many of every class as the rarest that occurs has. */
 static void balance_classes(uint64_t seed, DataSplits *splits)
 {
@@ -195,7 +232,7 @@ static void balance_classes(uint64_t seed, DataSplits *splits)
     arena_free(scratch);
 }
 
-bool split_reduce(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
+static bool reduce(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
 {
     if (keys->balance) {
         if (!needs_classes(splits, "balance", error))
@@ -205,8 +242,8 @@ bool split_reduce(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, 
     if (keys->subset == PARAM_UNSET)
         return true;
     if (keys->subset > splits->train.count)
-        return fail(error, "data.subset: %lld asked for, the training split has %lld samples", (long long)keys->subset,
-                    (long long)splits->train.count);
+        return fail(error, "data.subset: %lld asked for, the training split has %lld %s", (long long)keys->subset,
+                    (long long)splits->train.count, splits->train.dataset->group_count ? "groups" : "samples");
     Arena *scratch = arena_new();
     bool by_class = keys->stratified || keys->balance;
     int64_t *sequence = make_sequence(scratch, &splits->train, seed, "data.subset", by_class);
@@ -214,5 +251,16 @@ bool split_reduce(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, 
     pick_regularly(sequence, splits->train.count, keys->subset, picked);
     splits->train = as_split(splits->arena, splits->train.dataset, picked, keys->subset);
     arena_free(scratch);
+    return true;
+}
+
+bool split_reduce(const DatasetCommon *keys, uint64_t seed, DataSplits *splits, Error *error)
+{
+    if (splits->train.dataset->group_count == 0)
+        return reduce(keys, seed, splits, error);
+    splits->train = group_heads(splits->arena, &splits->train);
+    if (!reduce(keys, seed, splits, error))
+        return false;
+    splits->train = whole_groups(splits->arena, &splits->train);
     return true;
 }

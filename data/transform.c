@@ -27,6 +27,8 @@ static bool check_transform(const Dataset *dataset, const Instance *instance, Er
     TransformShape shape = transform_shape(dataset);
     if (dataset->type == ARRAY_I32)
         return fail_usage(error, "tokens cannot be transformed; leave it out");
+    if (transform->batch && dataset->group_count)
+        return fail_usage(error, "mixes samples of different groups, whose members are compared; leave it out");
     if (shape.vector && !transform->vectors)
         return fail_usage(error, "needs images [channels, height, width], and a sample has %d %s; leave it out",
                           dataset->rank, dataset->rank == 1 ? "axis" : "axes");

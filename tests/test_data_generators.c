@@ -2,7 +2,8 @@
    the key. To add one: its name in `names`, its errors in `cases`, and a test of its truth beside the others. */
 #include "tests/generators.h"
 
-static const char *const names[] = {"gaussian-mixture", "glyphs", "markov-text", "shapes", "spirals", "tabular"};
+static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "shapes",
+                                    "spirals", "tabular", "traders"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)
@@ -83,7 +84,7 @@ static void test_data_generators__described_as_loaded(void **state)
         "'gaussian-mixture'", "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
         "{'type': 'markov-text', 'stride': 7}",
         "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'spirals'", "'tabular'",
-        "{'type': 'tabular', 'task': 'regression'}",
+        "{'type': 'tabular', 'task': 'regression'}", "{'type': 'traders', 'members': 3, 'target': 'label'}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         Instance instance;
@@ -99,6 +100,12 @@ static void test_data_generators__described_as_loaded(void **state)
         assert_int_equal(shape.target_kind, dataset->target_kind);
         assert_int_equal(shape.classes, dataset->classes);
         assert_ptr_equal(shape.class_names, dataset->class_names);
+        assert_int_equal(shape.group_count, dataset->group_count);
+        assert_int_equal(shape.column_count, dataset->column_count);
+        for (int c = 0; c < shape.column_count; c++) {
+            assert_string_equal(shape.columns[c].name, dataset->columns[c].name);
+            assert_int_equal(shape.columns[c].width, dataset->columns[c].width);
+        }
         assert_int_equal(shape.count, splits.train.count + splits.val.count + splits.test.count);
         data_free(&splits);
     }
@@ -158,6 +165,8 @@ static void test_data_generators__errors_name_the_key(void **state)
          "a.json:1: data.order: classes^(order + 1), the size of the transition table, is more than 4194304"},
         {"{'type': 'tabular', 'numeric': 0, 'categorical': 0}",
          "a.json:1: data: numeric and categorical are both 0; a table needs a column"},
+        {"{'type': 'traders', 'count': 20000000, 'members': 100}",
+         "a.json:1: data.count: groups of 100 members are more than 1e+09 traders"},
         {"{'type': 'tabular', 'interactions': 29}", "a.json:1: data.interactions: 8 columns have 28 pairs, got 29"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

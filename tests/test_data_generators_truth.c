@@ -214,6 +214,72 @@ static void test_data_generators_truth__markov_text_has_a_token_after_every_wind
     }
 }
 
+/* Labels are the ceil(5%) of most profit; skill shows in the regime's features less the group's mean, and there alone. */
+static void test_data_generators_truth__traders_are_ranked_inside_groups(void **state)
+{
+    (void)state;
+    DataSplits splits = load(1, "{'type': 'traders', 'count': 100, 'val_count': 0, 'test_count': 0, 'target': 'label'}");
+    const Dataset *dataset = splits.train.dataset;
+    const float *profits = dataset_column(dataset, "profit")->values, *features = dataset->features;
+    double alone = 0, inside = 0, square = 0, alone_square = 0, inside_square = 0;
+    assert_int_equal(dataset->count, 5000);
+    for (int64_t begin = 0; begin < 5000; begin += 50) {
+        double labels = 0, least = INFINITY, most = -INFINITY, mean = 0;
+        for (int64_t i = begin; i < begin + 50; i++) {
+            labels += dataset->values[i];
+            least = dataset->values[i] == 1 ? fmin(least, profits[i]) : least;
+            most = dataset->values[i] == 0 ? fmax(most, profits[i]) : most;
+            mean += features[12 * i] / 50;
+            assert_int_equal(dataset->groups[i], begin / 50);
+        }
+        assert_true(labels == 3 && least > most);
+        for (int64_t i = begin; i < begin + 50; i++) {
+            double q = cbrt(profits[i]), x = features[12 * i];
+            alone += q * x;
+            inside += q * (x - mean);
+            square += q * q;
+            alone_square += x * x;
+            inside_square += (x - mean) * (x - mean);
+        }
+    }
+    assert_true(inside / sqrt(square * inside_square) > 0.8);
+    assert_true(alone / sqrt(square * alone_square) < 0.5);
+    data_free(&splits);
+}
+
+/* As many labels as a geometric draw, popular ones more often, and features that are near those of the labels. */
+static void test_data_generators_truth__extreme_labels_are_few_and_popular(void **state)
+{
+    (void)state;
+    DataSplits splits = load(1, "{'type': 'extreme-labels', 'count': 4000, 'val_count': 0, 'test_count': 0}");
+    const Dataset *dataset = splits.train.dataset;
+    double total = 0, head = 0, tail = 0;
+    int64_t ones = 0;
+    for (int64_t i = 0; i < 4000; i++) {
+        double count = 0;
+        for (int64_t l = 0; l < 200; l++) {
+            double y = dataset->values[200 * i + l];
+            count += y;
+            head += l < 20 ? y : 0;
+            tail += l >= 180 ? y : 0;
+        }
+        assert_true(count >= 1 && count <= 15);
+        ones += count == 1;
+        total += count;
+    }
+    /* E of a geometric clipped to 15: (1 - 0.75^15) / 0.25; deviations of 4000 draws are 0.05 and 27 */
+    assert_true(fabs(total / 4000 - (1 - pow(0.75, 15)) / 0.25) < 0.2);
+    assert_in_range(ones, 1000 - 110, 1000 + 110);
+    assert_true(head > 2 * tail);
+    for (int64_t l = 0; l < 200; l++) {
+        double square = 0;
+        for (int64_t k = 0; k < 24; k++)
+            square += pow(dataset->label_features[24 * l + k], 2);
+        assert_true(square > 0.5 && square < 2); /* 1 + 24 * 0.0025 */
+    }
+    data_free(&splits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +290,8 @@ int main(void)
         TEST(test_data_generators_truth__entropy_rate_of_chains_solved_by_hand),
         TEST(test_data_generators_truth__markov_text_has_its_entropy_rate),
         TEST(test_data_generators_truth__markov_text_has_a_token_after_every_window),
+        TEST(test_data_generators_truth__traders_are_ranked_inside_groups),
+        TEST(test_data_generators_truth__extreme_labels_are_few_and_popular),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

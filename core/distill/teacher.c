@@ -80,7 +80,7 @@ Tensor *teacher_logits(const Teacher *teacher, const BatchTensors *batch)
                *term = t_wrap(ARRAY_F32, x->rank, shape, teacher->term);
         x = t_add(t_mul(x, factor), term);
     }
-    Forward forward = {0};
+    Forward forward = {.groups = batch->groups};
     Tensor *logits = model_forward(teacher->saved->model, &forward, x);
     tape_record(was);
     return logits;

@@ -68,7 +68,24 @@ typedef struct Bootstrap {
     uint64_t seed;
     int64_t resamples;
     double *values;                 /* [metrics, resamples] */
+    int64_t units;                  /* what is drawn: rows, or groups */
+    const int64_t *starts;          /* [units + 1], where groups begin; NULL: rows */
 } Bootstrap;
+
+static void draw_resample(const Bootstrap *b, int64_t resample, double *row_weights)
+{
+    int64_t n = b->predictions->input.count;
+    memset(row_weights, 0, (size_t)n * sizeof *row_weights);
+    Random random = random_start(b->seed, "bootstrap", (uint32_t)resample);
+    for (int64_t i = 0; i < b->units; i++) {
+        int64_t unit = random_below(&random, b->units);
+        int64_t begin = b->starts ? b->starts[unit] : unit, end = b->starts ? b->starts[unit + 1] : unit + 1;
+        for (int64_t row = begin; row < end; row++)
+            row_weights[row]++;
+    }
+    for (int64_t i = 0; i < n; i++)
+        row_weights[i] *= b->predictions->weights[i];
+}
 
 static void measure_resamples(void *context, int64_t begin, int64_t end)
 {
@@ -77,12 +94,7 @@ static void measure_resamples(void *context, int64_t begin, int64_t end)
     Arena *scratch = arena_new();
     double *row_weights = memory_array((size_t)n, sizeof *row_weights);
     for (int64_t r = begin; r < end; r++) {
-        memset(row_weights, 0, (size_t)n * sizeof *row_weights);
-        Random random = random_start(b->seed, "bootstrap", (uint32_t)r);
-        for (int64_t i = 0; i < n; i++)
-            row_weights[random_below(&random, n)]++;
-        for (int64_t i = 0; i < n; i++)
-            row_weights[i] *= b->predictions->weights[i];
+        draw_resample(b, r, row_weights);
         for (int64_t m = 0; b->metrics[m]; m++) {
             arena_reset(scratch);
             b->values[m * b->resamples + r] = b->metrics[m]->measure(b->predictions, row_weights, scratch);
@@ -108,6 +120,22 @@ static double quantile(const double *sorted, int64_t count, double share)
     return sorted[low] + (position - (double)low) * (sorted[high] - sorted[low]);
 }
 
+/* Rows of a group are not independent of each other. */
+static void find_units(Bootstrap *b, Arena *arena)
+{
+    const PredictionInput *in = &b->predictions->input;
+    b->units = in->count;
+    if (!in->groups)
+        return;
+    int64_t *starts = arena_alloc(arena, (size_t)(in->count + 1) * sizeof *starts), count = 0;
+    for (int64_t i = 0; i < in->count; i++)
+        if (i == 0 || in->groups[i] != in->groups[i - 1])
+            starts[count++] = i;
+    starts[count] = in->count;
+    b->units = count;
+    b->starts = starts;
+}
+
 static void percentile_interval(double *values, int64_t resamples, double interval[2])
 {
     int64_t defined = 0;
@@ -126,9 +154,13 @@ void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictio
     for (; metrics[count]; count++)
         if (metrics[count]->prepare)
             metrics[count]->prepare(predictions);
-    Bootstrap b = {metrics, predictions, seed, resamples, memory_array(count * (size_t)resamples, sizeof(double))};
+    Bootstrap b = {.metrics = metrics, .predictions = predictions, .seed = seed, .resamples = resamples,
+                   .values = memory_array(count * (size_t)resamples, sizeof(double))};
+    Arena *arena = arena_new();
+    find_units(&b, arena);
     parallel_for(resamples, 4, measure_resamples, &b);
     for (size_t m = 0; m < count; m++)
         percentile_interval(b.values + m * (size_t)resamples, resamples, intervals[m]);
+    arena_free(arena);
     memory_free(b.values);
 }

@@ -34,7 +34,8 @@ double metric_value(const MetricDef *metric, Predictions *predictions);
 double *metric_values(Arena *arena, const MetricDef *const *metrics, Predictions *predictions);
 
 /* Percentile bootstrap, 95%: low and high of each of the metrics (ending with NULL), NAN where no resample
-   is defined. Resample r draws `count` rows from (seed, "bootstrap", r), the same for all metrics. */
+   is defined. Resample r draws `count` rows, or as many groups as there are, from (seed, "bootstrap", r), the same for
+   all metrics. */
 void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
                          double (*intervals)[2]);
 

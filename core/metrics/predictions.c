@@ -167,6 +167,7 @@ static void fill_rows(void *context, int64_t begin, int64_t end)
         case PREDICTION_TOKENS: fill_class_row(f, i); break;
         case PREDICTION_MULTI_LABEL: fill_label_row(f, i); break;
         case PREDICTION_REGRESSION: fill_value_row(f, i); break;
+        case PREDICTION_RANKING: break;
         }
 }
 
@@ -189,7 +190,7 @@ static Filling new_filling(Arena *arena, const PredictionInput *input)
     if (input->kind == PREDICTION_REGRESSION) {
         f.squared_error = arena_zero(arena, rows, sizeof(double));
         f.absolute_error = arena_zero(arena, rows, sizeof(double));
-    } else {
+    } else if (input->kind != PREDICTION_RANKING) {
         f.nll = arena_zero(arena, rows, sizeof(double));
         f.correct = arena_zero(arena, rows, sizeof(double));
     }

@@ -14,6 +14,7 @@ typedef enum PredictionKind {
     PREDICTION_MULTI_LABEL = 2,    /* any number of labels a row; a sigmoid each */
     PREDICTION_REGRESSION = 4,
     PREDICTION_TOKENS = 8,         /* classification of a large vocabulary: only figures of rows are kept */
+    PREDICTION_RANKING = 16,       /* a score a row, of which only the order inside groups has a meaning */
 } PredictionKind;
 
 enum { CALIBRATION_BINS = 15 };
@@ -22,13 +23,17 @@ enum { CALIBRATION_BINS = 15 };
 typedef struct PredictionInput {
     PredictionKind kind;
     int64_t count, classes;         /* count < 2^31 */
-    const double *logits;           /* [count, classes]; of regression the predicted values */
+    const double *logits;           /* [count, classes]; of regression the predicted values, of ranking the scores */
     const int64_t *targets;         /* [count], 0..classes-1, or NULL: then soft_targets */
-    const double *soft_targets;     /* [count, classes] probabilities; multi-label 0 or 1; of regression the values */
+    const double *soft_targets;     /* [count, classes] probabilities; multi-label 0 or 1; of regression and ranking
+                                       the values */
     const double *weights;          /* [count], >= 0, or NULL: all 1 */
     bool probabilities_only;        /* logits are logarithms of probabilities: nll is clipped at -log 1e-12 */
     double bytes_per_token;         /* mean, 0: unknown */
     const unsigned char *sets;      /* [count, classes], 1: the class is in the row's conformal set; or NULL */
+    const int32_t *groups;          /* [count]: rows of a group stand side by side and share a number; or NULL */
+    const double *profits;          /* [count], what ranking well is worth; NULL: the targets of ranking */
+    const double *propensities;     /* [classes] of multi-label: chance that a true label was noted; or NULL */
     const double *lower, *upper;    /* [count], predicted intervals of regression with one output; or NULL */
 } PredictionInput;
 
@@ -74,6 +79,8 @@ typedef struct Predictions {
     ConfidenceOrder by_confidence;
     const ClassOrder *by_class;      /* [classes] */
     const unsigned char *class_bins; /* [count, classes], the bin of each probability */
+    const struct LabelFigures *label_figures;   /* label_ranking.c's */
+    const struct GroupFigures *group_figures;   /* group_ranking.c's */
 } Predictions;
 
 /* The first row that is not allowed, -1 when there is none. A row is allowed when all of it is finite, or

@@ -10,6 +10,9 @@ typedef struct ModelInput {
     Shape shape;                /* of one sample; shape.vocabulary not 0: tokens */
     int64_t outputs;            /* logits of a sample, or of a position */
     bool per_position;          /* language model: logits at every token */
+    int64_t label_width;        /* features of each output's label; 0: labels have none */
+    const float *label_features;/* [outputs, label_width]; NULL: a checkpoint will bring them */
+    bool groups;                /* batches hold whole groups, Forward.groups says which */
     bool cosines;               /* the logits are to be cosines: the head has length-free features and weights */
 } ModelInput;
 

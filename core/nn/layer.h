@@ -53,6 +53,7 @@ typedef struct Forward {
     uint32_t draws;             /* random operations so far: each has a sequence of its own */
     Tensor *features;           /* the input of the last linear map, when the model sets it */
     Tensor *penalty;            /* sum of what layers add to the loss; NULL: nothing */
+    Tensor *groups;             /* I32 [N]: samples of a group stand side by side and share a number; NULL: no groups */
     struct AttentionCache *cache; /* earlier positions (attention_cache.h); NULL: there are none */
     bool find_not_finite;       /* look at every layer's output, and keep the first with an infinity or NaN */
     const struct Layer *not_finite;

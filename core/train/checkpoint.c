@@ -76,6 +76,10 @@ static cJSON *data_description(const Run *run)
     cJSON_AddNumberToObject(object, "classes", (double)dataset->classes);
     if (run->model->input.outputs != dataset->classes)
         cJSON_AddNumberToObject(object, "outputs", (double)run->model->input.outputs);
+    if (run->model->input.groups)
+        cJSON_AddTrueToObject(object, "groups");
+    if (run->model->input.label_width)
+        cJSON_AddNumberToObject(object, "label_width", (double)run->model->input.label_width);
     cJSON *shape = cJSON_AddArrayToObject(object, "shape");
     for (int i = 0; i < dataset->rank; i++)
         cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)dataset->shape[i]));

@@ -28,6 +28,9 @@ typedef struct BatchTensors {
     Tensor *x;                  /* [N, shape...] F32, or I32 [N, tokens] */
     Tensor *targets;            /* I32 [N] or [N, tokens], or F32 [N, classes] */
     Tensor *weights;            /* [N] or NULL */
+    Tensor *groups;             /* I32 [N]: numbers that members of a group share; NULL: samples stand alone */
+    LossExtra columns[DATASET_MOST_COLUMNS]; /* the data set's further columns, [N] or [N, width] */
+    int column_count;
 } BatchTensors;
 
 typedef struct ObjectiveDef {
@@ -45,7 +48,11 @@ BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Bat
 bool objective_tap(const Model *model, const Instance *loss, const Layer **layer, Error *error);
 /* The model's logits; what the loss looks at is kept in forward. */
 Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
-/* The loss's input of logits of this batch; per-position logits and targets become rows. */
+/* What the batch gives a loss that takes an extra of this name; NULL: nothing. "x" is the input
+   (not of tokens), "group" the group of each sample, all else a column of the data set. */
+Tensor *batch_extra(const BatchTensors *batch, const char *name);
+/* The loss's input of logits of this batch; per-position logits and targets become rows, and the one column of a loss
+   of scores [N] loses its axis. */
 LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits);
 

@@ -7,9 +7,12 @@
 
 static const double outputs_limit = 2147483648.0; /* bytes */
 
-static PredictionKind kind_of(TargetKind kind)
+static PredictionKind kind_of(const Dataset *dataset, const Instance *loss)
 {
-    switch (kind) {
+    bool scores = ((const LossDef *)loss->component)->most_rank == 1;
+    if (dataset->target_kind == TARGET_VALUES && dataset->group_count && scores)
+        return PREDICTION_RANKING;
+    switch (dataset->target_kind) {
     case TARGET_LABELS: return PREDICTION_MULTI_LABEL;
     case TARGET_VALUES: return PREDICTION_REGRESSION;
     case TARGET_TOKENS: return PREDICTION_TOKENS;
@@ -18,13 +21,22 @@ static PredictionKind kind_of(TargetKind kind)
 }
 
 typedef struct Filling {
-    double *logits, *soft, *weights;
+    double *logits, *soft, *weights, *profits;
     int64_t *targets, rows;
+    int32_t *groups;
 } Filling;
+
+/* What ranking is worth: the data's extra of one column "profit"; NULL: it has none. */
+static const DatasetColumn *profits_of(const Dataset *dataset)
+{
+    const DatasetColumn *column = dataset->group_count ? dataset_column(dataset, "profit") : NULL;
+    return column && column->width == 1 ? column : NULL;
+}
 
 static void add_batch(Filling *filling, const Instance *loss, const Tensor *logits, const Batch *batch,
                       const Dataset *dataset)
 {
+    const float *profits = filling->profits ? batch->columns[profits_of(dataset) - dataset->columns] : NULL;
     int64_t classes = dataset->classes, rows = logits->count / logits->shape[logits->rank - 1],
             per_sample = rows / batch->count;
     loss_decode(loss, logits, classes, filling->logits + filling->rows * classes);
@@ -39,6 +51,10 @@ static void add_batch(Filling *filling, const Instance *loss, const Tensor *logi
         filling->logits[at] = filling->logits[at] * dataset->target_deviation[k] + dataset->target_mean[k];
         filling->soft[at] = filling->soft[at] * dataset->target_deviation[k] + dataset->target_mean[k];
     }
+    if (filling->groups)
+        memcpy(filling->groups + filling->rows, batch->groups, (size_t)rows * sizeof *batch->groups);
+    for (int64_t i = 0; filling->profits && i < rows; i++)
+        filling->profits[filling->rows + i] = (double)profits[i];
     filling->rows += rows;
 }
 
@@ -59,12 +75,16 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         filling.soft = arena_alloc(arena, values * sizeof(double));
     if (dataset->weights)
         filling.weights = arena_alloc(arena, (size_t)rows * sizeof(double));
+    if (dataset->group_count)
+        filling.groups = arena_alloc(arena, (size_t)rows * sizeof *filling.groups);
+    if (profits_of(dataset))
+        filling.profits = arena_alloc(arena, (size_t)rows * sizeof(double));
     bool was = tape_record(false);
     Loader *loader = loader_new(split, (LoaderOptions){.batch_size = batch_size});
     for (int64_t i = 0; i < loader_batches(loader); i++) {
         const Batch *batch = loader_batch(loader, 0, i);
-        Forward forward = {0};
         BatchTensors tensors = batch_tensors(model, dataset, batch);
+        Forward forward = {.groups = tensors.groups};
         add_batch(&filling, loss, model_forward(model, &forward, tensors.x), batch, dataset);
         tape_reset();
     }
@@ -75,13 +95,16 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         return fail(error, "the model's outputs for row %lld of the split are not finite; its weights have diverged, "
                     "train again with a lower optimizer.lr or train.clip_norm", (long long)bad);
     *outputs = (PredictionInput){
-        .kind = kind_of(dataset->target_kind),
+        .kind = kind_of(dataset, loss),
         .count = rows,
         .classes = dataset->classes,
         .logits = filling.logits,
         .targets = filling.targets,
         .soft_targets = filling.soft,
         .weights = filling.weights,
+        .groups = filling.groups,
+        .profits = filling.profits,
+        .propensities = dataset->target_kind == TARGET_LABELS ? dataset->propensities : NULL,
         .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
     };
     return true;

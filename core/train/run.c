@@ -11,7 +11,10 @@ ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
     ModelInput input = {.outputs = loss_outputs(loss, dataset->classes),
                         .per_position = dataset->target_kind == TARGET_TOKENS,
-                        .cosines = ((const LossDef *)loss->component)->cosines};
+                        .cosines = ((const LossDef *)loss->component)->cosines,
+                        .groups = dataset->group_count > 0,
+                        .label_width = dataset->label_width,
+                        .label_features = dataset->label_features};
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes
@@ -36,9 +39,24 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
         in.targets = t_zeros(ARRAY_F32, SHAPE(2, dataset->classes));
     else
         in.targets = soft ? t_softmax(in.logits) : t_zeros(ARRAY_I32, SHAPE(2));
+    for (int64_t row = 0; dataset->target_kind == TARGET_LABELS && row < 2; row++)
+        tensor_set(in.targets, row * dataset->classes, 1); /* some losses want a positive label */
     in.features = t_zeros(ARRAY_F32, SHAPE(2, 2));
-    if (loss_takes_extra((const LossDef *)loss->component, "x"))
+    const LossDef *def = (const LossDef *)loss->component;
+    if (def->most_rank == 1 && in.logits->shape[1] == 1) {
+        in.logits = t_reshape(in.logits, SHAPE(-1));
+        in.targets = in.targets->rank == 2 ? t_reshape(in.targets, SHAPE(-1)) : in.targets;
+    }
+    if (loss_takes_extra(def, "x"))
         loss_set_extra(&in, "x", t_zeros(ARRAY_F32, SHAPE(2, 1)));
+    if (loss_takes_extra(def, "group") && dataset->group_count)
+        loss_set_extra(&in, "group", t_zeros(ARRAY_I32, SHAPE(2)));
+    for (int i = 0; i < dataset->column_count; i++) {
+        const DatasetColumn *column = &dataset->columns[i];
+        if (loss_takes_extra(def, column->name))
+            loss_set_extra(&in, column->name, column->width == 1 ? t_zeros(ARRAY_F32, SHAPE(2))
+                                                                  : t_zeros(ARRAY_F32, SHAPE(2, column->width)));
+    }
     if (dataset->weights)
         in.weights = t_full(ARRAY_F32, SHAPE(2), 1);
     return in;
@@ -58,6 +76,23 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
         return true;
     error->status = STATUS_USAGE;
     return fail_at(error, "loss: %s", def->component.name);
+}
+
+static bool check_extras(const LossDef *def, const Dataset *dataset, Error *error)
+{
+    for (const char *const *name = def->extras; name && *name; name++) {
+        bool group = strcmp(*name, "group") == 0;
+        bool given = strcmp(*name, "x") == 0 ? dataset->type != ARRAY_I32
+                     : group ? dataset->group_count > 0 : dataset_column(dataset, *name) != NULL;
+        if (given || (*name)[strlen(*name) - 1] == '?')
+            continue;
+        if (group)
+            return fail_usage(error, "loss: %s compares members of groups, and the data has none; name their column "
+                              "in data.group", def->component.name);
+        return fail_usage(error, "loss: %s needs the extra \"%s\", which neither the data (data.extras) nor this "
+                          "objective gives", def->component.name, *name);
+    }
+    return true;
 }
 
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error)
@@ -82,10 +117,8 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     if (mixes && def->targets != LOSS_CLASSES_OR_SOFT)
         return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes",
                           def->component.name);
-    for (const char *const *name = def->extras; name && *name; name++)
-        if ((*name)[strlen(*name) - 1] != '?' && (strcmp(*name, "x") != 0 || dataset->type == ARRAY_I32))
-            return fail_usage(error, "loss: %s needs the extra \"%s\", which this objective does not give",
-                              def->component.name, *name);
+    if (!check_extras(def, dataset, error))
+        return false;
     return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
 }
 
@@ -124,6 +157,27 @@ static bool load_data(Run *run, Error *error)
         return false;
     }
     return true;
+}
+
+/* What a loss of labels refuses in some sample is found before training, not in the middle of it. */
+static bool check_labels(const Run *run, Error *error)
+{
+    const Instance *loss = &run->config->loss;
+    const LossDef *def = (const LossDef *)loss->component;
+    const DataSplit *split = &run->splits.train;
+    const Dataset *dataset = split->dataset;
+    if (def->targets != LOSS_LABELS || !def->check || loss_outputs(loss, dataset->classes) != dataset->classes)
+        return true;
+    bool good = true;
+    for (int64_t i = 0; i < split->count && good; i++) {
+        float *labels = dataset->values + split->order[i] * dataset->classes;
+        LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(1, dataset->classes)),
+                        .targets = t_wrap(ARRAY_F32, SHAPE(1, dataset->classes), labels)};
+        good = loss_check(loss, &in, error) ||
+               fail_at(error, "%s: data: training sample %lld", run->config->name, (long long)split->order[i]);
+        tape_reset();
+    }
+    return good;
 }
 
 static bool prepare_objective(Run *run, const Instance *objective, Error *error)
@@ -190,7 +244,8 @@ Run *run_new(Config *config, const Instance *objective, Error *error)
     run->tape = tape_new();
     tape_use(run->tape);
     bool good =
-        config_require(config, "data model", error) && load_data(run, error) && make_loader(run, error) &&
+        config_require(config, "data model", error) && load_data(run, error) && check_labels(run, error) &&
+        make_loader(run, error) &&
         check_schedule(run, error) &&
         (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error)) &&
         prepare_objective(run, objective ? objective : &config->objective, error);

@@ -13,8 +13,9 @@ static const char *const kinds[] = {"class", "soft", "labels", "values", "tokens
 /* What the metadata's "data" says, by the same tables as configs. */
 struct description {
     int kind;
-    int64_t classes, outputs, vocabulary;
+    int64_t classes, outputs, vocabulary, label_width;
     IntList shape;
+    bool groups;
     const cJSON *class_names, *feature_names;
     FloatList fills, mean, deviation, target_mean, target_deviation;
 };
@@ -25,6 +26,8 @@ static const Param description_params[] = {
     PARAM_INT(struct description, outputs, null, .min = 1, .max = 1e9, .optional = true),
     PARAM_INT(struct description, vocabulary, 0, .min = 0, .max = 1e9),
     PARAM_INTS(struct description, shape, NULL, .min = 1, .max = 1e9),
+    PARAM_BOOL(struct description, groups, false),
+    PARAM_INT(struct description, label_width, 0, .min = 0, .max = 1e9),
     PARAM_JSON(struct description, class_names, "null"),
     PARAM_JSON(struct description, feature_names, "null"),
     PARAM_FLOATS(struct description, fills, "[]"),
@@ -92,7 +95,9 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
     }
     *input = (ModelInput){.shape = shape_of((int)description.shape.count, description.shape.items),
                           .outputs = description.outputs == PARAM_UNSET ? description.classes : description.outputs,
-                          .per_position = saved->target_kind == TARGET_TOKENS};
+                          .per_position = saved->target_kind == TARGET_TOKENS,
+                          .groups = description.groups,
+                          .label_width = description.label_width};
     input->shape.vocabulary = description.vocabulary;
     const int64_t columns = description.shape.count == 1 ? description.shape.items[0] : 0;
     return read_names(saved->arena, "class_names", description.class_names, saved->classes, &saved->class_names,

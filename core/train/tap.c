@@ -53,5 +53,6 @@ bool objective_tap(const Model *model, const Instance *loss, const Layer **layer
 Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
 {
     forward->tap = context->tap;
+    forward->groups = batch->groups;
     return model_forward(context->model, forward, batch->x);
 }
