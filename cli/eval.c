@@ -127,7 +127,8 @@ static bool measure_model(const Arguments *arguments, const Settings *settings, 
                        error) ||
         !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
         return false;
-    const cJSON *names = config ? config->metrics : saved->config->metrics;
+    const bool own = !config || (!config->metrics && !config->data.component); /* the config is about an attack alone */
+    const cJSON *names = own ? saved->config->metrics : config->metrics;
     uint64_t seed = settings->seed_given ? settings->seed : (uint64_t)saved->config->seed;
     MeasuredSplit measured = measure_outputs(arena, name, &outputs, names, seed, (int)settings->resamples);
     if (!saved->calibration)

@@ -52,7 +52,7 @@ bool measured_add_attack(MeasuredSplit *measured, const SavedModel *saved, const
     Robustness robustness = {0};
     if (!split_robustness(saved->model, &saved->config->loss, attack, split, saved->config->train.eval_batch_size, seed,
                           arena, &robustness, error))
-        return false;
+        return fail_at(error, "attack");
     add_mean(measured, arena, &robust_accuracy, robustness.robust, robustness.weights, seed);
     if (robustness.margin_change)
         add_mean(measured, arena, &smooth_term, robustness.margin_change, robustness.weights, seed);

@@ -28,11 +28,11 @@ Tensor *attack_margin_change(Tensor *logits, Tensor *clean, Tensor *classes)
 bool attack_check(const Model *model, const Dataset *dataset, const Instance *loss, Error *error)
 {
     if (model->input.shape.vocabulary)
-        return fail_usage(error, "attack: tokens cannot be moved by a small distance; attacks need features");
+        return fail_usage(error, "tokens cannot be moved by a small distance; attacks need features");
     if (dataset->target_kind != TARGET_CLASS)
-        return fail_usage(error, "attack: the data needs one class a sample");
+        return fail_usage(error, "the data needs one class a sample");
     if (loss_decodes(loss) || model->input.outputs != dataset->classes)
-        return fail_usage(error, "attack: attacks take logits by a softmax; those of the loss %s are others",
+        return fail_usage(error, "attacks take logits by a softmax; those of the loss %s are others",
                           loss->component->name);
     return true;
 }

@@ -6,7 +6,7 @@ bool adversarial_prepare(ObjectiveContext *context, Error *error)
 {
     const Dataset *dataset = context->splits->train.dataset;
     if (!attack_check(context->model, dataset, &context->loss, error))
-        return fail_at(error, "objective");
+        return fail_at(error, "objective.attack");
     context->state = attack_new(context->values, context->model, dataset);
     return true;
 }
