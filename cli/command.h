@@ -52,10 +52,13 @@ bool argument_share(const Arguments *arguments, const char *name, double least, 
 
 /* The message of a kind of component that there is not, with the nearest one; returns false. */
 bool fail_unknown_kind(const char *name, Error *error);
+/* The same of a component of a kind that there is. */
+bool fail_unknown_component(const char *kind, const char *name, Error *error);
 
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
+extern const Command command_analyze;
 extern const Command command_bench;
 extern const Command command_calibrate;
 extern const Command command_check;

@@ -22,6 +22,7 @@ const Command *const commands[] = {
     &command_generate,
     &command_loss,
     &command_report,
+    &command_analyze,
     &command_data,
     &command_export,
     &command_bench,
@@ -103,6 +104,21 @@ bool fail_unknown_kind(const char *name, Error *error)
     memory_free(names);
     return near ? fail_usage(error, "%s: unknown kind; did you mean \"%s\"?", name, near)
                 : fail_usage(error, "%s: unknown kind; see xent list", *name ? name : "\"\"");
+}
+
+bool fail_unknown_component(const char *kind_name, const char *name, Error *error)
+{
+    const ComponentKind *kind = component_kind(kind_name);
+    size_t count = 0;
+    while (kind->items[count])
+        count++;
+    const char **names = memory_array(count + 1, sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = kind->items[i]->name;
+    const char *near = nearest_name(name, names);
+    memory_free(names);
+    return near ? fail_usage(error, "%s: unknown %s; did you mean \"%s\"?", name, kind->name, near)
+                : fail_usage(error, "%s: unknown %s; see xent list %s", name, kind->name, kind->plural);
 }
 
 bool argument_seed(const Arguments *arguments, uint64_t *seed, const uint64_t **given, Error *error)

@@ -46,6 +46,8 @@ static void print_bash(void)
           "case $command:$COMP_CWORD in\n    list:2 | describe:2) words=\"",
           stdout);
     print_kind_names(" ");
+    fputs("\" ;;\n    analyze:2) words=\"", stdout);
+    print_component_names(component_kind("analysis"));
     puts("\" ;;\n    describe:3)\n        case ${COMP_WORDS[2]} in");
     for (const ComponentKind *kind = component_kinds; kind->name; kind++)
         if (kind->items[0]) {

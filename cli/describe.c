@@ -152,19 +152,13 @@ static void print_text(const ComponentKind *kind, const Component *component)
 
 static bool run(const Arguments *arguments, Error *error)
 {
-    const char *kind_name = arguments->words[0], *name = arguments->words[1], *names[1024] = {0};
+    const char *kind_name = arguments->words[0], *name = arguments->words[1];
     const ComponentKind *kind = component_kind(kind_name);
-    size_t count = 0;
     if (!kind)
         return fail_unknown_kind(kind_name, error);
     const Component *component = component_find(kind->name, name);
-    if (!component) {
-        for (; kind->items[count] && count + 1 < sizeof names / sizeof *names; count++)
-            names[count] = kind->items[count]->name;
-        const char *near = nearest_name(name, names);
-        return near ? fail_usage(error, "%s: unknown %s; did you mean \"%s\"?", name, kind->name, near)
-                    : fail_usage(error, "%s: unknown %s; see xent list %s", name, kind->name, kind->plural);
-    }
+    if (!component)
+        return fail_unknown_component(kind->name, name, error);
     (argument_option(arguments, "json") ? print_json : print_text)(kind, component);
     return true;
 }

@@ -127,12 +127,16 @@ static bool measure_model(const Arguments *arguments, const Settings *settings, 
                        error) ||
         !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
         return false;
-    const cJSON *names = config ? config->metrics : saved->config->metrics;
+    const bool own = !config || (!config->metrics && !config->data.component); /* the config is about an attack alone */
+    const cJSON *names = own ? saved->config->metrics : config->metrics;
     uint64_t seed = settings->seed_given ? settings->seed : (uint64_t)saved->config->seed;
     MeasuredSplit measured = measure_outputs(arena, name, &outputs, names, seed, (int)settings->resamples);
     if (!saved->calibration)
         measured.loss =
             split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
+    const Instance *attack = config && config->attack.component ? &config->attack : &saved->config->attack;
+    if (attack->component && !measured_add_attack(&measured, saved, attack, split, seed, arena, error))
+        return false;
     const char *folder = argument_option(arguments, "output");
     if (folder &&
         !write_evaluation(folder, &measured, saved->model, split, argument_option(arguments, "force") != NULL, error))
@@ -150,7 +154,9 @@ static bool eval_model(const Arguments *arguments, const Settings *settings, Are
     Config *config = saved && other ? config_load(arguments->words[1], sets, settings->seed_given, error) : NULL;
     memory_free(sets);
     DataSplits splits = {0};
-    bool good = saved && (config || !other) && saved_load_data(saved, config, &splits, error);
+    /* A config that names an attack alone is about the run's own data. */
+    const Config *data = config && config->attack.component && !config->data.component ? NULL : config;
+    bool good = saved && (config || !other) && saved_load_data(saved, data, &splits, error);
     if (good) {
         good = measure_model(arguments, settings, saved, config, &splits, arena, error);
         data_free(&splits);
@@ -198,6 +204,7 @@ const Command command_eval = {
     .summary = "metrics of a trained model or of arrays, with intervals",
     .description = "Prints the metrics that apply, with 95% bootstrap intervals: of a trained model (a run folder or\n"
                    "a .safetensors file) on a split of its data, or of the data that CONFIG names; or of arrays,\n"
-                   "after the calibration that xent calibrate wrote to DIR.",
+                   "after the calibration that xent calibrate wrote to DIR. Where CONFIG has the key attack, also\n"
+                   "the accuracy under that attack.",
     .most = 2, .options = options, .run = run,
 };

@@ -5,8 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "core/metrics/metric.h"
-#include "core/models/model.h"
-#include "data/dataset.h"
+#include "core/train/saved.h"
 
 enum { EVALUATION_RESAMPLES = 1000 };   /* of the bootstrap, where no option says another number */
 
@@ -24,6 +23,9 @@ typedef struct MeasuredSplit {
 /* `names` is the config's list of metrics, or NULL for all that apply. resamples 0: no intervals. */
 MeasuredSplit measure_outputs(Arena *arena, const char *split, const PredictionInput *outputs, const cJSON *names,
                               uint64_t seed, int resamples);
+/* Adds robust_accuracy and smooth_term under the attack, of the model before any calibration. */
+bool measured_add_attack(MeasuredSplit *measured, const SavedModel *saved, const Instance *attack,
+                         const DataSplit *split, uint64_t seed, Arena *arena, Error *error);
 /* {"split", "n", "metrics", "ci"}; the caller's. */
 cJSON *measured_json(const MeasuredSplit *measured);
 void measured_print(const MeasuredSplit *measured);

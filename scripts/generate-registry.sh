@@ -11,7 +11,7 @@ BEGIN {
     kinds = split("Loss:loss:losses Model:model:models Layer:layer:layers Activation:activation:activations " \
         "Initializer:initializer:initializers Optimizer:optimizer:optimizers Schedule:schedule:schedules " \
         "Dataset:dataset:datasets Transform:transform:transforms Tokenizer:tokenizer:tokenizers " \
-        "Objective:objective:objectives Calibrator:calibrator:calibrators Distiller:distiller:distillers " \
+        "Objective:objective:objectives Attack:attack:attacks Calibrator:calibrator:calibrators Distiller:distiller:distillers " \
         "Quantizer:quantizer:quantizers Metric:metric:metrics Analysis:analysis:analyses " \
         "Operation:operation:operations Benchmark:benchmark:benchmarks", row, " ")
     for (i = 1; i <= kinds; i++) {

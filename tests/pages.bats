@@ -57,6 +57,8 @@ setup() {
     [ "${COMPREPLY[*]}" = losses ]
     complete_words xent describe model tra
     [ "${COMPREPLY[*]}" = transformer ]
+    complete_words xent analyze bou
+    [ "${COMPREPLY[*]}" = bounds ]
     touch config.json
     complete_words xent train conf
     [ "${COMPREPLY[*]}" = config.json ]

@@ -35,6 +35,9 @@ static const char *const tiny[] = {
     " \"optimizer\": \"adamw\", \"train\": {\"batch_size\": 4}}",
     "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 2, \"width\": 32, \"heads\": 2, "
     "\"dropout\": 0.1}, \"train\": {\"batch_size\": 4, \"recompute\": true}}",
+    "{\"data\": {\"type\": \"gaussian-mixture\", \"count\": 512}, \"model\": {\"type\": \"mlp\", \"hidden\": [32], "
+    "\"norm\": \"batch_norm\"}, \"optimizer\": {\"type\": \"adam\", \"lr\": 0.02}, \"objective\": {\"type\": \"trades\", "
+    "\"attack\": {\"norm\": \"l2\", \"eps\": 0.05, \"iters\": 3, \"restarts\": 2}}, \"train\": {\"batch_size\": 32}}",
     NULL,
 };
 

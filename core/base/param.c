@@ -153,6 +153,10 @@ static bool read_enum(ParamContext *context, const Param *param, const cJSON *va
     return false;
 }
 
+/* Keys besides those of the table: none, a component's, a term's. */
+static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL},
+    *const term_keys[] = {"type", "weight", NULL};
+
 static bool read_term(ParamContext *context, const Param *param, const cJSON *value, Term *term);
 
 static bool read_element(ParamContext *context, const Param *param, const cJSON *value, char *items, int64_t i)
@@ -237,6 +241,9 @@ static bool read_null(ParamContext *context, const Param *param, const cJSON *va
     return true;
 }
 
+static bool parse_instance(ParamContext *context, const char *kind_name, const Param *row, const char *const *also,
+                           const cJSON *value, Instance *instance);
+
 static bool read_value(ParamContext *context, const Param *param, const cJSON *value, void *field)
 {
     if (cJSON_IsNull(value))
@@ -261,7 +268,7 @@ static bool read_value(ParamContext *context, const Param *param, const cJSON *v
     case PARAM_TYPE_TERMS:
         return read_lists(context, param, value, field);
     case PARAM_TYPE_COMPONENT:
-        return instance_parse(context, param->kind, value, field);
+        return parse_instance(context, param->kind, param, typed_keys, value, field);
     case PARAM_TYPE_JSON:
         *(const cJSON **)field = value;
         return true;
@@ -303,10 +310,6 @@ static bool read_default(ParamContext *context, const Param *param, void *field)
     cJSON_Delete(tree);
     return read_value(context, param, value, field);
 }
-
-/* Keys besides those of the table: none, a component's, a term's. */
-static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL},
-    *const term_keys[] = {"type", "weight", NULL};
 
 static bool fail_unknown_key(ParamContext *context, const Param *table, const char *const *also, const cJSON *item)
 {
@@ -386,8 +389,19 @@ static bool fail_unknown_component(ParamContext *context, const ComponentKind *k
     return param_fail(context, value, "unknown %s %s (\"xent list %s\" names all)", kind->name, got, kind->plural);
 }
 
-/* The value that names the component: the string itself or the object's "type". */
-static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, const cJSON *value)
+/* An object without "type" changes keys of the component that is the row's default; NULL: that is none. */
+static const cJSON *default_type(ParamContext *context, const Param *row)
+{
+    if (!row || !row->fallback || row->fallback[0] != '"')
+        return NULL;
+    cJSON *tree = cJSON_Parse(row->fallback);
+    const cJSON *type = copy_into_arena(context->arena, tree);
+    cJSON_Delete(tree);
+    return type;
+}
+
+/* The value that names the component: the string itself or the object's "type". `row` may be NULL. */
+static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, const Param *row, const cJSON *value)
 {
     if (cJSON_IsString(value))
         return value;
@@ -408,8 +422,10 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
                 param_fail(context, item, "unknown key; did you mean \"type\"?");
                 return NULL;
             }
-        param_fail(context, value, "missing key \"type\"");
-        return NULL;
+        const cJSON *otherwise = default_type(context, row);
+        if (!otherwise)
+            param_fail(context, value, "missing key \"type\"");
+        return otherwise;
     }
     enter_key(context, "type");
     if (!cJSON_IsString(type)) {
@@ -419,14 +435,14 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
     return type;
 }
 
-static bool parse_instance(ParamContext *context, const char *kind_name, const char *const *also, const cJSON *value,
-                           Instance *instance)
+static bool parse_instance(ParamContext *context, const char *kind_name, const Param *row, const char *const *also,
+                           const cJSON *value, Instance *instance)
 {
     static const Param none[] = {PARAM_END};
     const ComponentKind *kind = component_kind(kind_name);
     assert(kind);
     size_t length = strlen(context->path);
-    const cJSON *type = type_of(context, kind, value);
+    const cJSON *type = type_of(context, kind, row, value);
     if (!type)
         return false;
     const Component *component = component_find(kind_name, type->valuestring);
@@ -449,14 +465,14 @@ static bool parse_instance(ParamContext *context, const char *kind_name, const c
 
 bool instance_parse(ParamContext *context, const char *kind, const cJSON *value, Instance *instance)
 {
-    return parse_instance(context, kind, typed_keys, value, instance);
+    return parse_instance(context, kind, NULL, typed_keys, value, instance);
 }
 
 static bool read_term(ParamContext *context, const Param *param, const cJSON *value, Term *term)
 {
     const cJSON *weight = cJSON_GetObjectItemCaseSensitive(value, "weight");
     term->weight = 1;
-    if (!parse_instance(context, param->kind, term_keys, value, &term->instance))
+    if (!parse_instance(context, param->kind, NULL, term_keys, value, &term->instance))
         return false;
     if (!weight)
         return true;

@@ -13,7 +13,7 @@
 struct sections {
     int64_t seed;
     const cJSON *data, *train, *metrics, *analyze;
-    Instance model, loss, optimizer, schedule, objective, calibrate, distill, quantize;
+    Instance model, loss, optimizer, schedule, objective, attack, calibrate, distill, quantize;
     const char *extends;
 };
 
@@ -33,6 +33,8 @@ const Param config_params[] = {
                     .help = "of the learning rate; see xent-schedules(7)"),
     PARAM_COMPONENT(struct sections, objective, "\"supervised\"", "objective",
                     .help = "how a batch becomes the number to minimise; see xent-objectives(7)"),
+    PARAM_COMPONENT(struct sections, attack, "null", "attack",
+                    .help = "for xent eval: accuracy under this attack too; without type pgd; see xent-attacks(7)"),
     PARAM_JSON(struct sections, train, "{}", .help = "batches, lengths, limits"),
     PARAM_JSON(struct sections, metrics, "null", .help = "list of names; null: all that apply"),
     PARAM_COMPONENT(struct sections, calibrate, "null", "calibrator",
@@ -150,15 +152,13 @@ static bool take_large_seed(const JsonSource *source, cJSON *json, int64_t *seed
     return true;
 }
 
-/* {"optimizer": {"lr": 1}} changes the optimizer that there would be without it. */
-static void name_default_types(cJSON *json)
+/* Sections whose default is a name need no type (core/base/param.c); an attack, of which there is none by default, is
+   the one that objectives have. */
+static void name_default_attack(cJSON *json)
 {
-    for (const Param *row = config_params; row->type != PARAM_TYPE_END; row++) {
-        cJSON *section = cJSON_GetObjectItemCaseSensitive(json, row->name);
-        bool named = row->type == PARAM_TYPE_COMPONENT && row->fallback[0] == '"'; /* the default is a bare name */
-        if (named && cJSON_IsObject(section) && !cJSON_GetObjectItemCaseSensitive(section, "type"))
-            cJSON_AddItemToObject(section, "type", cJSON_Parse(row->fallback));
-    }
+    cJSON *attack = cJSON_GetObjectItemCaseSensitive(json, "attack");
+    if (cJSON_IsObject(attack) && !cJSON_GetObjectItemCaseSensitive(attack, "type"))
+        cJSON_AddStringToObject(attack, "type", "pgd");
 }
 
 static bool parse_sections(Config *config, Error *error)
@@ -166,7 +166,7 @@ static bool parse_sections(Config *config, Error *error)
     struct sections sections;
     int64_t large_seed = -1;
     ParamContext context = {.source = config->source, .arena = config->arena, .error = error};
-    name_default_types(config->json);
+    name_default_attack(config->json);
     if (!take_large_seed(config->source, config->json, &large_seed, error)
         || !params_parse(&context, config_params, false, config->json, &sections))
         return false;
@@ -176,6 +176,7 @@ static bool parse_sections(Config *config, Error *error)
     config->optimizer = sections.optimizer;
     config->schedule = sections.schedule;
     config->objective = sections.objective;
+    config->attack = sections.attack;
     config->calibrate = sections.calibrate;
     config->quantize = sections.quantize;
     config->distill = sections.distill;
@@ -292,6 +293,7 @@ cJSON *config_resolved(const Config *config)
     add_instance(object, "optimizer", &config->optimizer);
     add_instance(object, "schedule", &config->schedule);
     add_instance(object, "objective", &config->objective);
+    add_instance(object, "attack", &config->attack);
     cJSON_AddItemToObject(object, "train", params_to_json(config_train_params, &config->train));
     add_copy(object, "metrics", config->metrics);
     add_instance(object, "calibrate", &config->calibrate);

@@ -28,7 +28,7 @@ typedef struct Config {
     JsonSource *source;
     cJSON *json;                    /* merged, as written; belongs to the source */
     int64_t seed;
-    Instance data, model, loss, optimizer, schedule, objective, calibrate, distill, quantize;
+    Instance data, model, loss, optimizer, schedule, objective, attack, calibrate, distill, quantize;
     TrainConfig train;
     const cJSON *metrics, *analyze;
     const char *name;               /* what messages call the config */
