@@ -19,6 +19,16 @@ typedef enum TargetKind {
     TARGET_TOKENS           /* the next token at every position of a window */
 } TargetKind;
 
+/* Steps of a decision process: in the state that is the sample an action was taken. The sample's values are those of
+   the actions, [count, actions], if they are known. */
+typedef struct Transitions {
+    const int32_t *actions;             /* [count] */
+    const float *rewards;               /* [count] */
+    const float *next;                  /* [count, sample size], the state reached; not normalised */
+    const float *done;                  /* [count], 1: the episode ended there */
+    double gamma;                       /* discount of the values; NAN: unknown */
+} Transitions;
+
 /* Everything belongs to `arena`, which belongs to the data set. */
 typedef struct Dataset {
     Arena *arena;
@@ -47,6 +57,8 @@ typedef struct Dataset {
     const double *posteriors;           /* [count, classes], known by construction; NULL: unknown */
     /* TARGET_VALUES: values are (v - target_mean[k]) / target_deviation[k], [classes]; NULL: as they were read. */
     const double *target_mean, *target_deviation;
+
+    const Transitions *transitions;     /* TARGET_VALUES of type F32; NULL: the values are not those of actions */
 
     /* Text. */
     const struct Tokenizer *tokenizer;  /* NULL: not text */
@@ -156,6 +168,8 @@ bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *in
 
 /* Sample `index` as f32 (U8 scaled, normalised) into out[size of a sample]. Not for tokens. */
 void dataset_sample(const Dataset *dataset, int64_t index, float *out);
+/* The same of the state that the sample's step reached. */
+void dataset_next_sample(const Dataset *dataset, int64_t index, float *out);
 int64_t dataset_sample_size(const Dataset *dataset); /* elements: the product of the shape */
 
 #endif

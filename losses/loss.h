@@ -106,6 +106,8 @@ int64_t loss_outputs(const Instance *loss, int64_t classes);
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
 bool loss_takes_extra(const LossDef *def, const char *name);
+/* Whether a model is measured with it on samples alone: it compares no views and needs no extra but "x". */
+bool loss_measures(const LossDef *def);
 /* Whether that is more than taking the logits as they are. */
 bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */

@@ -136,3 +136,38 @@ above() {
     "$XENT" train "$values" --set loss=cs_ib --set train.epochs=20 --quiet -o a
     above 1 "$("$XENT" eval a --json | figure mse)"
 }
+
+steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "hidden": [16]}, "objective": "fitted_q",
+        "loss": {"type": "hl_gauss", "vmin": -5, "vmax": 10, "bins": 20}, "optimizer": "adam",
+        "train": {"batch_size": 50, "epochs": 4, "report": false}}'
+
+@test "fitted Q learns the values of actions by every loss of values, and what fits it not is refused" {
+    mkdir runs
+    for loss in mse huber '{"type": "two_hot", "bins": 20}' '{"type": "c51", "bins": 20}'; do
+        name=$(echo "$loss" | tr -dc a-z0-9)
+        "$XENT" train "$steps" --set "loss=$loss" --quiet -o "runs/$name"
+        [ "$("$XENT" eval "runs/$name" --json | figure greedy_value)" ] # of c51 there is no loss
+        "$XENT" predict "runs/$name" > p.csv
+        awk -F, 'NF != 3 { exit 1 } END { exit NR != 26 }' p.csv
+    done
+    above "$("$XENT" eval runs/mse --json | figure greedy_value)" 0.5
+    fails 2 '*: loss.gamma is 0.5, objective.gamma 0.9; *' "$XENT" train "$steps" --set 'loss={"type": "c51", "gamma": 0.5}' -o a
+    fails 2 '*: objective.gamma is 0.8, data.gamma, *' "$XENT" train "$steps" --set objective.gamma=0.8 -o a
+    fails 2 '*: loss: fitted_q wants a loss of one value*; ce is none' "$XENT" train "$steps" --set loss=ce -o a
+    fails 2 '*: loss: fitted_q wants *; pinball is none' "$XENT" train "$steps" --set loss=pinball -o a
+    fails 2 '*: objective: fitted_q wants steps of a decision process*' "$XENT" train "$glyphs" --set objective=fitted_q -o a
+    fails 2 '*: objective: fitted_q wants steps *; the data has values alone' "$XENT" train "$values" --set objective=fitted_q -o a
+    fails 2 '*: data.standardize_targets: *' "$XENT" train "$steps" --set data.standardize_targets=true -o a
+    fails 2 '*: train.transforms: fitted_q *' "$XENT" train "$steps" --set train.transforms='["noise"]' -o a
+    fails 2 '*: loss: c51 wants probabilities, the data has values' "$XENT" train "$values" --set loss=c51 -o a
+    [ ! -e a ]
+}
+
+@test "the target network is resumed" {
+    set -- --set objective.target_period=7 --set objective.double=true
+    "$XENT" train "$steps" "$@" --set train.epochs=2 --quiet -o part
+    "$XENT" train "$steps" "$@" --quiet -o part --resume
+    "$XENT" train "$steps" "$@" --quiet -o whole
+    cmp part/checkpoints/last.safetensors whole/checkpoints/last.safetensors
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+}

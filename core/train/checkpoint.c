@@ -162,6 +162,11 @@ static void unpack_progress(const double counters[COUNTERS], Progress *progress)
     };
 }
 
+static ParameterSet *kept_by_objective(const Run *run)
+{
+    return run->objective->kept ? run->objective->kept(&run->context) : NULL;
+}
+
 static bool save_state(Run *run, const char *path, Error *error)
 {
     Draft draft = {.arena = arena_new()};
@@ -178,6 +183,9 @@ static bool save_state(Run *run, const char *path, Error *error)
     for (int64_t i = 0; run->average && i < parameters->count; i++)
         add_tensor(&draft, "average.", parameters->items[i].name, run->average->items[i].value,
                    run->average->items[i].value->data);
+    const ParameterSet *kept = kept_by_objective(run);
+    for (int64_t i = 0; kept && i < kept->count; i++)
+        add_tensor(&draft, "objective.", kept->items[i].name, kept->items[i].value, kept->items[i].value->data);
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;
         const Parameter *parameter;
@@ -269,9 +277,11 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
 static bool take_state(const Safetensors *file, const char *path, Run *run, Arena *arena, Error *error)
 {
     int64_t taken = 0;
+    ParameterSet *kept = kept_by_objective(run);
     if (!take_progress(file, path, run, &taken, error) ||
         !take_set(file, path, "parameters.", run->model->parameters, &taken, arena, error) ||
-        (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)))
+        (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)) ||
+        (kept && !take_set(file, path, "objective.", kept, &taken, arena, error)))
         return false;
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;

@@ -125,7 +125,7 @@ static bool end_epoch(Loop *loop, Error *error)
     progress->epoch++;
     progress->batch = 0;
     run_swap_average(run);
-    Measure validation = run_measure(run, &run->splits.val);
+    Measure validation = run->objective->outputs ? (Measure){0, NAN, NAN} : run_measure(run, &run->splits.val);
     run_swap_average(run);
     if (validation.count && !isfinite(validation.loss))
         return fail(

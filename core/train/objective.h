@@ -32,9 +32,17 @@ typedef struct BatchTensors {
 
 typedef struct ObjectiveDef {
     Component component;
+    /* Whether the loss can be had with data like `shape`, and what the data must be; exit 2 and the reason. NULL:
+       check_loss, for objectives that hold the model's outputs to the data's targets. */
+    bool (*check)(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
+                  Error *error);
+    /* Outputs of the model, which are then no predictions: nothing is measured with them. NULL: those of the loss. */
+    int64_t (*outputs)(const void *values);
     /* Checks what only the run's parts together show, loads teachers and the like. NULL: nothing. */
     bool (*prepare)(ObjectiveContext *context, Error *error);
     void (*release)(ObjectiveContext *context);
+    /* Tensors of its own that going on needs: checkpoints keep them beside the model's. Borrowed; NULL: none. */
+    ParameterSet *(*kept)(const ObjectiveContext *context);
     /* Rank 0. Layers' penalties are added by the loop. */
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;

@@ -82,6 +82,7 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         .targets = filling.targets,
         .soft_targets = filling.soft,
         .weights = filling.weights,
+        .outputs_are_actions = dataset->transitions != NULL,
         .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
     };
     return true;

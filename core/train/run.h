@@ -56,7 +56,8 @@ bool run_at_end(const Run *run);            /* epochs, steps, seconds or patienc
 /* Parameters and their averages change places, where there are averages. */
 void run_swap_average(Run *run);
 
-/* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. */
+/* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. Count 0 where the
+   split is empty or the loss cannot be measured on samples alone (loss_measures). */
 typedef struct Measure { int64_t count; double loss, accuracy; } Measure;
 Measure run_measure(Run *run, const DataSplit *split);
 /* The same of any model; a tape must be in use, and is reset. */

@@ -1,0 +1,128 @@
+/* What objectives minimise, against the same computed by hand from the model's outputs. */
+#include "tests/testing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/train/gradients.h"
+
+static Run *make(const char *format, const char *loss, const char *objective)
+{
+    char text[1024];
+    Error error = {0};
+    snprintf(text, sizeof text, format, loss, objective);
+    Config *config = config_parse("config", text, NULL, NULL, &error);
+    Run *run = config ? run_new(config, NULL, &error) : NULL;
+    if (!run)
+        fail_msg("%s", error.message);
+    return run;
+}
+
+static const char *const decisions =
+    "{\"data\": {\"type\": \"random-mdp\", \"count\": 64, \"reward_noise\": 1, \"end\": 0.2, \"gamma\": 0.5}, \"model\": "
+    "{\"type\": \"mlp\", \"hidden\": [16]}, \"loss\": %s, \"objective\": {\"type\": \"fitted_q\", %s}, \"optimizer\": "
+    "{\"type\": \"adam\", \"lr\": 0.01}, \"train\": {\"batch_size\": 16, \"prefetch\": false}}";
+
+static void step(Run *run)
+{
+    StepGradients result = step_gradients(run, 0, run->progress.step % 4, 1);
+    optimizer_step(run->optimizer, result.gradients, 1, ++run->progress.step);
+}
+
+static double first_loss(const char *loss, const char *objective, int steps)
+{
+    Run *run = make(decisions, loss, objective);
+    for (int i = 0; i < steps; i++)
+        step(run);
+    double value = step_gradients(run, 0, 0, 1).loss;
+    run_free(run);
+    return value;
+}
+
+static void test_train_objectives__fitted_q_is_the_squared_bellman_error(void **state)
+{
+    (void)state;
+    Run *run = make(decisions, "\"mse\"", "\"gamma\": 0.5");
+    const Dataset *dataset = run->splits.train.dataset;
+    const Transitions *steps = dataset->transitions;
+    double value = step_gradients(run, 0, 0, 1).loss, expected = 0;
+    tape_reset();
+    const Batch *batch = loader_batch(run->loader, 0, 0);
+    for (int64_t i = 0; i < batch->count; i++) {
+        int64_t id = batch->ids[i];
+        Forward forward = {0};
+        Tensor *state_of = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)dataset->features + 16 * id);
+        Tensor *next = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)steps->next + 16 * id);
+        double q = tensor_value(model_forward(run->model, &forward, state_of), steps->actions[id]);
+        Tensor *after = model_forward(run->model, &forward, next);
+        double best = fmax(fmax(tensor_value(after, 0), tensor_value(after, 1)), tensor_value(after, 2));
+        double target = (double)steps->rewards[id] + 0.5 * (1 - (double)steps->done[id]) * best;
+        expected += (q - target) * (q - target) / (double)batch->count;
+    }
+    assert_true(fabs(value / expected - 1) < 1e-5);
+    run_free(run);
+}
+
+/* Between copies the target network keeps its bits, and no gradient reaches it; at a copy it is the model. */
+static void test_train_objectives__the_target_network_stands_still(void **state)
+{
+    (void)state;
+    Run *run = make(decisions, "\"mse\"", "\"gamma\": 0.5, \"target_period\": 3");
+    const ParameterSet *kept = run->objective->kept(&run->context), *model = run->model->parameters;
+    ParameterSet *start = parameters_copy(model);
+    for (int i = 0; i < 6; i++) {
+        ParameterSet *before = parameters_copy(model);
+        const ParameterSet *expected = i < 3 ? start : i == 3 ? before : NULL;
+        step(run);
+        for (int64_t p = 0; expected && p < kept->count; p++) {
+            assert_memory_equal(kept->items[p].value->data, expected->items[p].value->data,
+                                (size_t)kept->items[p].value->count * sizeof(float));
+            assert_null(kept->items[p].value->gradient);
+        }
+        parameters_free(before);
+    }
+    assert_memory_not_equal(kept->items[0].value->data, start->items[0].value->data,
+                            (size_t)kept->items[0].value->count * sizeof(float));
+    parameters_free(start);
+    run_free(run);
+}
+
+/* All atoms move to the reward where nothing follows: c51 is two_hot. */
+static void test_train_objectives__c51_without_a_future_is_two_hot(void **state)
+{
+    (void)state;
+    static const char format[] =
+        "{\"data\": {\"type\": \"random-mdp\", \"count\": 64, \"gamma\": 0}, \"model\": \"mlp\", \"loss\": %s, "
+        "\"objective\": {\"type\": \"fitted_q\", \"gamma\": 0, \"target_period\": %s}, \"train\": {\"prefetch\": false}}";
+    static const char *const losses[] = {"{\"type\": \"c51\", \"gamma\": 0, \"bins\": 8}",
+                                         "{\"type\": \"two_hot\", \"bins\": 8}"};
+    double values[2];
+    for (int i = 0; i < 2; i++) {
+        Run *run = make(format, losses[i], "10");
+        values[i] = step_gradients(run, 0, 0, 1).loss;
+        run_free(run);
+    }
+    assert_true(fabs(values[0] / values[1] - 1) < 1e-6);
+}
+
+/* Double Q-learning chooses by the model: the same as long as the target network is the model. */
+static void test_train_objectives__double_q_differs_once_the_target_lags(void **state)
+{
+    (void)state;
+    static const char plain[] = "\"gamma\": 0.5, \"double\": false", with[] = "\"gamma\": 0.5, \"double\": true";
+    assert_true(first_loss("\"mse\"", plain, 0) == first_loss("\"mse\"", with, 0));
+    double a = first_loss("\"mse\"", plain, 12), b = first_loss("\"mse\"", with, 12);
+    assert_true(a != b && fabs(a - b) < 0.5 * a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_train_objectives__fitted_q_is_the_squared_bellman_error),
+        cmocka_unit_test(test_train_objectives__the_target_network_stands_still),
+        cmocka_unit_test(test_train_objectives__c51_without_a_future_is_two_hot),
+        cmocka_unit_test(test_train_objectives__double_q_differs_once_the_target_lags),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
