@@ -116,6 +116,93 @@ static void test_train_objectives__double_q_differs_once_the_target_lags(void **
     assert_true(a != b && fabs(a - b) < 0.5 * a);
 }
 
+static const char *const views =
+    "{\"data\": {\"type\": \"glyphs\", \"count\": 24, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": \"mlp\", "
+    "\"hidden\": [8]}, \"loss\": %s, \"objective\": {\"type\": \"contrastive\", \"dimension\": 4, %s}, \"optimizer\": "
+    "\"adam\", \"train\": {\"batch_size\": 12, \"transforms\": [\"crop\", \"noise\"]}}";
+
+enum { SAMPLES = 12 };
+
+/* Cosines of all 24 views of batch 1 of epoch 3 with each other; the views of a sample are SAMPLES apart. */
+static void cosines(Run *run, double s[2 * SAMPLES][2 * SAMPLES], int32_t labels[SAMPLES])
+{
+    tape_reset();
+    const Batch *batches[] = {loader_batch(run->loader, 3, 1), loader_batch(run->context.state, 3, 1)};
+    double z[2 * SAMPLES][4];
+    assert_memory_equal(batches[0]->ids, batches[1]->ids, SAMPLES * sizeof(int64_t));
+    assert_memory_not_equal(batches[0]->features, batches[1]->features, 784 * sizeof(float));
+    for (int view = 0; view < 2; view++) {
+        Forward forward = {0};
+        Tensor *x = t_wrap(ARRAY_F32, SHAPE(SAMPLES, 1, 28, 28), batches[view]->features);
+        const Tensor *embeddings = model_forward(run->model, &forward, x);
+        for (int i = 0; i < 4 * SAMPLES; i++)
+            z[SAMPLES * view + i / 4][i % 4] = tensor_value(embeddings, i);
+    }
+    for (int a = 0; a < 2 * SAMPLES; a++)
+        for (int b = 0; b < 2 * SAMPLES; b++) {
+            double product = 0, of_a = 0, of_b = 0;
+            for (int k = 0; k < 4; k++) {
+                product += z[a][k] * z[b][k];
+                of_a += z[a][k] * z[a][k];
+                of_b += z[b][k] * z[b][k];
+            }
+            s[a][b] = product / sqrt(of_a * of_b);
+        }
+    memcpy(labels, batches[0]->labels, SAMPLES * sizeof *labels);
+}
+
+/* Mean over anchors with positives of minus the mean over positives of log(exp(s/T) / sum over others), T = 0.5. */
+static double expected_loss(Run *run, bool classes)
+{
+    double s[2 * SAMPLES][2 * SAMPLES], sum = 0;
+    int32_t labels[SAMPLES];
+    cosines(run, s, labels);
+    for (int a = 0; a < 2 * SAMPLES; a++) {
+        double others = 0, near = 0, count = 0;
+        for (int b = 0; b < 2 * SAMPLES; b++) {
+            bool positive = b != a && (classes ? labels[a % SAMPLES] == labels[b % SAMPLES] : a % SAMPLES == b % SAMPLES);
+            others += b == a ? 0 : exp(s[a][b] / 0.5);
+            near += positive ? s[a][b] / 0.5 : 0;
+            count += positive;
+        }
+        sum += (log(others) - near / count) / (2 * SAMPLES);
+    }
+    return sum;
+}
+
+static void test_train_objectives__contrastive_compares_two_views(void **state)
+{
+    (void)state;
+    static const struct { const char *loss, *objective; bool classes; } cases[] = {
+        {"{\"type\": \"nt_xent\", \"temperature\": 0.5}", "\"positives\": \"views\"", false},
+        {"{\"type\": \"supcon\", \"temperature\": 0.5}", "\"positives\": \"classes\"", true},
+    };
+    for (int i = 0; i < 2; i++) {
+        Run *run = make(views, cases[i].loss, cases[i].objective);
+        double value = step_gradients(run, 3, 1, 1).loss;
+        assert_true(fabs(value - expected_loss(run, cases[i].classes)) < 1e-5);
+        run_free(run);
+    }
+}
+
+/* A loss of classes gets the cosines of the first views with the second, the diagonal being its targets. */
+static void test_train_objectives__contrastive_scores(void **state)
+{
+    (void)state;
+    Run *run = make(views, "{\"type\": \"infonce\", \"temperature\": 0.5}", "\"positives\": \"views\"");
+    double value = step_gradients(run, 3, 1, 1).loss, s[2 * SAMPLES][2 * SAMPLES], expected = 0;
+    int32_t labels[SAMPLES];
+    cosines(run, s, labels);
+    for (int a = 0; a < SAMPLES; a++) {
+        double sum = 0;
+        for (int b = 0; b < SAMPLES; b++)
+            sum += exp(s[a][SAMPLES + b] / 0.5);
+        expected += (log(sum) - s[a][SAMPLES + a] / 0.5) / SAMPLES;
+    }
+    assert_true(fabs(value - expected) < 1e-5);
+    run_free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +210,8 @@ int main(void)
         cmocka_unit_test(test_train_objectives__the_target_network_stands_still),
         cmocka_unit_test(test_train_objectives__c51_without_a_future_is_two_hot),
         cmocka_unit_test(test_train_objectives__double_q_differs_once_the_target_lags),
+        cmocka_unit_test(test_train_objectives__contrastive_compares_two_views),
+        cmocka_unit_test(test_train_objectives__contrastive_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

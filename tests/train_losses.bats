@@ -137,6 +137,29 @@ above() {
     above 1 "$("$XENT" eval a --json | figure mse)"
 }
 
+@test "contrastive learning keeps layers for a second run, and what it cannot compare is refused" {
+    views() { "$XENT" train "$glyphs" --set objective=contrastive --set 'train.transforms=["crop"]' --set model.hidden='[16, 8]' "$@"; }
+    for loss in nt_xent infonce mw; do
+        views --set "loss=$loss" --set train.batch_size=33 --quiet -o "$loss" # 200 = 6 * 33 + 2
+        views --set "loss=$loss" --set train.batch_size=199 --quiet -o "$loss-1"
+    done
+    views --set loss=supcon --set objective.positives=classes --quiet -o supcon
+    fails 1 '*/best.safetensors: its outputs are embeddings of the objective contrastive*' "$XENT" eval nt_xent
+    "$XENT" train "$glyphs" --set train.init_from=nt_xent/checkpoints/last.safetensors \
+        --set optimizer.groups='[{"match": "layers.0.*", "frozen": true}]' --quiet -o probe
+    [ "$("$XENT" eval probe --json | figure accuracy)" ]
+    fails 2 '*: loss: contrastive wants a loss of embeddings or of scores*; mse is none' views --set loss=mse -o a
+    fails 2 '*: loss: contrastive wants *; coral is none' views --set loss=coral -o a
+    fails 2 '*: objective: contrastive makes views by train.transforms; *' views --set loss=nt_xent --set 'train.transforms=[]' -o a
+    fails 2 '*: train.transforms: mixup mixes samples; *' views --set loss=nt_xent --set 'train.transforms=["mixup"]' -o a
+    fails 2 '*: objective.positives: classes need *' views --set loss=infonce --set objective.positives=classes -o a
+    fails 2 '*: train.batch_size: contrastive *' views --set loss=nt_xent --set train.batch_size=1 -o a
+    views --set loss=nt_xent --set train.steps=4 --quiet -o part
+    views --set loss=nt_xent --quiet -o part --resume --set train.steps=null
+    views --set loss=nt_xent --quiet -o whole
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+}
+
 steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "hidden": [16]}, "objective": "fitted_q",
         "loss": {"type": "hl_gauss", "vmin": -5, "vmax": 10, "bins": 20}, "optimizer": "adam",
         "train": {"batch_size": 50, "epochs": 4, "report": false}}'
