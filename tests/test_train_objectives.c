@@ -203,6 +203,34 @@ static void test_train_objectives__contrastive_scores(void **state)
     run_free(run);
 }
 
+static const char *const many =
+    "{\"data\": {\"type\": \"gaussian-mixture\", \"classes\": 30, \"count\": 64, \"val_count\": 0, \"test_count\": 0}, "
+    "\"model\": {\"type\": \"mlp\", \"hidden\": [12]}, \"loss\": %s, \"objective\": %s, \"optimizer\": {\"type\": "
+    "\"sgd\", \"lr\": 0.2, \"momentum\": 0}, \"train\": {\"batch_size\": 16}}";
+
+/* Under plain gradient descent the factored head is the head. */
+static void test_train_objectives__a_factored_head_is_the_head(void **state)
+{
+    (void)state;
+    static const char *const losses[] = {"\"z_loss\"", "\"taylor_softmax\"", "{\"type\": \"spherical_softmax\", \"eps\": 1}"};
+    for (int l = 0; l < 3; l++) {
+        Run *plain = make(many, losses[l], "\"supervised\"");
+        for (int i = 0; i < 40; i++)
+            step(plain);
+        Run *run = make(many, losses[l], "{\"type\": \"factored_output\", \"lr\": 0.2, \"refactor_every\": 7}");
+        for (int i = 0; i < 40; i++)
+            step(run);
+        run->objective->settle(&run->context);
+        for (int64_t p = 0; p < run->model->parameters->count; p++) {
+            const Tensor *a = plain->model->parameters->items[p].value, *b = run->model->parameters->items[p].value;
+            for (int64_t i = 0; i < a->count; i++)
+                assert_true(fabs(tensor_value(a, i) - tensor_value(b, i)) < 2e-5);
+        }
+        run_free(run);
+        run_free(plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_train_objectives__double_q_differs_once_the_target_lags),
         cmocka_unit_test(test_train_objectives__contrastive_compares_two_views),
         cmocka_unit_test(test_train_objectives__contrastive_scores),
+        cmocka_unit_test(test_train_objectives__a_factored_head_is_the_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

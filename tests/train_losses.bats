@@ -160,6 +160,27 @@ above() {
     cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
 }
 
+@test "a factored head trains many classes, resumes to the same bits, and refuses what it cannot do exactly" {
+    words='{"data": {"type": "markov-text", "count": 4000, "val_count": 500, "test_count": 500, "length": 16},
+            "model": {"type": "transformer", "layers": 1, "width": 16, "heads": 2, "tie": false}, "loss": "z_loss",
+            "objective": {"type": "factored_output", "lr": 1, "refactor_every": 5}, "train": {"epochs": 2, "report": false}}'
+    "$XENT" train "$words" --quiet -o words
+    above "$("$XENT" eval words --json | figure accuracy)" 0.1
+    factored() { "$XENT" train "$glyphs" --set loss=z_loss --set 'objective={"type": "factored_output", "refactor_every": 4}' "$@"; }
+    factored --quiet -o whole --set train.epochs=2
+    factored --quiet -o part --set train.epochs=2 --set train.steps=6
+    factored --quiet -o part --resume --set train.epochs=2 --set train.steps=null
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+    cmp part/checkpoints/best.safetensors whole/checkpoints/best.safetensors
+    fails 2 '*: loss: factored_output wants a loss of the outputs*; ce is none' factored --set loss=ce -o a
+    fails 2 '*: train.accumulate: *' factored --set train.accumulate=2 -o a
+    fails 2 '*: train.ema: *' factored --set train.ema=0.9 -o a
+    fails 2 '*: train.transforms: mixup mixes targets; *' factored --set 'train.transforms=["mixup"]' -o a
+    fails 2 '*: objective: factored_output wants one class a sample' "$XENT" train "$values" --set loss=mse_onehot --set objective=factored_output -o a
+    fails 2 '*: objective: factored_output wants a model with a linear head*' factored --set model=skipnet -o a
+    [ ! -e a ]
+}
+
 steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "hidden": [16]}, "objective": "fitted_q",
         "loss": {"type": "hl_gauss", "vmin": -5, "vmax": 10, "bins": 20}, "optimizer": "adam",
         "train": {"batch_size": 50, "epochs": 4, "report": false}}'

@@ -36,7 +36,7 @@ static void add_array(Draft *draft, const char *name, ArrayType type, int rank, 
 
 static void add_tensor(Draft *draft, const char *prefix, const char *name, const Tensor *tensor, void *data)
 {
-    add_array(draft, arena_format(draft->arena, "%s%s", prefix, name), ARRAY_F32, tensor->rank, tensor->shape, data);
+    add_array(draft, arena_format(draft->arena, "%s%s", prefix, name), tensor->type, tensor->rank, tensor->shape, data);
 }
 
 static void add_metadata(Draft *draft, const char *key, const char *value)
@@ -200,6 +200,8 @@ static bool save_state(Run *run, const char *path, Error *error)
 
 bool checkpoint_save_last(Run *run, const char *folder, Error *error)
 {
+    if (run->objective->settle)
+        run->objective->settle(&run->context);
     Arena *arena = arena_new();
     bool good = save_state(run, arena_format(arena, "%s/checkpoints/last.state.safetensors", folder), error)
                 && checkpoint_save_weights(run, arena_format(arena, "%s/checkpoints/last.safetensors", folder), error);
@@ -234,12 +236,12 @@ static bool take(const Safetensors *file, const char *path, const char *name, co
     const Array *array = safetensors_find(file, name);
     if (!array)
         return fail(error, "%s: tensor %s is missing", path, name);
-    bool same = array->type == ARRAY_F32 && array->rank == shape->rank;
+    bool same = array->type == shape->type && array->rank == shape->rank;
     for (int i = 0; same && i < shape->rank; i++)
         same = array->shape[i] == shape->shape[i];
     if (!same)
         return fail(error, "%s: tensor %s has another shape or type than the model's", path, name);
-    memcpy(out, array->data, (size_t)array->count * sizeof(float));
+    memcpy(out, array->data, (size_t)array->count * array_type_size(shape->type));
     ++*taken;
     return true;
 }
@@ -270,7 +272,7 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
     ++*taken;
     if (!run->loss_state_width)
         return true;
-    const Tensor shape = {.rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
+    const Tensor shape = {.type = ARRAY_F32, .rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
     return take(file, path, "loss_state", &shape, run->context.loss_state, taken, error);
 }
 

@@ -20,6 +20,7 @@ typedef struct ObjectiveContext {
     const Layer *tap;           /* the layer that the loss looks at; NULL: none */
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     double progress;            /* share of the run done, 0..1 */
+    double schedule_factor;     /* of learning rates at this step */
 } ObjectiveContext;
 
 /* A batch as tensors of the tape in use. */
@@ -43,6 +44,9 @@ typedef struct ObjectiveDef {
     void (*release)(ObjectiveContext *context);
     /* Tensors of its own that going on needs: checkpoints keep them beside the model's. Borrowed; NULL: none. */
     ParameterSet *(*kept)(const ObjectiveContext *context);
+    /* Writes to the model's parameters what the objective keeps elsewhere; before the model is measured or saved. NULL:
+       nothing. */
+    void (*settle)(ObjectiveContext *context);
     /* Rank 0. Layers' penalties are added by the loop. */
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;

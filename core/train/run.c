@@ -137,7 +137,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
-        .tap = run->tap, .values = objective->values, .seed = (uint64_t)config->seed,
+        .tap = run->tap, .values = objective->values, .schedule_factor = 1, .seed = (uint64_t)config->seed,
     };
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
