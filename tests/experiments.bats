@@ -82,3 +82,10 @@ setup() {
     sh scripts/experiments/hl-gauss.sh --quick -o "$BATS_TEST_TMPDIR/hl-gauss" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z0-9_]* | [01] | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 8 ]
 }
+
+@test "gru-svm and simclr: their quick forms run" {
+    sh scripts/experiments/gru-svm.sh --quick -o "$BATS_TEST_TMPDIR/gru-svm" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z0-9]*, .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    sh scripts/experiments/simclr.sh --quick -o "$BATS_TEST_TMPDIR/simclr" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+}

@@ -181,6 +181,22 @@ above() {
     [ ! -e a ]
 }
 
+@test "NoiseFiT, NEFTune and R-Drop train a transformer, resume to the same bits, and want blocks" {
+    words='{"data": {"type": "markov-text", "count": 2000, "val_count": 300, "test_count": 300, "length": 16},
+            "model": {"type": "transformer", "layers": 2, "width": 16, "heads": 2, "dropout": 0.1}, "loss": "noisefit",
+            "objective": {"type": "noisy", "layers": 1}, "optimizer": "adam", "train": {"epochs": 2, "batch_size": 32, "report": false}}'
+    "$XENT" train "$words" --quiet -o whole
+    "$XENT" train "$words" --quiet -o part --set train.steps=3
+    "$XENT" train "$words" --quiet -o part --resume --set train.steps=null
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+    [ "$("$XENT" eval whole --json | figure accuracy)" ]
+    "$XENT" train "$words" --quiet -o neftune --set loss=ce --set 'objective={"type": "noisy", "noise": "embeddings"}'
+    "$XENT" train "$words" --quiet -o rdrop --set loss.mode=rdrop --set 'objective={"type": "noisy", "noise": "dropout"}'
+    fails 2 '*: objective.layers: 3 of 2 blocks' "$XENT" train "$words" --set objective.layers=3 -o a
+    fails 2 '*: objective.noise: the model mlp has no blocks; *' "$XENT" train "$glyphs" --set objective=noisy -o a
+    fails 2 '*: loss: noisefit needs the extra "noisy_logits_1"*' "$XENT" train "$glyphs" --set loss=noisefit -o a
+}
+
 steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "hidden": [16]}, "objective": "fitted_q",
         "loss": {"type": "hl_gauss", "vmin": -5, "vmax": 10, "bins": 20}, "optimizer": "adam",
         "train": {"batch_size": 50, "epochs": 4, "report": false}}'

@@ -51,6 +51,8 @@ typedef struct ObjectiveDef {
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;
 
+/* Whether this loss can be had with these targets: exit 2 and the reason. */
+bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 /* Over tensors of the tape in use; features are not copied. */
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch);
 /* The layer that the loss looks at, NULL where it looks at none. False (exit 2) where there is no such layer. */

@@ -40,8 +40,6 @@ typedef struct Run {
 ModelInput model_input_of(const Dataset *dataset, const Instance *loss);
 /* The loss that a config without one gets; NULL: there is none of that kind. */
 const char *default_loss(TargetKind kind);
-/* Whether this loss can be had with these targets: exit 2 and the reason. */
-bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 
 /* Takes the config over. `objective` is an instance of an objective, or of what begins with one, and is the
    config's own when NULL. NULL after an error; nothing has been written. */
