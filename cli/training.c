@@ -103,10 +103,11 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
 {
     Run *run = training->run;
     PredictionInput outputs;
-    if (split->count == 0)
+    if (split->count == 0 || run->objective->outputs)
         return true;
-    double loss = run_measure(run, split).loss;
-    if (!isfinite(loss)) /* metrics take logits that are finite */
+    Measure measure = run_measure(run, split);
+    double loss = measure.loss;
+    if (measure.count && !isfinite(loss)) /* metrics take logits that are finite */
         return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
                     training->folder_path, name);
     if (!split_outputs(run->model, &run->config->loss, split, run->config->train.eval_batch_size, training->arena,

@@ -110,6 +110,15 @@ void dataset_sample(const Dataset *dataset, int64_t index, float *out)
         normalize_sample(dataset, size, out);
 }
 
+void dataset_next_sample(const Dataset *dataset, int64_t index, float *out)
+{
+    assert(dataset->transitions && dataset->type == ARRAY_F32);
+    int64_t size = dataset_sample_size(dataset);
+    memcpy(out, dataset->transitions->next + index * size, (size_t)size * sizeof *out);
+    if (dataset->normalized)
+        normalize_sample(dataset, size, out);
+}
+
 bool dataset_common_validate(const void *values, Error *error)
 {
     const DatasetCommon *keys = values;

@@ -28,6 +28,16 @@ typedef struct DatasetColumn {
 
 enum { DATASET_MOST_COLUMNS = 8 };
 
+/* Steps of a decision process: in the state that is the sample an action was taken. The sample's values are those of
+   the actions, [count, actions], if they are known. */
+typedef struct Transitions {
+    const int32_t *actions;             /* [count] */
+    const float *rewards;               /* [count] */
+    const float *next;                  /* [count, sample size], the state reached; not normalised */
+    const float *done;                  /* [count], 1: the episode ended there */
+    double gamma;                       /* discount of the values; NAN: unknown */
+} Transitions;
+
 /* Everything belongs to `arena`, which belongs to the data set. */
 typedef struct Dataset {
     Arena *arena;
@@ -69,6 +79,8 @@ typedef struct Dataset {
        splits, subsets and batches take groups whole. */
     int64_t group_count;                /* 0: every sample stands alone */
     const int32_t *groups;              /* [count], 0, ..., group_count - 1, never falling */
+
+    const Transitions *transitions;     /* TARGET_VALUES of type F32; NULL: the values are not those of actions */
 
     /* Text. */
     const struct Tokenizer *tokenizer;  /* NULL: not text */
@@ -181,6 +193,8 @@ bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *in
 
 /* Sample `index` as f32 (U8 scaled, normalised) into out[size of a sample]. Not for tokens. */
 void dataset_sample(const Dataset *dataset, int64_t index, float *out);
+/* The same of the state that the sample's step reached. */
+void dataset_next_sample(const Dataset *dataset, int64_t index, float *out);
 int64_t dataset_sample_size(const Dataset *dataset); /* elements: the product of the shape */
 
 /* Values are borrowed, the name is copied. At most DATASET_MOST_COLUMNS. */

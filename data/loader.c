@@ -207,6 +207,8 @@ static void assemble(Loader *loader, Slot *slot, int64_t epoch, int64_t index, b
     shuffle_epoch(loader, epoch);
     slot->epoch = epoch;
     slot->index = index;
+    slot->batch.epoch = epoch;
+    slot->batch.index = index;
     slot->batch.count = choose_samples(loader, slot);
     Pass pass = {.loader = loader, .slot = slot};
     for (;; pass.first = pass.end + 1) {
@@ -336,8 +338,10 @@ static bool prepare_transforms(Loader *loader)
     loader->image_scratch = arena_alloc(loader->arena, (size_t)(chunks * 2 * loader->size) * sizeof(float));
     loader->streams = arena_alloc(loader->arena, (size_t)count * sizeof *loader->streams);
     for (int64_t i = 0; i < count; i++) {
-        char name[40];
+        char name[64];
         snprintf(name, sizeof name, "transform %lld", (long long)i);
+        if (options->view)
+            snprintf(name, sizeof name, "transform %lld view %lld", (long long)i, (long long)options->view);
         loader->streams[i] = random_stream(name);
         mixes |= transform_at(options, i)->batch != NULL;
     }

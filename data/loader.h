@@ -8,6 +8,7 @@
 /* Belongs to the loader and is valid until the next call of loader_batch. */
 typedef struct Batch {
     int64_t count;
+    int64_t epoch, index;   /* what it was asked for by */
     float *features;        /* [count, shape...], normalised and transformed; U8 is scaled to 0..1 before, also where
                                nothing is normalised; NULL for tokens */
     int32_t *tokens;        /* [count, length]; NULL for features */
@@ -27,6 +28,7 @@ typedef struct LoaderOptions {
     bool drop_last;         /* leave out a last batch that is not full */
     InstanceList transforms;/* applied in order; training only */
     uint64_t seed;
+    int64_t view;           /* other views are the same samples in the same order under other draws of transforms */
     bool prefetch;          /* prepare the next batch on a thread of its own; no thread to be had: without, same bits */
 } LoaderOptions;
 

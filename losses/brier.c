@@ -13,6 +13,16 @@ static Tensor *mse_onehot(const void *self, const LossInput *in)
     return t_sum(t_square(t_sub(in->logits, loss_soft_targets(in))), -1, false);
 }
 
+/* q - 2 z_y + 1 */
+static double mse_onehot_of_moments(const void *self, const LossMoments *moments, double slopes[3])
+{
+    (void)self;
+    slopes[0] = 0;
+    slopes[1] = 1;
+    slopes[2] = -2;
+    return moments->squares - 2 * moments->target + 1;
+}
+
 const LossDef loss_brier = {
     .component = {.name = "brier", .summary = "squared error of the probabilities, summed over classes",
                   .source = "Brier 1950", .formula = "sum_k (softmax(z)_k - t_k)^2"},
@@ -24,5 +34,5 @@ const LossDef loss_mse_onehot = {
     .component = {.name = "mse_onehot",
                   .summary = "squared error of the outputs to the one-hot target, summed over classes",
                   .source = "arXiv:1604.08859", .formula = "sum_k (z_k - t_k)^2"},
-    .targets = LOSS_CLASSES_OR_SOFT, .forward = mse_onehot,
+    .targets = LOSS_CLASSES_OR_SOFT, .forward = mse_onehot, .of_moments = mse_onehot_of_moments,
 };

@@ -33,9 +33,10 @@ static bool validate(const void *values, Error *error)
     return grid->vmin < grid->vmax || fail_usage(error, "vmin: %g is not below vmax, %g", grid->vmin, grid->vmax);
 }
 
+/* A grid for each value, one after the other. */
 static int64_t outputs(const void *values, int64_t count)
 {
-    return count == 1 ? ((const struct grid *)values)->bins : 0;
+    return count * ((const struct grid *)values)->bins;
 }
 
 /* The mean of `first`, first + step, ... under softmax(z). */
@@ -52,17 +53,20 @@ static double mean_under_softmax(int64_t bins, const double *z, double first, do
     return mean / sum;
 }
 
-static void decode_centres(const void *values, int64_t bins, const double *z, double *value)
+static void decode_centres(const void *values, int64_t columns, const double *z, double *decoded)
 {
     const struct grid *grid = values;
-    double width = (grid->vmax - grid->vmin) / (double)bins;
-    *value = mean_under_softmax(bins, z, grid->vmin + 0.5 * width, width);
+    double width = (grid->vmax - grid->vmin) / (double)grid->bins;
+    for (int64_t k = 0; k < columns / grid->bins; k++)
+        decoded[k] = mean_under_softmax(grid->bins, z + k * grid->bins, grid->vmin + 0.5 * width, width);
 }
 
-static void decode_locations(const void *values, int64_t bins, const double *z, double *value)
+static void decode_locations(const void *values, int64_t columns, const double *z, double *decoded)
 {
     const struct grid *grid = values;
-    *value = mean_under_softmax(bins, z, grid->vmin, (grid->vmax - grid->vmin) / (double)(bins - 1));
+    double step = (grid->vmax - grid->vmin) / (double)(grid->bins - 1);
+    for (int64_t k = 0; k < columns / grid->bins; k++)
+        decoded[k] = mean_under_softmax(grid->bins, z + k * grid->bins, grid->vmin, step);
 }
 
 static bool check_bins(const void *values, const LossInput *in, Error *error)
@@ -74,16 +78,23 @@ static bool check_bins(const void *values, const LossInput *in, Error *error)
     return true;
 }
 
-static bool check_value(const void *values, const LossInput *in, Error *error)
+static bool check_values(const void *values, const LossInput *in, Error *error)
 {
-    if (in->targets->count != in->logits->shape[0])
-        return fail(error, "targets: expected one value a row");
-    return check_bins(values, in, error);
+    int64_t bins = ((const struct grid *)values)->bins, rows = in->logits->shape[0];
+    if (in->targets->count == rows)
+        return check_bins(values, in, error);
+    if (loss_columns(in) * rows != in->targets->count * bins)
+        return fail(error, "targets: %lld values a row need %lld columns of logits each, here are %lld columns",
+                    (long long)(in->targets->count / rows), (long long)bins, (long long)loss_columns(in));
+    return true;
 }
 
+/* Of the values of a row, [N], the mean; t [values, bins]. */
 static Tensor *cross_entropy(const LossInput *in, Tensor *t)
 {
-    return t_neg(t_sum(t_mul(t, t_log_softmax(in->logits)), -1, false));
+    Tensor *log_p = t_log_softmax(t_reshape(in->logits, t->rank, t->shape));
+    Tensor *of_values = t_neg(t_sum(t_mul(t, log_p), -1, false));
+    return t_mean(t_reshape(of_values, SHAPE(in->logits->shape[0], -1)), -1, false);
 }
 
 /* Phi((b - y) / sigma) - Phi((a - y) / sigma), a <= b, through the tail on the side where both lie. */
@@ -100,7 +111,7 @@ static Tensor *hl_gauss(const void *values, const LossInput *in)
 {
     const struct hl_gauss *self = values;
     double width = (self->vmax - self->vmin) / (double)self->bins, sigma = self->sigma_ratio * width;
-    Tensor *t = t_like(in->logits);
+    Tensor *t = t_new(in->logits->type, SHAPE(in->targets->count, self->bins));
     for (int64_t i = 0; i < t->shape[0]; i++) {
         double y = fmin(fmax(tensor_value(in->targets, i), self->vmin), self->vmax);
         double total = normal_mass(y, sigma, self->vmin, self->vmax);
@@ -134,7 +145,7 @@ static void set_row(Tensor *t, int64_t i, double *row)
 static Tensor *two_hot(const void *values, const LossInput *in)
 {
     const struct grid *grid = values;
-    Tensor *t = t_like(in->logits);
+    Tensor *t = t_new(in->logits->type, SHAPE(in->targets->count, grid->bins));
     double *row = arena_zero(tape_arena(), (size_t)grid->bins, sizeof *row);
     for (int64_t i = 0; i < t->shape[0]; i++) {
         place(grid, tensor_value(in->targets, i), 1, row);
@@ -204,9 +215,10 @@ const LossDef loss_hl_gauss = {
                   .formula = "-sum_k t_k log softmax(z)_k, t the mass of N(y, sigma) in bin k over that on the grid",
                   .notes = "bins equal bins lie between vmin and vmax, sigma = sigma_ratio times their width. Values "
                            "outside "
-                           "are moved to the nearest end. The prediction is the mean of the bins' centres.",
+                           "are moved to the nearest end. The prediction is the mean of the bins' centres. Targets "
+                           "[N, K] have bins columns each, one value after the other; the loss is their mean.",
                   .validate = validate},
-    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_value,
+    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_values,
     .outputs = outputs, .decode = decode_centres, .examples = hl_gauss_examples, .sample = sample_value,
 };
 
@@ -215,9 +227,10 @@ const LossDef loss_two_hot = {
                   .params = two_hot_params, .size = sizeof(struct grid), .source = "arXiv:2403.03950",
                   .formula = "-sum_k t_k log softmax(z)_k, t on the two locations next to y with mean y",
                   .notes = "The locations run from vmin to vmax, both included. Values outside are moved to the "
-                           "nearest end. The prediction is the mean of the locations.",
+                           "nearest end. The prediction is the mean of the locations. Targets [N, K] have bins columns "
+                           "each, one value after the other; the loss is their mean.",
                   .validate = validate},
-    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_value,
+    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_values,
     .outputs = outputs, .decode = decode_locations, .examples = two_hot_examples, .sample = sample_value,
 };
 
@@ -228,8 +241,9 @@ const LossDef loss_c51 = {
                              "shared "
                              "by their neighbours",
                   .notes = "Targets are the next state's distribution [N, bins]; extras reward [N] and done [N]. The "
-                           "locations run from vmin to vmax, both included.",
+                           "locations run from vmin to vmax, both included. Trained by the objective fitted_q; the "
+                           "prediction is the mean of the locations, bins columns for each value.",
                   .validate = validate},
     .targets = LOSS_SOFT, .extras = c51_extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = c51,
-    .check = check_c51, .examples = c51_examples, .sample = sample_c51,
+    .outputs = outputs, .decode = decode_locations, .check = check_c51, .examples = c51_examples, .sample = sample_c51,
 };

@@ -46,6 +46,14 @@ bool loss_takes_extra(const LossDef *def, const char *name)
     return false;
 }
 
+bool loss_measures(const LossDef *def)
+{
+    for (const char *const *name = def->extras; name && *name; name++)
+        if (!strchr(*name, '?') && strcmp(*name, "x") != 0)
+            return false;
+    return def->targets != LOSS_IDS;
+}
+
 static bool check_extras(const LossDef *def, const LossInput *in, Error *error)
 {
     for (const char *const *name = def->extras; name && *name; name++)

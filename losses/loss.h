@@ -49,6 +49,12 @@ typedef struct LossInput {
     double progress;            /* share of training done, 0..1; 1 where a model is measured */
 } LossInput;
 
+/* Of one row of logits. */
+typedef struct LossMoments {
+    int64_t classes;
+    double sum, squares, target;        /* sum_k z_k, sum_k z_k^2, z_y */
+} LossMoments;
+
 typedef struct LossDef {
     Component component;
     LossTargets targets;
@@ -74,6 +80,9 @@ typedef struct LossDef {
     bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
     const char *(*tap)(const void *self);
+    /* Losses that are functions of those moments alone: the value, and its derivatives for sum, squares and target. They
+       can be had without the logits (the objective factored_output). NULL: not so. */
+    double (*of_moments)(const void *self, const LossMoments *moments, double slopes[3]);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
        (whose forward is 0). NULL, or a result of NULL: nothing. */
@@ -106,6 +115,8 @@ int64_t loss_outputs(const Instance *loss, int64_t classes);
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
 bool loss_takes_extra(const LossDef *def, const char *name);
+/* Whether a model is measured with it on samples alone: it compares no views and needs no extra but "x". */
+bool loss_measures(const LossDef *def);
 /* Whether that is more than taking the logits as they are. */
 bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */

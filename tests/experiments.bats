@@ -77,3 +77,15 @@ setup() {
     run sh scripts/experiments/ldr.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
     [ "$status" -eq 1 ] && [[ "$output" == *"ldr_kl-3 - ce is not above 0.08"* ]]
 }
+
+@test "hl-gauss: the quick form learns values of actions by four losses" {
+    sh scripts/experiments/hl-gauss.sh --quick -o "$BATS_TEST_TMPDIR/hl-gauss" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z0-9_]* | [01] | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 8 ]
+}
+
+@test "gru-svm and simclr: their quick forms run" {
+    sh scripts/experiments/gru-svm.sh --quick -o "$BATS_TEST_TMPDIR/gru-svm" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z0-9]*, .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    sh scripts/experiments/simclr.sh --quick -o "$BATS_TEST_TMPDIR/simclr" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+}

@@ -2,8 +2,8 @@
    the key. To add one: its name in `names`, its errors in `cases`, and a test of its truth beside the others. */
 #include "tests/generators.h"
 
-static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "shapes",
-                                    "spirals", "tabular", "traders"};
+static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "random-mdp",
+                                    "shapes", "spirals", "tabular", "traders"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)
@@ -50,7 +50,7 @@ static void test_data_generators__splits_do_not_depend_on_each_other(void **stat
 {
     (void)state;
     for (int i = 0; i < GENERATORS; i++) {
-        DataSplits a = load(3, "{'type': '%s', 'count': 100, 'test_count': 90}", names[i]);
+        DataSplits a = load(3, "{'type': '%s', 'count': 100, 'val_count': 90, 'test_count': 90}", names[i]);
         DataSplits b = load(3, "{'type': '%s', 'count': 170, 'test_count': 90, 'val_count': 0}", names[i]);
         size_t bytes = (size_t)a.test.dataset->shape[0] * array_type_size(a.test.dataset->type);
         assert_int_equal(a.test.count, b.test.count);
@@ -83,7 +83,7 @@ static void test_data_generators__described_as_loaded(void **state)
     static const char *const texts[] = {
         "'gaussian-mixture'", "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
         "{'type': 'markov-text', 'stride': 7}",
-        "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'spirals'", "'tabular'",
+        "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'random-mdp'", "'spirals'", "'tabular'",
         "{'type': 'tabular', 'task': 'regression'}", "{'type': 'traders', 'members': 3, 'target': 'label'}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -163,6 +163,7 @@ static void test_data_generators__errors_name_the_key(void **state)
          "a.json:1: data.count: a window of 200000 tokens and the one that follows need 200001, got 200000"},
         {"{'type': 'markov-text', 'order': 8}",
          "a.json:1: data.order: classes^(order + 1), the size of the transition table, is more than 4194304"},
+        {"{'type': 'random-mdp', 'states': 2}", "a.json:1: data.successors: 3 of 2 states"},
         {"{'type': 'tabular', 'numeric': 0, 'categorical': 0}",
          "a.json:1: data: numeric and categorical are both 0; a table needs a column"},
         {"{'type': 'traders', 'count': 20000000, 'members': 100}",

@@ -126,6 +126,36 @@ static void test_data_generators_truth__tabular_regression_has_the_known_noise(v
     data_free(&exact);
 }
 
+/* Bellman's equation in the mean over the steps that were drawn: reward and discounted value of what follows, less the
+   value of the action taken. The residual of a step has a deviation below 1. */
+static void test_data_generators_truth__random_mdp_has_the_best_values(void **state)
+{
+    (void)state;
+    DataSplits splits = load(1, "{'type': 'random-mdp', 'count': 40000, 'states': 5, 'dimensions': 2, 'end': 0.25}");
+    const Dataset *dataset = splits.train.dataset;
+    const Transitions *steps = dataset->transitions;
+    const float *features = dataset->features, *first = features + 2 * 40000; /* the test states, each in turn */
+    double sums[15] = {0}, counts[15] = {0}, ends = 0;
+    for (int64_t i = 0; i < 40000; i++) {
+        int64_t at = 0, next = 0;
+        while (memcmp(first + 2 * at, features + 2 * i, 2 * sizeof(float)) != 0)
+            at++;
+        while (memcmp(first + 2 * next, steps->next + 2 * i, 2 * sizeof(float)) != 0)
+            next++;
+        const float *values = dataset->values + 3 * (40000 + next);
+        double best = fmax((double)values[0], fmax((double)values[1], (double)values[2]));
+        double target = (double)steps->rewards[i] + steps->gamma * (1 - (double)steps->done[i]) * best;
+        sums[3 * at + steps->actions[i]] += target - (double)dataset->values[3 * i + steps->actions[i]];
+        counts[3 * at + steps->actions[i]]++;
+        ends += (double)steps->done[i] / 40000;
+    }
+    for (int pair = 0; pair < 15; pair++)
+        assert_true(fabs(sums[pair] / counts[pair]) < 4 / sqrt(counts[pair])); /* counts are near 2667: 0.08 */
+    assert_true(fabs(ends - 0.25) < 0.01);
+    assert_true(dataset->values[3 * 40000] > 0.1F);
+    data_free(&splits);
+}
+
 static void test_data_generators_truth__entropy_rate_of_chains_solved_by_hand(void **state)
 {
     (void)state;
@@ -287,6 +317,7 @@ int main(void)
         TEST(test_data_generators_truth__gaussian_mixture_has_the_known_bayes_error),
         TEST(test_data_generators_truth__spirals_without_noise_lie_on_their_arms),
         TEST(test_data_generators_truth__tabular_regression_has_the_known_noise),
+        TEST(test_data_generators_truth__random_mdp_has_the_best_values),
         TEST(test_data_generators_truth__entropy_rate_of_chains_solved_by_hand),
         TEST(test_data_generators_truth__markov_text_has_its_entropy_rate),
         TEST(test_data_generators_truth__markov_text_has_a_token_after_every_window),

@@ -53,7 +53,7 @@ static void test_losses_decode__class_probabilities_sum_to_one(void **state)
     int found = 0;
     for (const Component *const *item = component_kind("loss")->items; *item; item++) {
         const LossDef *def = (const LossDef *)*item;
-        if (!def->decode || def->decodes || def->targets == LOSS_VALUES)
+        if (!def->decode || def->decodes || def->targets == LOSS_VALUES || loss_takes_extra(def, "reward"))
             continue;
         char spec[80];
         snprintf(spec, sizeof spec, "\"%s\"", def->component.name);
@@ -115,23 +115,47 @@ static void test_losses_decode__coral_counts_thresholds(void **state)
 static void test_losses_decode__values(void **state)
 {
     (void)state;
-    static const struct { const char *spec; int64_t outputs; double z[4], value; } cases[] = {
-        {"{\"type\": \"hl_gauss\", \"vmin\": 0, \"vmax\": 4, \"bins\": 4}", 4, {0, 0, 0, 0}, 2},
-        {"{\"type\": \"hl_gauss\", \"vmin\": 0, \"vmax\": 4, \"bins\": 4}", 4, {0, 1e4, 0, 0}, 1.5},
-        {"{\"type\": \"two_hot\", \"vmin\": 0, \"vmax\": 3, \"bins\": 4}", 4, {0, 0, 0, 1e4}, 3},
-        {"{\"type\": \"two_hot\", \"vmin\": -1, \"vmax\": 2, \"bins\": 2}", 2, {0, 0.6931471805599453}, 1},
-        {"\"crps\"", 2, {-1.25, 3}, -1.25},
-        {"\"pinball\"", 3, {1, 2, 9}, 2},
-        {"{\"type\": \"pinball\", \"quantiles\": [0.9, 0.4]}", 2, {5, 1}, 1.8},
-        {"{\"type\": \"pinball\", \"quantiles\": [0.7, 0.9]}", 2, {5, 7}, 5},
+    static const struct { const char *spec; int64_t outputs, of_two; double z[4], value; } cases[] = {
+        {"{\"type\": \"hl_gauss\", \"vmin\": 0, \"vmax\": 4, \"bins\": 4}", 4, 8, {0, 0, 0, 0}, 2},
+        {"{\"type\": \"hl_gauss\", \"vmin\": 0, \"vmax\": 4, \"bins\": 4}", 4, 8, {0, 1e4, 0, 0}, 1.5},
+        {"{\"type\": \"two_hot\", \"vmin\": 0, \"vmax\": 3, \"bins\": 4}", 4, 8, {0, 0, 0, 1e4}, 3},
+        {"{\"type\": \"two_hot\", \"vmin\": -1, \"vmax\": 2, \"bins\": 2}", 2, 4, {0, 0.6931471805599453}, 1},
+        {"{\"type\": \"c51\", \"vmin\": 0, \"vmax\": 3, \"bins\": 4}", 4, 8, {0, 0, 1e4, 0}, 2},
+        {"\"crps\"", 2, 0, {-1.25, 3}, -1.25},
+        {"\"pinball\"", 3, 0, {1, 2, 9}, 2},
+        {"{\"type\": \"pinball\", \"quantiles\": [0.9, 0.4]}", 2, 0, {5, 1}, 1.8},
+        {"{\"type\": \"pinball\", \"quantiles\": [0.7, 0.9]}", 2, 0, {5, 7}, 5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Decoder d = decoder(cases[i].spec);
         double value;
         assert_int_equal(loss_outputs(&d.loss, 1), cases[i].outputs);
-        assert_int_equal(loss_outputs(&d.loss, 2), 0);
+        assert_int_equal(loss_outputs(&d.loss, 2), cases[i].of_two);
         loss_decode(&d.loss, row(cases[i].outputs, cases[i].z), 1, &value);
         assert_close(value, cases[i].value, 1e-12);
+        decoder_close(&d);
+    }
+}
+
+/* The columns of two values lie one after the other; the loss is the mean of what each has alone. */
+static void test_losses_decode__two_values_are_two_grids(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"{\"type\": \"hl_gauss\", \"vmin\": 0, \"vmax\": 3, \"bins\": 4}",
+                                        "{\"type\": \"two_hot\", \"vmin\": 0, \"vmax\": 3, \"bins\": 4}"};
+    static const double z[] = {0.3, -1, 2, 0.5, 1.5, 0, -0.7, 0.2};
+    for (int s = 0; s < 2; s++) {
+        Decoder d = decoder(specs[s]);
+        double both[2], alone[2], mean = 0;
+        Tensor *targets = row(2, (const double[]){0.4, 2.6});
+        loss_decode(&d.loss, row(8, z), 2, both);
+        for (int k = 0; k < 2; k++) {
+            Tensor *logits = row(4, z + 4 * k), *target = row(1, (const double[]){k == 0 ? 0.4 : 2.6});
+            loss_decode(&d.loss, logits, 1, alone + k);
+            assert_close(both[k], alone[k], 0);
+            mean += loss_value(&d.loss, &(LossInput){.logits = logits, .targets = target}) / 2;
+        }
+        assert_close(loss_value(&d.loss, &(LossInput){.logits = row(8, z), .targets = targets}), mean, 1e-14);
         decoder_close(&d);
     }
 }
@@ -160,6 +184,7 @@ int main(void)
         TAPE_TEST(test_losses_decode__log_probabilities_are_the_losses),
         TAPE_TEST(test_losses_decode__coral_counts_thresholds),
         TAPE_TEST(test_losses_decode__values),
+        TAPE_TEST(test_losses_decode__two_values_are_two_grids),
         TAPE_TEST(test_losses_decode__ramp_follows_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,3 +136,98 @@ above() {
     "$XENT" train "$values" --set loss=cs_ib --set train.epochs=20 --quiet -o a
     above 1 "$("$XENT" eval a --json | figure mse)"
 }
+
+@test "contrastive learning keeps layers for a second run, and what it cannot compare is refused" {
+    views() { "$XENT" train "$glyphs" --set objective=contrastive --set 'train.transforms=["crop"]' --set model.hidden='[16, 8]' "$@"; }
+    for loss in nt_xent infonce mw; do
+        views --set "loss=$loss" --set train.batch_size=33 --quiet -o "$loss" # 200 = 6 * 33 + 2
+        views --set "loss=$loss" --set train.batch_size=199 --quiet -o "$loss-1"
+    done
+    views --set loss=supcon --set objective.positives=classes --quiet -o supcon
+    fails 1 '*/best.safetensors: its outputs are embeddings of the objective contrastive*' "$XENT" eval nt_xent
+    "$XENT" train "$glyphs" --set train.init_from=nt_xent/checkpoints/last.safetensors \
+        --set optimizer.groups='[{"match": "layers.0.*", "frozen": true}]' --quiet -o probe
+    [ "$("$XENT" eval probe --json | figure accuracy)" ]
+    fails 2 '*: loss: contrastive wants a loss of embeddings or of scores*; mse is none' views --set loss=mse -o a
+    fails 2 '*: loss: contrastive wants *; coral is none' views --set loss=coral -o a
+    fails 2 '*: objective: contrastive makes views by train.transforms; *' views --set loss=nt_xent --set 'train.transforms=[]' -o a
+    fails 2 '*: train.transforms: mixup mixes samples; *' views --set loss=nt_xent --set 'train.transforms=["mixup"]' -o a
+    fails 2 '*: objective.positives: classes need *' views --set loss=infonce --set objective.positives=classes -o a
+    fails 2 '*: train.batch_size: contrastive *' views --set loss=nt_xent --set train.batch_size=1 -o a
+    views --set loss=nt_xent --set train.steps=4 --quiet -o part
+    views --set loss=nt_xent --quiet -o part --resume --set train.steps=null
+    views --set loss=nt_xent --quiet -o whole
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+}
+
+@test "a factored head trains many classes, resumes to the same bits, and refuses what it cannot do exactly" {
+    words='{"data": {"type": "markov-text", "count": 4000, "val_count": 500, "test_count": 500, "length": 16},
+            "model": {"type": "transformer", "layers": 1, "width": 16, "heads": 2, "tie": false}, "loss": "z_loss",
+            "objective": {"type": "factored_output", "lr": 1, "refactor_every": 5}, "train": {"epochs": 2, "report": false}}'
+    "$XENT" train "$words" --quiet -o words
+    above "$("$XENT" eval words --json | figure accuracy)" 0.1
+    factored() { "$XENT" train "$glyphs" --set loss=z_loss --set 'objective={"type": "factored_output", "refactor_every": 4}' "$@"; }
+    factored --quiet -o whole --set train.epochs=2
+    factored --quiet -o part --set train.epochs=2 --set train.steps=6
+    factored --quiet -o part --resume --set train.epochs=2 --set train.steps=null
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+    cmp part/checkpoints/best.safetensors whole/checkpoints/best.safetensors
+    fails 2 '*: loss: factored_output wants a loss of the outputs*; ce is none' factored --set loss=ce -o a
+    fails 2 '*: train.accumulate: *' factored --set train.accumulate=2 -o a
+    fails 2 '*: train.ema: *' factored --set train.ema=0.9 -o a
+    fails 2 '*: train.transforms: mixup mixes targets; *' factored --set 'train.transforms=["mixup"]' -o a
+    fails 2 '*: objective: factored_output wants one class a sample' "$XENT" train "$values" --set loss=mse_onehot --set objective=factored_output -o a
+    fails 2 '*: objective: factored_output wants a model with a linear head*' factored --set model=skipnet -o a
+    [ ! -e a ]
+}
+
+@test "NoiseFiT, NEFTune and R-Drop train a transformer, resume to the same bits, and want blocks" {
+    words='{"data": {"type": "markov-text", "count": 2000, "val_count": 300, "test_count": 300, "length": 16},
+            "model": {"type": "transformer", "layers": 2, "width": 16, "heads": 2, "dropout": 0.1}, "loss": "noisefit",
+            "objective": {"type": "noisy", "layers": 1}, "optimizer": "adam", "train": {"epochs": 2, "batch_size": 32, "report": false}}'
+    "$XENT" train "$words" --quiet -o whole
+    "$XENT" train "$words" --quiet -o part --set train.steps=3
+    "$XENT" train "$words" --quiet -o part --resume --set train.steps=null
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+    [ "$("$XENT" eval whole --json | figure accuracy)" ]
+    "$XENT" train "$words" --quiet -o neftune --set loss=ce --set 'objective={"type": "noisy", "noise": "embeddings"}'
+    "$XENT" train "$words" --quiet -o rdrop --set loss.mode=rdrop --set 'objective={"type": "noisy", "noise": "dropout"}'
+    fails 2 '*: objective.layers: 3 of 2 blocks' "$XENT" train "$words" --set objective.layers=3 -o a
+    fails 2 '*: objective.noise: the model mlp has no blocks; *' "$XENT" train "$glyphs" --set objective=noisy -o a
+    fails 2 '*: loss: noisefit needs the extra "noisy_logits_1"*' "$XENT" train "$glyphs" --set loss=noisefit -o a
+}
+
+steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "hidden": [16]}, "objective": "fitted_q",
+        "loss": {"type": "hl_gauss", "vmin": -5, "vmax": 10, "bins": 20}, "optimizer": "adam",
+        "train": {"batch_size": 50, "epochs": 4, "report": false}}'
+
+@test "fitted Q learns the values of actions by every loss of values, and what fits it not is refused" {
+    mkdir runs
+    for loss in mse huber '{"type": "two_hot", "bins": 20}' '{"type": "c51", "bins": 20}'; do
+        name=$(echo "$loss" | tr -dc a-z0-9)
+        "$XENT" train "$steps" --set "loss=$loss" --quiet -o "runs/$name"
+        [ "$("$XENT" eval "runs/$name" --json | figure greedy_value)" ] # of c51 there is no loss
+        "$XENT" predict "runs/$name" > p.csv
+        awk -F, 'NF != 3 { exit 1 } END { exit NR != 26 }' p.csv
+    done
+    above "$("$XENT" eval runs/mse --json | figure greedy_value)" 0.5
+    fails 2 '*: loss.gamma is 0.5, objective.gamma 0.9; *' "$XENT" train "$steps" --set 'loss={"type": "c51", "gamma": 0.5}' -o a
+    fails 2 '*: objective.gamma is 0.8, data.gamma, *' "$XENT" train "$steps" --set objective.gamma=0.8 -o a
+    fails 2 '*: loss: fitted_q wants a loss of one value*; ce is none' "$XENT" train "$steps" --set loss=ce -o a
+    fails 2 '*: loss: fitted_q wants *; pinball is none' "$XENT" train "$steps" --set loss=pinball -o a
+    fails 2 '*: objective: fitted_q wants steps of a decision process*' "$XENT" train "$glyphs" --set objective=fitted_q -o a
+    fails 2 '*: objective: fitted_q wants steps *; the data has values alone' "$XENT" train "$values" --set objective=fitted_q -o a
+    fails 2 '*: data.standardize_targets: *' "$XENT" train "$steps" --set data.standardize_targets=true -o a
+    fails 2 '*: train.transforms: fitted_q *' "$XENT" train "$steps" --set train.transforms='["noise"]' -o a
+    fails 2 '*: loss: c51 wants probabilities, the data has values' "$XENT" train "$values" --set loss=c51 -o a
+    [ ! -e a ]
+}
+
+@test "the target network is resumed" {
+    set -- --set objective.target_period=7 --set objective.double=true
+    "$XENT" train "$steps" "$@" --set train.epochs=2 --quiet -o part
+    "$XENT" train "$steps" "$@" --quiet -o part --resume
+    "$XENT" train "$steps" "$@" --quiet -o whole
+    cmp part/checkpoints/last.safetensors whole/checkpoints/last.safetensors
+    cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
+}

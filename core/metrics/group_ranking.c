@@ -204,39 +204,46 @@ MEASURE(captured_1, captured_share, CAPTURED_1)
 MEASURE(captured_5, captured_share, CAPTURED_5)
 MEASURE(financial_loss, group_mean, LOSS_1)
 
-#define KINDS PREDICTION_RANKING | PREDICTION_REGRESSION | PREDICTION_MULTI_LABEL | PREDICTION_CLASSIFICATION
+#define KINDS \
+    PREDICTION_RANKING | PREDICTION_REGRESSION | PREDICTION_MULTI_LABEL | PREDICTION_CLASSIFICATION
+#define MEASURED(name) \
+    .better = METRIC_HIGHER, .kinds = KINDS, .prepare = prepare, .measure = name, .available = available
 #define WORTH "Worth is the data's extra \"profit\", or the target where there is none; for data with groups and one " \
               "score a row. Members with equal scores share their places. A group weighs as its first row."
-#define NDCG_TEXT(k) .component = {.name = "ndcg@" #k, .summary = "order of the first " #k " of each group, 1 at best", \
-                                   .formula = "mean over groups of sum_{r <= " #k "} g_r / log2(r + 1) over its "       \
-                                              "largest, g = max(worth, 0)",                                             \
-                                   .source = "Jarvelin and Kekalainen 2002",                                            \
+#define NDCG_TEXT(k) \
+    .title = "NDCG@" #k,                                                                                           \
+    .component = {.name = "ndcg@" #k, .summary = "order of the first " #k " of each group, 1 at best", \
+                                   .formula = "mean over groups of sum_{r <= " #k "} g_r / log2(r + 1) over its " \
+                                              "largest, g = max(worth, 0)", \
+                                   .source = "Jarvelin and Kekalainen 2002", \
                                    .notes = WORTH " Groups in which nothing is worth more than 0 are left out."}
 
-const MetricDef metric_ndcg_1 = {NDCG_TEXT(1), KINDS, prepare, ndcg_1, available};
-const MetricDef metric_ndcg_3 = {NDCG_TEXT(3), KINDS, prepare, ndcg_3, available};
-const MetricDef metric_ndcg_5 = {NDCG_TEXT(5), KINDS, prepare, ndcg_5, available};
-const MetricDef metric_ndcg_10 = {NDCG_TEXT(10), KINDS, prepare, ndcg_10, available};
+const MetricDef metric_ndcg_1 = {NDCG_TEXT(1), MEASURED(ndcg_1)};
+const MetricDef metric_ndcg_3 = {NDCG_TEXT(3), MEASURED(ndcg_3)};
+const MetricDef metric_ndcg_5 = {NDCG_TEXT(5), MEASURED(ndcg_5)};
+const MetricDef metric_ndcg_10 = {NDCG_TEXT(10), MEASURED(ndcg_10)};
 
 const MetricDef metric_mrr = {
     .component = {.name = "mrr", .summary = "mean over groups of 1 / place of the member that is worth most",
                   .notes = WORTH},
-    .kinds = KINDS, .prepare = prepare, .measure = mrr, .available = available,
+    .title = "Mean reciprocal rank", MEASURED(mrr),
 };
 
 #define CAPTURED_TEXT(share)                                                                                        \
+    .title = "Captured profit, top " share,                                                                        \
     .component = {.name = "captured_pnl@" share,                                                                   \
-                  .summary = "profit of the " share " of each group with the highest scores, as a share of the best",     \
+                  .summary = "profit of the " share " of each group with the highest scores, as a share of the best", \
                   .formula = "sum of worth of the ceil(share n) first by score / of the first by worth",             \
                   .source = "arXiv:2509.16616", .notes = WORTH}
 
-const MetricDef metric_captured_pnl_1 = {CAPTURED_TEXT("1%"), KINDS, prepare, captured_1, available};
-const MetricDef metric_captured_pnl_5 = {CAPTURED_TEXT("5%"), KINDS, prepare, captured_5, available};
+const MetricDef metric_captured_pnl_1 = {CAPTURED_TEXT("1%"), MEASURED(captured_1)};
+const MetricDef metric_captured_pnl_5 = {CAPTURED_TEXT("5%"), MEASURED(captured_5)};
 
 const MetricDef metric_financial_loss = {
     .component = {.name = "financial_loss",
                   .summary = "profits and losses of the members of a group that flagging the top 1% by score misjudges",
                   .formula = "mean over groups of sum |worth| over those flagged by score or by worth, but not by both",
                   .source = "arXiv:2509.16616", .notes = WORTH},
+    .title = "Financial loss", .better = METRIC_LOWER,
     .kinds = KINDS, .prepare = prepare, .measure = financial_loss, .available = available,
 };

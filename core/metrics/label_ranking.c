@@ -170,11 +170,16 @@ MEASURE(recall_10, row_mean, RECALL_10, 10)
 MEASURE(recall_50, row_mean, RECALL_50, 50)
 MEASURE(recall_100, row_mean, RECALL_100, 100)
 
-#define MEASURED(name) .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name, .available = name##_available
-#define PRECISION_TEXT(k) .component = {.name = "P@" #k, .summary = "share of true labels among the first " #k}
+#define MEASURED(name)                                                                                            \
+    .better = METRIC_HIGHER, .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name, .available = name##_available
+#define PRECISION_TEXT(k)                                                                                           \
+    .title = "P@" #k, .component = {.name = "P@" #k, \
+                  .summary = "share of true labels among the first " #k}
 #define PROPENSITY_TEXT(k)                                                                                         \
+    .title = "PSP@" #k,                                                                                            \
     .component = {.name = "PSP@" #k,                                                                               \
-                  .summary = "P@" #k " with each hit over the label's propensity, as a share of the best: rare labels count", \
+                  .summary = "P@" #k " with each hit over the label's propensity, as a share of the best: rare labels " \
+                             "count", \
                   .formula = "sum over rows and their first " #k " labels of y_l / p_l, over its largest value",    \
                   .notes = "Propensities p_l = 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of the "    \
                            "counts n_l in the N training samples.",                                                \
@@ -189,16 +194,21 @@ const MetricDef metric_propensity_scored_precision_at_3 = {PROPENSITY_TEXT(3), M
 const MetricDef metric_propensity_scored_precision_at_5 = {PROPENSITY_TEXT(5), MEASURED(propensity_5)};
 
 #define NDCG_TEXT(k)                                                                                               \
-    .component = {.name = "nDCG@" #k, .summary = "order of the first " #k " labels, 1 where the true ones come first", \
+    .title = "nDCG@" #k,                                                                                           \
+    .component = {.name = "nDCG@" #k, \
+                  .summary = "order of the first " #k " labels, 1 where the true ones come first", \
                   .formula = "mean over rows of sum_{r <= " #k "} y_r / log2(r + 1) over its largest",              \
                   .source = "Jarvelin and Kekalainen 2002", .notes = LABELS_TEXT}
 #define RECALL_TEXT(k)                                                                                              \
-    .component = {.name = "R@" #k, .summary = "share of the true labels that are among the first " #k, .notes = LABELS_TEXT}
+    .title = "Recall@" #k,                                                                                         \
+    .component = {.name = "R@" #k, \
+                  .summary = "share of the true labels that are among the first " #k, .notes = LABELS_TEXT}
 
 const MetricDef metric_label_ndcg_1 = {NDCG_TEXT(1), MEASURED(ndcg_1)};
 const MetricDef metric_label_ndcg_3 = {NDCG_TEXT(3), MEASURED(ndcg_3)};
 const MetricDef metric_label_ndcg_5 = {NDCG_TEXT(5), MEASURED(ndcg_5)};
 const MetricDef metric_label_mrr_10 = {
+    .title = "Mean reciprocal rank to the tenth label",
     .component = {.name = "MRR@10", .summary = "1 / place of the first true label, 0 beyond the tenth",
                   .notes = LABELS_TEXT},
     MEASURED(mrr_10)};

@@ -29,6 +29,7 @@ typedef struct PredictionInput {
                                        the values */
     const double *weights;          /* [count], >= 0, or NULL: all 1 */
     bool probabilities_only;        /* logits are logarithms of probabilities: nll is clipped at -log 1e-12 */
+    bool outputs_are_actions;       /* of regression: values of what one chooses among */
     double bytes_per_token;         /* mean, 0: unknown */
     const unsigned char *sets;      /* [count, classes], 1: the class is in the row's conformal set; or NULL */
     const int32_t *groups;          /* [count]: rows of a group stand side by side and share a number; or NULL */

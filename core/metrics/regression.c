@@ -71,3 +71,40 @@ const MetricDef metric_r2 = {
     .kinds = PREDICTION_REGRESSION,
     .measure = r2,
 };
+
+static bool outputs_are_actions(const Predictions *p)
+{
+    return p->input.outputs_are_actions;
+}
+
+static double greedy_value(const Predictions *p, const double *row_weights, Arena *scratch)
+{
+    (void)scratch;
+    double chosen = 0, best = 0;
+    for (int64_t i = 0; i < p->input.count; i++) {
+        const double *predicted = p->input.logits + i * p->input.classes;
+        const double *values = p->input.soft_targets + i * p->input.classes;
+        int64_t choice = 0, most = 0;
+        for (int64_t k = 1; k < p->input.classes && row_weights[i] > 0; k++) {
+            choice = predicted[k] > predicted[choice] ? k : choice;
+            most = values[k] > values[most] ? k : most;
+        }
+        chosen += row_weights[i] > 0 ? row_weights[i] * values[choice] : 0;
+        best += row_weights[i] > 0 ? row_weights[i] * values[most] : 0;
+    }
+    return best > 0 ? chosen / best : NAN;
+}
+
+const MetricDef metric_greedy_value = {
+    .component = {.name = "greedy_value",
+                  .summary = "value of the action with the largest prediction, relative to that of the best",
+                  .formula = "sum_i y_i,argmax_k z_ik / sum_i max_k y_ik",
+                  .notes = "Of data whose outputs are the values of actions: what is left of the value when the first "
+                           "action is chosen by the predictions and all later ones as the targets assume. Undefined "
+                           "when the best values sum to 0 or less."},
+    .title = "Value of the greedy action",
+    .better = METRIC_HIGHER,
+    .kinds = PREDICTION_REGRESSION,
+    .measure = greedy_value,
+    .available = outputs_are_actions,
+};

@@ -164,11 +164,16 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
     return chain_forward(model->state, forward_, x);
 }
 
+static Tensor *features(const Model *model, Forward *forward_, Tensor *x)
+{
+    return chain_features(model->state, forward_, x);
+}
+
 const ModelDef model_cnn = {
     .component = {.name = "cnn",
                   .summary = "convolutional network, plain or residual",
                   .params = params,
                   .size = sizeof(struct cnn)},
-    .build = build,
+    .build = build, .features = features,
     .forward = forward,
 };

@@ -68,7 +68,12 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
     return chain_forward(model->state, forward_, x);
 }
 
+static Tensor *features(const Model *model, Forward *forward_, Tensor *x)
+{
+    return chain_features(model->state, forward_, x);
+}
+
 const ModelDef model_mlp = {
     .component = {.name = "mlp", .summary = "multi-layer perceptron", .params = params, .size = sizeof(struct mlp)},
-    .build = build, .forward = forward,
+    .build = build, .forward = forward, .features = features,
 };

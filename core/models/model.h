@@ -28,7 +28,7 @@ typedef struct ModelDef {
     Tensor *(*forward)(const Model *model, Forward *forward, Tensor *x);
     /* The logits are t_linear(features, weight, bias) of these; for losses that never form them. NULL: not so. */
     void (*head)(const Model *model, Tensor **weight, Tensor **bias);
-    /* As forward, but stops at the features (given where `head` is). */
+    /* As forward, but stops at the input of the head, the layer "head" (given where `head` is). NULL: not so. */
     Tensor *(*features)(const Model *model, Forward *forward, Tensor *x);
 } ModelDef;
 

@@ -8,6 +8,7 @@
 
 #include "core/nn/activation.h"
 #include "core/nn/initializer.h"
+#include "core/nn/layer_noise.h"
 #include "core/nn/layers.h"
 #include "core/tensor/operations.h"
 
@@ -104,6 +105,8 @@ static bool is_finite(const Tensor *tensor)
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x)
 {
     Tensor *result = layer->def->forward(layer, forward, x);
+    if (forward->noise)
+        result = layer_noise_add(forward->noise, layer, forward, result);
     if (forward->find_not_finite && !forward->not_finite && !is_finite(result))
         forward->not_finite = layer;
     if (forward->tap == layer)

@@ -55,6 +55,7 @@ typedef struct Forward {
     Tensor *penalty;            /* sum of what layers add to the loss; NULL: nothing */
     Tensor *groups;             /* I32 [N]: samples of a group stand side by side and share a number; NULL: no groups */
     struct AttentionCache *cache; /* earlier positions (attention_cache.h); NULL: there are none */
+    const struct LayerNoise *noise; /* added to layers' outputs (layer_noise.h); NULL: none */
     bool find_not_finite;       /* look at every layer's output, and keep the first with an infinity or NaN */
     const struct Layer *not_finite;
     const struct Layer *tap;    /* the layer whose output is left in `tapped`; NULL: none */

@@ -19,7 +19,8 @@ void parameters_free(ParameterSet *set)
     memory_free(set);
 }
 
-Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, int rank, const int64_t *shape)
+static Tensor *add_typed(ParameterSet *set, const char *name, ArrayType type, ParameterRole role, int rank,
+                         const int64_t *shape)
 {
     assert(!parameters_find(set, name));
     if (set->count == set->room) {
@@ -27,10 +28,20 @@ Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, 
         set->items = memory_grow(set->items, (size_t)set->room * sizeof *set->items, (size_t)room * sizeof *set->items);
         set->room = room;
     }
-    Tensor *value = tensor_new(set->arena, ARRAY_F32, rank, shape);
+    Tensor *value = tensor_new(set->arena, type, rank, shape);
     value->requires_gradient = role != ROLE_BUFFER;
     set->items[set->count++] = (Parameter){arena_string(set->arena, name), value, role};
     return value;
+}
+
+Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, int rank, const int64_t *shape)
+{
+    return add_typed(set, name, ARRAY_F32, role, rank, shape);
+}
+
+Tensor *parameters_add_double(ParameterSet *set, const char *name, int64_t count)
+{
+    return add_typed(set, name, ARRAY_F64, ROLE_BUFFER, 1, &count);
 }
 
 Parameter *parameters_find(const ParameterSet *set, const char *name)

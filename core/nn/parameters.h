@@ -29,6 +29,8 @@ ParameterSet *parameters_new(void);
 void parameters_free(ParameterSet *set);
 /* Zeros of that shape under a new name, which is copied. */
 Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, int rank, const int64_t *shape);
+/* A buffer of `count` doubles, for what a set keeps that is no parameter of a model. */
+Tensor *parameters_add_double(ParameterSet *set, const char *name, int64_t count);
 Parameter *parameters_find(const ParameterSet *set, const char *name);   /* NULL: none */
 int64_t parameters_trainable(const ParameterSet *set);                   /* number of elements */
 /* Same names and shapes, values copied; gradients not required. For EMA, teachers, references. */

@@ -37,7 +37,7 @@ static void add_array(Draft *draft, const char *name, ArrayType type, int rank, 
 
 static void add_tensor(Draft *draft, const char *prefix, const char *name, const Tensor *tensor, void *data)
 {
-    add_array(draft, arena_format(draft->arena, "%s%s", prefix, name), ARRAY_F32, tensor->rank, tensor->shape, data);
+    add_array(draft, arena_format(draft->arena, "%s%s", prefix, name), tensor->type, tensor->rank, tensor->shape, data);
 }
 
 static void add_metadata(Draft *draft, const char *key, const char *value)
@@ -172,6 +172,11 @@ static void unpack_progress(const double counters[COUNTERS], Progress *progress)
     };
 }
 
+static ParameterSet *kept_by_objective(const Run *run)
+{
+    return run->objective->kept ? run->objective->kept(&run->context) : NULL;
+}
+
 static bool save_state(Run *run, const char *path, Error *error)
 {
     Draft draft = {.arena = arena_new()};
@@ -188,6 +193,9 @@ static bool save_state(Run *run, const char *path, Error *error)
     for (int64_t i = 0; run->average && i < parameters->count; i++)
         add_tensor(&draft, "average.", parameters->items[i].name, run->average->items[i].value,
                    run->average->items[i].value->data);
+    const ParameterSet *kept = kept_by_objective(run);
+    for (int64_t i = 0; kept && i < kept->count; i++)
+        add_tensor(&draft, "objective.", kept->items[i].name, kept->items[i].value, kept->items[i].value->data);
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;
         const Parameter *parameter;
@@ -202,6 +210,8 @@ static bool save_state(Run *run, const char *path, Error *error)
 
 bool checkpoint_save_last(Run *run, const char *folder, Error *error)
 {
+    if (run->objective->settle)
+        run->objective->settle(&run->context);
     Arena *arena = arena_new();
     bool good = save_state(run, arena_format(arena, "%s/checkpoints/last.state.safetensors", folder), error)
                 && checkpoint_save_weights(run, arena_format(arena, "%s/checkpoints/last.safetensors", folder), error);
@@ -258,13 +268,13 @@ static bool take(const Safetensors *file, const char *path, const char *name, co
     const Array *array = safetensors_find(file, name);
     if (!array)
         return fail(error, "%s: tensor %s is missing", path, name);
-    bool same = array->type == ARRAY_F32 && array->rank == shape->rank;
+    bool same = array->type == shape->type && array->rank == shape->rank;
     for (int i = 0; same && i < shape->rank; i++)
         same = array->shape[i] == shape->shape[i];
     if (!same)
         return fail(error, "%s: tensor %s has another shape or type than the model's", path, name);
     if (array->data) /* the header alone: nothing is copied */
-        memcpy(out, array->data, (size_t)array->count * sizeof(float));
+        memcpy(out, array->data, (size_t)array->count * array_type_size(shape->type));
     ++*taken;
     return true;
 }
@@ -295,16 +305,18 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
     ++*taken;
     if (!run->loss_state_width)
         return true;
-    const Tensor shape = {.rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
+    const Tensor shape = {.type = ARRAY_F32, .rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
     return take(file, path, "loss_state", &shape, run->context.loss_state, taken, error);
 }
 
 static bool take_state(const Safetensors *file, const char *path, Run *run, Arena *arena, Error *error)
 {
     int64_t taken = 0;
+    ParameterSet *kept = kept_by_objective(run);
     if (!take_progress(file, path, run, &taken, error) ||
         !take_set(file, path, "parameters.", run->model->parameters, &taken, arena, error) ||
-        (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)))
+        (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)) ||
+        (kept && !take_set(file, path, "objective.", kept, &taken, arena, error)))
         return false;
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;

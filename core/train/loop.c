@@ -75,6 +75,7 @@ static bool run_step(Loop *loop, Error *error)
     count = count < left ? count : left;
     double factor = learning_rate_factor(loop), lr = factor * optimizer_lr(run->optimizer);
     run->context.progress = loop->total ? (double)progress->step / (double)loop->total : 0;
+    run->context.schedule_factor = factor;
     StepGradients step = step_gradients(run, progress->epoch, progress->batch, count);
     if (!isfinite(step.loss)) {
         const char *where = step.not_finite ? step.not_finite->name : NULL;
@@ -118,8 +119,10 @@ static bool end_epoch(Loop *loop, Error *error)
     bool keep_whole = progress->batch < loader_batches(run->loader) && progress->best_epoch >= 0;
     progress->epoch++;
     progress->batch = 0;
+    if (run->objective->settle)
+        run->objective->settle(&run->context);
     run_swap_average(run);
-    Measure validation = run_measure(run, &run->splits.val);
+    Measure validation = run->objective->outputs ? (Measure){0, NAN, NAN} : run_measure(run, &run->splits.val);
     run_swap_average(run);
     if (validation.count && !isfinite(validation.loss))
         return fail(

@@ -20,6 +20,7 @@ typedef struct ObjectiveContext {
     const Layer *tap;           /* the layer that the loss looks at; NULL: none */
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     double progress;            /* share of the run done, 0..1 */
+    double schedule_factor;     /* of learning rates at this step */
 } ObjectiveContext;
 
 /* A batch as tensors of the tape in use. */
@@ -35,13 +36,26 @@ typedef struct BatchTensors {
 
 typedef struct ObjectiveDef {
     Component component;
+    /* Whether the loss can be had with data like `shape`, and what the data must be; exit 2 and the reason. NULL:
+       check_loss, for objectives that hold the model's outputs to the data's targets. */
+    bool (*check)(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
+                  Error *error);
+    /* Outputs of the model, which are then no predictions: nothing is measured with them. NULL: those of the loss. */
+    int64_t (*outputs)(const void *values);
     /* Checks what only the run's parts together show, loads teachers and the like. NULL: nothing. */
     bool (*prepare)(ObjectiveContext *context, Error *error);
     void (*release)(ObjectiveContext *context);
+    /* Tensors of its own that going on needs: checkpoints keep them beside the model's. Borrowed; NULL: none. */
+    ParameterSet *(*kept)(const ObjectiveContext *context);
+    /* Writes to the model's parameters what the objective keeps elsewhere; before the model is measured or saved. NULL:
+       nothing. */
+    void (*settle)(ObjectiveContext *context);
     /* Rank 0. Layers' penalties are added by the loop. */
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;
 
+/* Whether this loss can be had with these targets: exit 2 and the reason. */
+bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 /* Over tensors of the tape in use; features are not copied. */
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch);
 /* The layer that the loss looks at, NULL where it looks at none. False (exit 2) where there is no such layer. */

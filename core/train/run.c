@@ -110,7 +110,7 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
                 (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
     if (def->targets == LOSS_IDS)
         return fail_usage(error, "loss: %s compares embeddings of views, of which this objective makes none; train "
-                          "with ce, or give arrays to xent loss", def->component.name);
+                          "with \"objective\": \"contrastive\"", def->component.name);
     if (!fits)
         return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name,
                           loss_targets_name(def->targets), kinds[kind]);
@@ -122,14 +122,20 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
 }
 
-static bool build_model(Run *run, const Dataset *shape, Error *error)
+static bool build_model(Run *run, const Instance *objective, const Dataset *shape, Error *error)
 {
     Config *config = run->config;
+    const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
     if (!config->loss.component)
         config->loss = instance_default(config->arena, "loss", default_loss(shape->target_kind));
-    if (!check_loss(&config->loss, shape, &config->train, error))
+    bool good = def->check ? def->check(objective->values, &config->loss, shape, &config->train, error)
+                           : check_loss(&config->loss, shape, &config->train, error);
+    if (!good)
         return fail_at(error, "%s", config->name);
-    run->model = model_new(&config->model, model_input_of(shape, &config->loss), (uint64_t)config->seed, error);
+    ModelInput input = model_input_of(shape, &config->loss);
+    if (def->outputs)
+        input.outputs = def->outputs(objective->values);
+    run->model = model_new(&config->model, input, (uint64_t)config->seed, error);
     if (!run->model)
         return fail_at(error, "%s", config->name);
     if (!objective_tap(run->model, &config->loss, &run->tap, error))
@@ -140,19 +146,19 @@ static bool build_model(Run *run, const Dataset *shape, Error *error)
 }
 
 /* What the config alone shows is found before the data is read, and is exit 2. */
-static bool load_data(Run *run, Error *error)
+static bool load_data(Run *run, const Instance *objective, Error *error)
 {
     Config *config = run->config;
     const DatasetDef *def = (const DatasetDef *)config->data.component;
     Dataset shape = {0};
     bool known = def->describe && def->describe(config->data.values, &shape);
-    if (known && !build_model(run, &shape, error))
+    if (known && !build_model(run, objective, &shape, error))
         return false;
     if (!data_load(&config->data, (uint64_t)config->seed, &run->splits, error))
         return false;
     if (run->splits.train.count == 0)
         return fail(error, "%s: data: the training split is empty", config->name);
-    if (!known && !build_model(run, run->splits.train.dataset, error)) {
+    if (!known && !build_model(run, objective, run->splits.train.dataset, error)) {
         error->status = STATUS_FAILED;
         return false;
     }
@@ -189,7 +195,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
-        .tap = run->tap, .values = objective->values, .seed = (uint64_t)config->seed,
+        .tap = run->tap, .values = objective->values, .schedule_factor = 1, .seed = (uint64_t)config->seed,
     };
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
@@ -243,12 +249,13 @@ Run *run_new(Config *config, const Instance *objective, Error *error)
     run->progress = (Progress){.best_loss = NAN, .best_epoch = -1, .schedule_factor = 1};
     run->tape = tape_new();
     tape_use(run->tape);
+    objective = objective ? objective : &config->objective;
     bool good =
-        config_require(config, "data model", error) && load_data(run, error) && check_labels(run, error) &&
+        config_require(config, "data model", error) && load_data(run, objective, error) && check_labels(run, error) &&
         make_loader(run, error) &&
         check_schedule(run, error) &&
         (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error)) &&
-        prepare_objective(run, objective ? objective : &config->objective, error);
+        prepare_objective(run, objective, error);
     if (good) {
         run->optimizer = optimizer_new(&config->optimizer, run->model->parameters, error);
         good = run->optimizer || fail_at(error, "%s", config->name);

@@ -40,8 +40,6 @@ typedef struct Run {
 ModelInput model_input_of(const Dataset *dataset, const Instance *loss);
 /* The loss that a config without one gets; NULL: there is none of that kind. */
 const char *default_loss(TargetKind kind);
-/* Whether this loss can be had with these targets: exit 2 and the reason. */
-bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 
 /* Takes the config over. `objective` is an instance of an objective, or of what begins with one, and is the
    config's own when NULL. NULL after an error; nothing has been written. */
@@ -56,7 +54,8 @@ bool run_at_end(const Run *run);            /* epochs, steps, seconds or patienc
 /* Parameters and their averages change places, where there are averages. */
 void run_swap_average(Run *run);
 
-/* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. */
+/* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. Count 0 where the
+   split is empty or the loss cannot be measured on samples alone (loss_measures). */
 typedef struct Measure { int64_t count; double loss, accuracy; } Measure;
 Measure run_measure(Run *run, const DataSplit *split);
 /* The same of any model; a tape must be in use, and is reset. */

@@ -109,6 +109,10 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
 static bool settle_loss(const SavedModel *saved, ModelInput *input, Error *error)
 {
     Config *config = saved->config;
+    const ObjectiveDef *objective = (const ObjectiveDef *)config->objective.component;
+    if (objective->outputs)
+        return fail(error, "its outputs are embeddings of the objective %s, not predictions; train a model that "
+                    "begins with its layers, by train.init_from", objective->component.name);
     if (!config->loss.component)
         config->loss = instance_default(config->arena, "loss", default_loss(saved->target_kind));
     input->cosines = ((const LossDef *)config->loss.component)->cosines;

@@ -1,0 +1,142 @@
+/* Contrastive learning (Chen et al. 2020): two views of each sample, drawn by the transforms, are to be near each other
+   and far from the rest of the batch. */
+#include "core/train/objective.h"
+#include "data/transform.h"
+#include "losses/shared.h"
+
+typedef enum Positives { VIEWS, CLASSES } Positives;
+static const char *const positives[] = {"views", "classes", NULL};
+
+struct contrastive { int64_t dimension; int positives; };
+
+static const Param params[] = {
+    PARAM_INT(struct contrastive, dimension, 64, .min = 1, .max = 1000000,
+              .help = "outputs of the model: elements of an embedding"),
+    PARAM_ENUM(struct contrastive, positives, "views", .choices = positives,
+               .help = "what belongs together: the views of a sample, or all views of a class"),
+    PARAM_END
+};
+
+static int64_t outputs(const void *values)
+{
+    return ((const struct contrastive *)values)->dimension;
+}
+
+static bool takes_embeddings(const LossDef *def)
+{
+    return def->targets == LOSS_IDS;
+}
+
+/* Losses of classes take the scores of a view against all others of the batch, whose number is no class count. */
+static bool takes_scores(const LossDef *def)
+{
+    return (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT) && !def->outputs &&
+           !def->state_width && !def->cosines && !def->tap && !def->unnamed_classes && loss_measures(def);
+}
+
+static LossInput probe(const LossDef *def, int64_t dimension)
+{
+    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(4, takes_embeddings(def) ? dimension : 4)),
+                    .targets = t_new(ARRAY_I32, SHAPE(4))};
+    for (int32_t i = 0; i < 4; i++)
+        tensor_i32(in.targets)[i] = takes_embeddings(def) ? i / 2 : i;
+    return in;
+}
+
+static bool check(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
+                  Error *error)
+{
+    const struct contrastive *self = values;
+    const LossDef *def = (const LossDef *)loss->component;
+    const char *name = def->component.name;
+    if (shape->type == ARRAY_I32)
+        return fail_usage(error, "objective: contrastive makes views by transforms, of which tokens have none");
+    if (!train->transforms.count)
+        return fail_usage(error, "objective: contrastive makes views by train.transforms; give some, such as crop");
+    for (int64_t i = 0; i < train->transforms.count; i++)
+        if (((const TransformDef *)train->transforms.items[i].component)->batch)
+            return fail_usage(error, "train.transforms: %s mixes samples; contrastive compares views of one",
+                              train->transforms.items[i].component->name);
+    if (train->batch_size < 2)
+        return fail_usage(error, "train.batch_size: contrastive compares samples of a batch, and needs at least 2");
+    if (!takes_embeddings(def) && !takes_scores(def))
+        return fail_usage(error, "loss: contrastive wants a loss of embeddings or of scores, such as nt_xent or "
+                          "infonce; %s is none", name);
+    if (self->positives == CLASSES && (!takes_embeddings(def) || shape->target_kind != TARGET_CLASS))
+        return fail_usage(error, "objective.positives: classes need a loss of embeddings, such as supcon, and one "
+                          "class a sample");
+    LossInput in = probe(def, self->dimension);
+    if (loss_check(loss, &in, error))
+        return true;
+    error->status = STATUS_USAGE;
+    return fail_at(error, "loss: %s", name);
+}
+
+/* The second view of every batch comes from a loader of its own. */
+static bool prepare(ObjectiveContext *context, Error *error)
+{
+    (void)error;
+    const TrainConfig *train = &context->config->train;
+    context->state = loader_new(&context->splits->train, (LoaderOptions){
+        .batch_size = train->batch_size, .shuffle = train->shuffle, .transforms = train->transforms,
+        .seed = context->seed, .prefetch = train->prefetch, .view = 1});
+    return true;
+}
+
+static void release(ObjectiveContext *context)
+{
+    loader_free(context->state);
+}
+
+/* Of 2N views: the first views of all samples, then the second ones. */
+static Tensor *ids_of(const struct contrastive *self, const Batch *batch)
+{
+    Tensor *ids = t_new(ARRAY_I32, SHAPE(2 * batch->count));
+    for (int64_t i = 0; i < 2 * batch->count; i++) {
+        int64_t sample = i % batch->count;
+        tensor_i32(ids)[i] = self->positives == CLASSES ? batch->labels[sample] : (int32_t)sample;
+    }
+    return ids;
+}
+
+/* Cosines of the first views with the second ones, [N, N]; the sample itself is the target. */
+static void set_scores(Tensor *embeddings, int64_t count, LossInput *in)
+{
+    Tensor *unit = loss_normalized(embeddings);
+    in->logits = t_matmul(t_slice(unit, 0, 0, count), t_slice(unit, 0, count, 2 * count), false, true);
+    in->targets = t_new(ARRAY_I32, SHAPE(count));
+    for (int64_t i = 0; i < count; i++)
+        tensor_i32(in->targets)[i] = (int32_t)i;
+}
+
+static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
+{
+    const Batch *first = batch->batch, *second = loader_batch(context->state, first->epoch, first->index);
+    BatchTensors other = batch_tensors(context->model, context->splits->train.dataset, second);
+    Tensor *x = t_concat(2, (Tensor *[]){batch->x, other.x}, 0);
+    Tensor *embeddings = model_forward(context->model, forward, x);
+    if (first->count == 1) /* the rest of an epoch: nothing to compare with */
+        return t_scale(t_sum(embeddings, ALL_AXES, false), 0);
+    LossInput in = {.logits = embeddings, .random = random_start(context->seed, "loss", (uint32_t)forward->step),
+                    .progress = context->progress};
+    if (takes_embeddings((const LossDef *)context->loss.component))
+        in.targets = ids_of(context->values, first);
+    else
+        set_scores(embeddings, first->count, &in);
+    return loss_evaluate(&context->loss, &in).loss;
+}
+
+const ObjectiveDef objective_contrastive = {
+    .component = {.name = "contrastive",
+                  .summary = "embeddings in which two views of a sample are near each other",
+                  .params = params,
+                  .size = sizeof(struct contrastive),
+                  .source = "arXiv:2002.05709",
+                  .formula = "L(f(v1), f(v2)), v1 and v2 two draws of train.transforms of each sample",
+                  .notes = "The loss is of embeddings (nt_xent, supcon), or one of classes (infonce, mw, ce) that is "
+                           "given the cosines of the first views with the second. The model's last layers, up to its "
+                           "dimension outputs, are the projection head; what is before them is kept by a second run "
+                           "with train.init_from, whose model has the same layers up to there. Nothing is measured on "
+                           "val and test, and sample weights are not used."},
+    .check = check, .outputs = outputs, .prepare = prepare, .release = release, .loss = loss,
+};
