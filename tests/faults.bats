@@ -5,7 +5,7 @@
 load arrays
 
 config='{"data": {"type": "spirals", "count": 40, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [4]},
-         "train": {"batch_size": 8, "epochs": 1, "prefetch": false}}'
+         "train": {"batch_size": 8, "epochs": 1, "prefetch": false, "report": false}}'
 
 setup_file() {
     export FAULT_LIBRARY="$(dirname "$XENT")/tests/fault.so"
@@ -40,7 +40,6 @@ train() {
 }
 
 same_run() {
-    [ -e "$1/report.html" ] || { echo "$1/report.html is missing"; return 1; }
     for file in checkpoints/last.safetensors checkpoints/best.safetensors checkpoints/last.state.safetensors metrics.jsonl; do
         cmp "$1/$file" "$2/$file" || return 1
     done
@@ -122,6 +121,23 @@ sweep() {
     sweep train fsync ENOSPC 5
     sweep train rename EIO 2
     sweep train open EACCES 3
+}
+
+@test "a run of which the page or the figures cannot be written is made good by --resume" {
+    train whole --set train.report=true --set train.epochs=2
+    XENT_FAULT_COUNT=count train r --set train.report=true --set train.epochs=2
+    for call in write:1:ENOSPC write:4:EIO rename:1:EACCES rename:3:EIO fsync:1:EIO; do # from the last one
+        IFS=: read -r call back how <<< "$call"
+        fault=$call:$(($(sed -n "s/^$call //p" count) - back + 1)):$how
+        rm -rf r
+        status=0
+        XENT_FAULT=$fault train r --set train.report=true --set train.epochs=2 > out 2> err || status=$?
+        may_pass= check_end
+        train r --resume --set train.report=true --set train.epochs=2
+        same_run r whole
+        diff <(cd whole && find . -type f | sort) <(cd r && find . -type f | sort)
+        "$XENT" report r -o page.html --quiet --force
+    done
 }
 
 @test "eval of which an open, read, write, fsync, rename or close fails" {
