@@ -205,11 +205,12 @@ static bool write_files(const Calibrating *c, const SavedModel *saved, const Dat
                         Error *error)
 {
     char *text = calibration_text(&c->calibration);
-    bool good = run_folder_write_config(folder, saved->config, error) &&
-           saved_copy(saved, "calibration", text,
-                      arena_format(folder->arena, "%s/checkpoints/best.safetensors", folder->path), error) &&
-           calibration_write(&c->calibration, arena_format(folder->arena, "%s/calibration.json", folder->path), error) &&
-           write_evaluation(c, saved, splits, folder->path, error);
+    const char *checkpoint = arena_format(folder->arena, "%s/checkpoints/best.safetensors", folder->path),
+               *calibration = arena_format(folder->arena, "%s/calibration.json", folder->path);
+    bool good = run_folder_write_config(folder, saved->config, error)
+        && saved_copy(saved, "calibration", text, checkpoint, error)
+        && calibration_write(&c->calibration, calibration, error)
+        && write_evaluation(c, saved, splits, folder->path, error);
     cJSON_free(text);
     return good;
 }
