@@ -196,29 +196,44 @@ static bool write_evaluation(const Calibrating *c, const SavedModel *saved, cons
     return good;
 }
 
+/* What is written to a run folder. */
+static const char *const files[] = {"config.json", "checkpoints/best.safetensors", "calibration.json",
+                                    "evaluation.json", NULL};
+
 /* The run's weights with the calibration in their metadata, the calibration, and what it does to the test split. */
+static bool write_files(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, RunFolder *folder,
+                        Error *error)
+{
+    char *text = calibration_text(&c->calibration);
+    const char *checkpoint = arena_format(folder->arena, "%s/checkpoints/best.safetensors", folder->path),
+               *calibration = arena_format(folder->arena, "%s/calibration.json", folder->path);
+    bool good = run_folder_write_config(folder, saved->config, error)
+        && saved_copy(saved, "calibration", text, checkpoint, error)
+        && calibration_write(&c->calibration, calibration, error)
+        && write_evaluation(c, saved, splits, folder->path, error);
+    cJSON_free(text);
+    return good;
+}
+
+/* What could not be written whole does not stay. */
 static bool write_run(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, const char *path,
-                      Error *error)
+                      bool force, Error *error)
 {
     RunFolder folder = {.lock = -1, .metrics = -1};
-    bool good = run_folder_open(&folder, path, true, error);
-    char *text = calibration_text(&c->calibration);
-    good = good && run_folder_write_config(&folder, saved->config, error) &&
-           saved_copy(saved, "calibration", text,
-                      arena_format(folder.arena, "%s/checkpoints/best.safetensors", path), error) &&
-           calibration_write(&c->calibration, arena_format(folder.arena, "%s/calibration.json", path), error) &&
-           write_evaluation(c, saved, splits, path, error);
-    cJSON_free(text);
+    bool existed = file_exists(path), good = run_folder_open(&folder, path, force, error);
+    if (good && !write_files(c, saved, splits, &folder, error)) {
+        run_folder_remove(&folder, files, !existed);
+        good = false;
+    }
     return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
 
+/* Nothing is written yet, and --force removes nothing that is read. */
 static bool check_run_folder(const char *path, const char *run, bool force, Error *error)
 {
     if (file_same(path, run) || run_folder_owns(path, run))
         return fail_usage(error, "-o: %s is the run itself", path);
-    if (folder_has_run(path) && !force)
-        return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);
-    return true;
+    return run_folder_check_free(path, files, force, error);
 }
 
 static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedModel *saved, const DataSplits *splits,
@@ -236,7 +251,7 @@ static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedMod
         return false;
     if (!fit_and_measure(c, arena, error))
         return fail_at(error, "%s", saved->path);
-    return !folder || write_run(c, saved, splits, folder, error);
+    return !folder || write_run(c, saved, splits, folder, argument_option(arguments, "force") != NULL, error);
 }
 
 static bool calibrate_model(const Arguments *arguments, const Config *config, Arena *arena, Error *error)

@@ -103,19 +103,21 @@ static bool write_report(const char *folder, const cJSON *json, Arena *arena, Er
     return good;
 }
 
-/* What was written before the failure does not stay. */
+/* What was written before the failure does not stay, unless it took the place of an earlier result: better that than
+   none. */
 static bool write_outputs(const Arguments *arguments, const LinearData *data, const LinearReport *report,
                           const cJSON *json, Arena *arena, Error *error)
 {
     const char *weights = argument_option(arguments, "dequantized"),
                *activations = argument_option(arguments, "dequantized-activations");
+    bool keep_weights = weights && file_exists(weights), keep_activations = activations && file_exists(activations);
     if (!write_matrix(weights, data->outputs, data->inputs, report->linear.weights, error))
         return false;
     bool good = write_matrix(activations, data->tokens, data->inputs, report->activations, error);
     bool whole = good && write_report(argument_option(arguments, "output"), json, arena, error);
-    if (!whole && weights)
+    if (!whole && weights && !keep_weights)
         unlink(weights);
-    if (good && !whole && activations)
+    if (good && !whole && activations && !keep_activations)
         unlink(activations);
     return whole;
 }

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/evaluation.h"
 #include "cli/quantize.h"
@@ -130,41 +129,25 @@ static bool write_files(const Quantizing *q, const SavedModel *saved, RunFolder 
     return good;
 }
 
-/* A folder that could not be filled does not stay. */
-static void remove_files(RunFolder *folder)
-{
-    for (const char *const *name = files; *name; name++)
-        unlink(arena_format(folder->arena, "%s/%s", folder->path, *name));
-    rmdir(arena_format(folder->arena, "%s/checkpoints", folder->path));
-    rmdir(folder->path);
-}
-
+/* What could not be written whole does not stay. */
 static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, bool force, const cJSON *summary,
                       Error *error)
 {
     RunFolder folder = {.lock = -1, .metrics = -1};
-    bool existed = file_exists(path);
-    bool good = run_folder_open(&folder, path, force, error) && write_files(q, saved, &folder, summary, error);
-    if (!good && !existed && folder.arena)
-        remove_files(&folder);
+    bool existed = file_exists(path), good = run_folder_open(&folder, path, force, error);
+    if (good && !write_files(q, saved, &folder, summary, error)) {
+        run_folder_remove(&folder, files, !existed);
+        good = false;
+    }
     return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
 
 /* Nothing is written yet: what stands in the way is said before the work is done. */
-static bool check_folder(const char *path, const char *run, bool force, Arena *arena, Error *error)
+static bool check_folder(const char *path, const char *run, bool force, Error *error)
 {
     if (file_same(path, run) || run_folder_owns(path, run))
         return fail_usage(error, "-o: %s is the run itself", path);
-    if (file_exists(path) && !file_is_folder(path))
-        return fail_usage(error, "-o: %s is not a folder", path);
-    if (folder_has_run(path) && !force)
-        return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);
-    for (const char *const *name = files; *name && !force; name++) {
-        const char *file = arena_format(arena, "%s/%s", path, *name);
-        if (file_exists(file))
-            return fail_usage(error, "%s: exists; --force replaces it", file);
-    }
-    return true;
+    return run_folder_check_free(path, files, force, error);
 }
 
 /* --force removes nothing that is read. */
@@ -202,7 +185,7 @@ bool quantize_run(const Arguments *arguments, const Config *config, Arena *arena
 {
     Quantizing q = {.method = &config->quantize};
     const char *folder = argument_option(arguments, "output");
-    if (folder && !check_folder(folder, arguments->words[0], argument_option(arguments, "force") != NULL, arena, error))
+    if (folder && !check_folder(folder, arguments->words[0], argument_option(arguments, "force") != NULL, error))
         return false;
     Tape *tape = tape_new();
     tape_use(tape);

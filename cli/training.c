@@ -174,9 +174,12 @@ static bool train_in_folder(Training *training, Error *error)
     return good && (!run->progress.finished || summarise(training, error));
 }
 
-/* A run that has its end behind it stays as it is. */
+/* A run that has its end behind it stays as it is; a page that could not be written at the end is made good. */
 static bool print_finished(const Training *training, Error *error)
 {
+    const char *page = arena_format(training->arena, "%s/report.html", training->folder_path);
+    if (training->run->config->train.report && !file_exists(page) && !report_write(training->folder_path, error))
+        return false;
     JsonSource *source = json_source_new();
     const cJSON *summary =
         json_parse_file(source, arena_format(training->arena, "%s/summary.json", training->folder_path), error);

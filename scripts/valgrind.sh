@@ -25,9 +25,18 @@ done
 xent=$build/xent
 config='{"data": {"type": "spirals", "count": 60, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [8]},
          "train": {"batch_size": 20, "epochs": 1}}'
-echo "xent train, eval, calibrate, distill"
+echo "xent train, eval, calibrate, distill, quantize, predict, report, export, data, generate"
 check "$xent" train "$config" --quiet -o "$work/run"
 check "$xent" train "$config" --quiet -o "$work/run" --resume --set train.epochs=2
 check "$xent" eval "$work/run" --quiet --resamples 10
 check "$xent" calibrate "$work/run" '{"calibrate": {"type": "vector"}}' --quiet -o "$work/calibrated"
+check "$xent" distill "$config" --quiet -o "$work/student" --set distill.type=kd --set distill.teacher="$work/run"
+check "$xent" quantize "$work/run" '{"quantize": "rtn"}' --quiet -o "$work/quantized"
+check "$xent" predict "$work/quantized" --quiet -o "$work/rows.csv"
+check "$xent" report "$work/run" "$work/student" --quiet -o "$work/page.html"
+check "$xent" export "$work/run" --format onnx --quiet -o "$work/model.onnx"
+check "$xent" data "$config" --quiet -o "$work/data.npz"
+check "$xent" train '{"data": {"type": "markov-text", "length": 8}, "model": {"type": "transformer", "width": 8, "heads": 1, "layers": 1},
+    "train": {"steps": 2}}' --quiet -o "$work/text"
+check "$xent" generate "$work/text" --tokens 4 --quiet
 check "$xent" train "$config" --quiet --dry-run --set model.activation=swiglu

@@ -87,3 +87,23 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     [ "$status" -eq 2 ]
     cmp own/checkpoints/best.safetensors teacher/checkpoints/best.safetensors
 }
+
+@test "calibrate keeps what others wrote and what is read through a link, and a failure leaves no folder" {
+    mkdir other
+    echo mine > other/evaluation.json
+    run "$XENT" calibrate teacher '{"calibrate": "temperature"}' -o other
+    [ "$status" -eq 2 ]
+    [ "$output" = "xent: other/evaluation.json: exists; --force replaces it" ]
+    [ "$(cat other/evaluation.json)" = mine ]
+    cp -r teacher linked
+    cp -r teacher target
+    ln -sf "$PWD/target/checkpoints/best.safetensors" linked/checkpoints/best.safetensors
+    for command in calibrate quantize; do
+        run "$XENT" $command linked '{"calibrate": "temperature", "quantize": "rtn"}' -o target --force
+        [ "$status" -eq 2 ]
+        cmp target/checkpoints/best.safetensors teacher/checkpoints/best.safetensors
+    done
+    run bash -c 'ulimit -f 1; "$0" calibrate teacher "{\"calibrate\": \"temperature\"}" -o full' "$XENT"
+    [ "$status" -eq 1 ]
+    [ ! -e full ]
+}

@@ -112,6 +112,10 @@ eval $run --json
 train "$config" --dry-run
 train "$config" --json -o a --force
 calibrate $run '{"calibrate": "temperature"}'
+quantize $run '{"quantize": "rtn"}'
+distill "{$data, $model, \"distill\": {\"type\": \"kd\", \"teacher\": \"$run\"}}" --dry-run
+predict $run
+check "$config"
 list
 version
 help

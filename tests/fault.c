@@ -161,10 +161,11 @@ ssize_t read(int descriptor, void *bytes, size_t size)
     return number ? -1 : real(descriptor, bytes, part(size));
 }
 
+/* Nothing here loses power: a sync that does not fail costs nothing. */
 int fsync(int descriptor)
 {
-    REAL(fsync);
-    return fails(FSYNC) ? -1 : real(descriptor);
+    (void)descriptor;
+    return fails(FSYNC) ? -1 : 0;
 }
 
 int rename(const char *from, const char *to)

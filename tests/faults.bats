@@ -1,9 +1,11 @@
 # One call of the system fails, whichever it is: exit 1 and one line, or the same bits as if nothing had happened;
 # and the run that was there goes on to the bits of a run that was left alone. tests/fault.c makes the calls fail.
-# XENT_FAULT_STRIDE=1 tries every allocation (minutes), not some 50 of them.
+# XENT_FAULT_STRIDE=1 makes every call fail in turn (many minutes), not a sample of them.
+
+load arrays
 
 config='{"data": {"type": "spirals", "count": 40, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [4]},
-         "train": {"batch_size": 8, "epochs": 1, "prefetch": false}}'
+         "train": {"batch_size": 8, "epochs": 1, "prefetch": false, "report": false}}'
 
 setup_file() {
     export FAULT_LIBRARY="$(dirname "$XENT")/tests/fault.so"
@@ -14,6 +16,13 @@ setup_file() {
     XENT_FAULT_COUNT=$PWD/resume.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$config" --quiet --threads 1 -o two --resume --set train.epochs=2
     XENT_FAULT_COUNT=$PWD/train.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$config" --quiet --threads 1 -o whole --set train.epochs=2
     XENT_FAULT_COUNT=$PWD/eval.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" eval two --quiet --threads 1 --json -o evaluated > eval.out
+    mkdir inputs
+    cp -r one inputs/model
+    "$XENT" train '{"data": {"type": "markov-text", "length": 8}, "model": {"type": "transformer", "width": 8, "heads": 1, "layers": 1},
+                    "train": {"steps": 2}}' --quiet -o inputs/text
+    npy inputs/logits.npy '<f4' '4, 2' '\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x3f\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\x80\x3f\x00\x00\x00\x00'
+    npy inputs/targets.npy '|u1' '4' '\x00\x01\x01\x01'
+    npy inputs/weights.npy '<f4' '2, 2' '\x00\x00\x80\x3f\x00\x00\x00\x40\x00\x00\x80\xbf\x00\x00\x00\x3f'
 }
 
 setup() {
@@ -27,7 +36,7 @@ count_of() { # WHAT CALL
 }
 
 train() {
-    "$XENT" train "$config" --quiet --threads 1 -o "$@"
+    LD_PRELOAD=$FAULT_LIBRARY "$XENT" train "$config" --quiet --threads 1 -o "$@"
 }
 
 same_run() {
@@ -87,6 +96,7 @@ sweep() {
     local count stride=${4:-1}
     count=$(count_of "$1" "$2")
     [ "$count" -gt 0 ]
+    stride=${XENT_FAULT_STRIDE:-$stride}
     for ((k = 1; k <= count; k += stride)); do
         fault=$2:$k:$3
         "try_$1" || return 1
@@ -95,22 +105,39 @@ sweep() {
 
 @test "a resumed run of which an open, write, fsync, rename or close fails" {
     may_pass=
-    sweep resume write ENOSPC
-    sweep resume fsync EIO
-    sweep resume rename EACCES
-    sweep resume close EDQUOT
-    sweep resume open EMFILE
-    sweep resume read EIO
+    sweep resume write ENOSPC 2
+    sweep resume fsync EIO 4
+    sweep resume rename EACCES 2
+    sweep resume close EDQUOT 3
+    sweep resume open EMFILE 3
+    sweep resume read EIO 3
     may_pass=yes # removing what is not there
-    sweep resume unlink EACCES
+    sweep resume unlink EACCES 4
 }
 
 @test "a new run of which an open, write, fsync, rename or close fails" {
     may_pass=
-    sweep train write EIO 2
-    sweep train fsync ENOSPC 3
-    sweep train rename EIO
-    sweep train open EACCES 2
+    sweep train write EIO 3
+    sweep train fsync ENOSPC 5
+    sweep train rename EIO 2
+    sweep train open EACCES 3
+}
+
+@test "a run of which the page or the figures cannot be written is made good by --resume" {
+    train whole --set train.report=true --set train.epochs=2
+    XENT_FAULT_COUNT=count train r --set train.report=true --set train.epochs=2
+    for call in write:1:ENOSPC write:4:EIO rename:1:EACCES rename:3:EIO fsync:1:EIO; do # from the last one
+        IFS=: read -r call back how <<< "$call"
+        fault=$call:$(($(sed -n "s/^$call //p" count) - back + 1)):$how
+        rm -rf r
+        status=0
+        XENT_FAULT=$fault train r --set train.report=true --set train.epochs=2 > out 2> err || status=$?
+        may_pass= check_end
+        train r --resume --set train.report=true --set train.epochs=2
+        same_run r whole
+        diff <(cd whole && find . -type f | sort) <(cd r && find . -type f | sort)
+        "$XENT" report r -o page.html --quiet --force
+    done
 }
 
 @test "eval of which an open, read, write, fsync, rename or close fails" {
@@ -134,7 +161,7 @@ sweep() {
 }
 
 stride() { # WHAT
-    echo "${XENT_FAULT_STRIDE:-$(($(count_of "$1" allocate) / 25 + 1))}"
+    echo "$(($(count_of "$1" allocate) / 12 + 1))"
 }
 
 @test "an allocation fails" {
@@ -143,45 +170,65 @@ stride() { # WHAT
     sweep eval allocate ENOMEM "$(stride eval)"
 }
 
-# Commands that read a run or nothing and write one result: exit 1 and one line, or the same bytes; no file of a
-# half-written result; the run stays as it was.
+# Commands that read a run, arrays or nothing and write results: exit 1 and one line, or the same bytes; no file of a
+# half-written result; what is read stays as it was. Exit 2 comes before anything is written.
 try_once() {
     rm -rf o
-    mkdir o
+    [ -n "$own_folder" ] || mkdir o
     status=0
     XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY "$XENT" "${once[@]}" --quiet --threads 1 > out 2> err || status=$?
     check_end || return 1
+    mkdir -p o
+    [ "$status" -ne 2 ] || [ -z "$(ls o)" ] || complain "wrote $(ls o)" || return 1
     [ -z "$(find o -name '*.tmp')" ] || complain "left $(find o -name '*.tmp')" || return 1
-    [ "$(cd "$shared/two" && find . -type f | sort | xargs cksum)" = "$run_sum" ] || complain "changed the run" || return 1
-    [ "$status" -eq 1 ] || diff -r o wanted || complain "other bytes"
+    diff -r "$shared/inputs" inputs || complain "changed what it reads" || return 1
+    [ "$status" -ne 0 ] || { cmp out wanted.out && diff -r o wanted; } || complain "other bytes"
 }
 
-once() { # COMMAND...; writes into o
+# once COMMAND...; writes into o, or makes it if $own_folder says so. XENT_FAULT_STRIDE=1 makes every call fail.
+once() {
+    local call counted stride
     once=("$@")
-    rm -rf o
-    mkdir o
-    run_sum=$(cd "$shared/two" && find . -type f | sort | xargs cksum)
-    XENT_FAULT_COUNT=$shared/once.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" "$@" --quiet --threads 1 > out
-    rm -rf wanted
+    rm -rf o wanted inputs
+    cp -r "$shared/inputs" inputs
+    [ -n "$own_folder" ] || mkdir o
+    XENT_FAULT_COUNT=$shared/once.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" "$@" --quiet --threads 1 > wanted.out
+    mkdir -p o
     mv o wanted
-    local call
     may_pass=
-    for call in open:EACCES write:ENOSPC fsync:EIO rename:EACCES close:EIO; do
-        sweep once "${call%:*}" "${call#*:}" 2
+    for call in open:EACCES read:EIO write:ENOSPC fsync:EIO rename:EACCES close:EIO; do
+        counted=$(count_of once "${call%:*}")
+        [ "$counted" -eq 0 ] || sweep once "${call%:*}" "${call#*:}" "$((counted / 3 + 1))"
     done
     may_pass=yes
-    sweep once allocate ENOMEM "${XENT_FAULT_STRIDE:-$(($(count_of once allocate) / 12 + 1))}"
+    for fault in write:0:short read:0:short write:0:EINTR read:0:EINTR fsync:0:EINTR close:0:EINTR; do
+        try_once
+        [ "$status" -eq 0 ] || complain "was not continued"
+    done
+    sweep once allocate ENOMEM "$(($(count_of once allocate) / 6 + 1))"
 }
 
-@test "predict, export, data and report of which a call fails" {
-    once predict "$shared/two" -o o/p.npy
-    once export "$shared/two" --format onnx -o o/m.onnx
-    once export "$shared/two" --format safetensors -o o/m.safetensors
+@test "predict, export, data, report, generate and loss of which a call fails" {
+    own_folder=
+    once predict inputs/model -o o/p.npy
+    once export inputs/model --format onnx -o o/m.onnx
+    once export inputs/model --format safetensors -o o/m.safetensors
     once data "$config" -o o/d.npz
     fault=allocate:$(($(count_of once allocate) - 4)):ENOMEM # while the file is open
     try_once
     once data '{"data": {"type": "glyphs", "count": 2, "val_count": 0, "test_count": 0}}' -o o/pictures/
-    once report "$shared/two" -o o/page.html
+    once report inputs/model -o o/page.html
+    once generate inputs/text --tokens 3
+    once loss ce --logits inputs/logits.npy --targets inputs/targets.npy --json --grad logits=o/g.npy
+}
+
+@test "calibrate and quantize of which a call fails" {
+    own_folder=yes
+    once calibrate inputs/model '{"calibrate": "histogram"}' -o o
+    once calibrate --logits inputs/logits.npy --targets inputs/targets.npy '{"calibrate": "histogram"}' -o o
+    once quantize inputs/model '{"quantize": "rtn"}' -o o
+    own_folder=
+    once quantize --weights inputs/weights.npy '{"quantize": "rtn"}' --dequantized o/w.npy -o o/report
 }
 
 @test "the first allocations fail" {

@@ -74,12 +74,45 @@ bool run_folder_lock(RunFolder *folder, const char *path, Error *error)
 
 bool run_folder_owns(const char *path, const char *file)
 {
+    if (!file)
+        return false;
     Arena *arena = arena_new();
+    const char *const read[] = {file, arena_format(arena, "%s/checkpoints/best.safetensors", file),
+                                arena_format(arena, "%s/checkpoints/last.safetensors", file)};
     bool owns = false;
-    for (const char *const *name = run_files; file && !owns && *name; name++)
-        owns = file_same(arena_format(arena, "%s/%s", path, *name), file);
+    for (const char *const *name = run_files; !owns && *name; name++)
+        for (int i = 0; !owns && i < 3; i++)
+            owns = file_same(arena_format(arena, "%s/%s", path, *name), read[i]);
     arena_free(arena);
     return owns;
+}
+
+bool run_folder_check_free(const char *path, const char *const *files, bool force, Error *error)
+{
+    if (file_exists(path) && !file_is_folder(path))
+        return fail_usage(error, "-o: %s is not a folder", path);
+    if (force)
+        return true;
+    if (folder_has_run(path))
+        return fail_usage(error, "%s holds a run already; give --force to replace it, or another folder", path);
+    Arena *arena = arena_new();
+    bool good = true;
+    for (; good && *files; files++) {
+        const char *file = arena_format(arena, "%s/%s", path, *files);
+        if (file_exists(file))
+            good = fail_usage(error, "%s: exists; --force replaces it", file);
+    }
+    arena_free(arena);
+    return good;
+}
+
+void run_folder_remove(RunFolder *folder, const char *const *files, bool made)
+{
+    for (; *files; files++)
+        unlink(arena_format(folder->arena, "%s/%s", folder->path, *files));
+    rmdir(arena_format(folder->arena, "%s/checkpoints", folder->path));
+    if (made)
+        rmdir(folder->path);
 }
 
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)

@@ -18,8 +18,13 @@ bool run_folder_lock(RunFolder *folder, const char *path, Error *error);
 /* Makes the folder and locks it if need be, and removes stale temporary files. With `force` the files of the run
    that is there are removed. */
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error);
-/* Whether --force would remove this file, however it is called; NULL is none. */
+/* Whether --force would remove this file, or a checkpoint of this run folder, however it is called; NULL is none. */
 bool run_folder_owns(const char *path, const char *file);
+/* Whether a result of these files (a list that ends with NULL) may be written to the folder: without `force` it holds
+   no run and none of them (exit 2). Changes nothing. */
+bool run_folder_check_free(const char *path, const char *const *files, bool force, Error *error);
+/* After a failure: removes these files, and the folders that are then empty; of `path` itself only if it was `made`. */
+void run_folder_remove(RunFolder *folder, const char *const *files, bool made);
 /* False: what metrics.jsonl was given may not be in it. */
 bool run_folder_close(RunFolder *folder, Error *error);
 /* config.json, resolved. */
