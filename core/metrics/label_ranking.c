@@ -171,15 +171,16 @@ MEASURE(recall_50, row_mean, RECALL_50, 50)
 MEASURE(recall_100, row_mean, RECALL_100, 100)
 
 #define MEASURED(name)                                                                                            \
-    .better = METRIC_HIGHER, .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name, .available = name##_available
+    .better = METRIC_HIGHER, .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name, \
+    .available = name##_available
 #define PRECISION_TEXT(k)                                                                                           \
     .title = "P@" #k, .component = {.name = "P@" #k, \
                   .summary = "share of true labels among the first " #k}
 #define PROPENSITY_TEXT(k)                                                                                         \
     .title = "PSP@" #k,                                                                                            \
     .component = {.name = "PSP@" #k,                                                                               \
-                  .summary = "P@" #k " with each hit over the label's propensity, as a share of the best: rare labels " \
-                             "count", \
+                  .summary = "P@" #k " with each hit over the label's propensity, as a share of the best: rare " \
+                             "labels count", \
                   .formula = "sum over rows and their first " #k " labels of y_l / p_l, over its largest value",    \
                   .notes = "Propensities p_l = 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of the "    \
                            "counts n_l in the N training samples.",                                                \
