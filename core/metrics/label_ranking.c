@@ -195,7 +195,7 @@ const MetricDef metric_propensity_scored_precision_at_3 = {PROPENSITY_TEXT(3), M
 const MetricDef metric_propensity_scored_precision_at_5 = {PROPENSITY_TEXT(5), MEASURED(propensity_5)};
 
 #define NDCG_TEXT(k)                                                                                               \
-    .title = "nDCG@" #k,                                                                                           \
+    .title = "Label NDCG@" #k,                                                                                          \
     .component = {.name = "nDCG@" #k, \
                   .summary = "order of the first " #k " labels, 1 where the true ones come first", \
                   .formula = "mean over rows of sum_{r <= " #k "} y_r / log2(r + 1) over its largest",              \
