@@ -22,7 +22,7 @@ shared() {
 }
 
 @test "configs on generated data train" {
-    for name in glyphs-cnn glyphs-sequential shapes-resnet shapes-vit; do
+    for name in glyphs-cnn glyphs-sequential glyphs-trades shapes-resnet shapes-vit; do
         run_config $name --set data.count=64 --set data.val_count=32 --set data.test_count=32
     done
     for name in spirals-mlp gaussian-mixture-mlp tabular-mlp markov-transformer; do

@@ -64,6 +64,32 @@ setup() {
     [ "$(grep -c '^| [a-z_]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
 }
 
+@test "comp-sum and adversarial training: their quick forms run every member, and attacks are withstood" {
+    sh scripts/experiments/comp-sum.sh --quick -o "$BATS_TEST_TMPDIR/comp-sum" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z0-9.]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 7 ]
+    sh scripts/experiments/adversarial.sh --quick -o "$BATS_TEST_TMPDIR/adversarial" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+}
+
+@test "comp-sum and adversarial training: without an effect the scripts fail" {
+    for seed in 101 102; do
+        for run in tau-0 tau-0.5 tau-1 tau-1.5 tau-2 noisy-ce noisy-gce; do
+            mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
+            echo '{"metrics": {"test": {"accuracy": 0.5}}}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
+        done
+        for run in ce pgd_at trades adv_comp_sum; do
+            mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
+            echo '{}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
+            echo '{"metrics": {"accuracy": 0.9, "robust_accuracy": 0.5, "smooth_term": 1}}' \
+                > "$BATS_TEST_TMPDIR/same/$run-$seed/robust.json"
+        done
+    done
+    run sh scripts/experiments/comp-sum.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
+    [ "$status" -eq 1 ] && [[ "$output" == *"tau-1 - tau-2 is below 0.10"* && "$output" == *"noisy-gce - noisy-ce is below 0.08"* ]]
+    run sh scripts/experiments/adversarial.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
+    [ "$status" -eq 1 ] && [[ "$output" == *"robust_accuracy of adv_comp_sum - ce is below 0.15"* ]]
+}
+
 @test "experiments that compare seeds refuse one seed, and fail where the effect is absent" {
     run sh scripts/experiments/ldr.sh --seeds 1 -o "$BATS_TEST_TMPDIR/one"
     [ "$status" -eq 2 ] && [ ! -e "$BATS_TEST_TMPDIR/one" ]

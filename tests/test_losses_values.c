@@ -333,6 +333,38 @@ static void test_losses_values__check_says_what_is_wrong(void **state)
     }
 }
 
+/* Value and gradient at the same logits. */
+static void compare(const char *left, const char *right, double tolerance)
+{
+    Bench benches[2];
+    double values[2][5];
+    for (int k = 0; k < 2; k++) {
+        benches[k] = bench_of(k ? right : left, 1, 4, (double[]){2, 1, -0.5, 0}, (double[]){1});
+        LossInput in = input_in(&benches[k].in, ARRAY_F64);
+        values[k][4] = loss_value(&benches[k].loss, &in);
+        Tensor *gradient = loss_gradient(&benches[k].loss, &in);
+        for (int i = 0; i < 4; i++)
+            values[k][i] = tensor_value(gradient, i);
+    }
+    for (int i = 0; i < 5; i++)
+        if (fabs(values[0][i] - values[1][i]) > tolerance)
+            fail_msg("%s and %s differ: %.17g, %.17g", left, right, values[0][i], values[1][i]);
+    bench_drop(&benches[1]);
+    bench_drop(&benches[0]);
+}
+
+static void test_losses_values__members_of_the_comp_sum_family_agree(void **state)
+{
+    (void)state;
+    compare("\"gce\"", "{\"type\": \"comp_sum\", \"tau\": 1.7}", 0);
+    compare("\"mae\"", "{\"type\": \"comp_sum\", \"tau\": 2}", 0);
+    compare("\"sum_exp\"", "{\"type\": \"comp_sum\", \"tau\": 0}", 0);
+    compare("\"ce\"", "{\"type\": \"gce\", \"q\": 0}", 0);
+    compare("\"ce\"", "{\"type\": \"gce\", \"q\": 1e-6}", 1e-5);
+    compare("\"ce\"", "{\"type\": \"comp_sum\", \"tau\": 1.000001}", 1e-5);
+    compare("\"ce\"", "{\"type\": \"comp_sum\", \"tau\": 0.999999}", 1e-5);
+}
+
 static void test_losses_values__parameters_are_refused(void **state)
 {
     (void)state;
@@ -376,6 +408,7 @@ int main(void)
         TAPE_TEST(test_losses_values__state_is_kept_by_id),
         TAPE_TEST(test_losses_values__anchors_without_a_positive_are_left_out),
         TAPE_TEST(test_losses_values__check_says_what_is_wrong),
+        TAPE_TEST(test_losses_values__members_of_the_comp_sum_family_agree),
         TAPE_TEST(test_losses_values__parameters_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,9 +72,13 @@ static void project(const Rows *rows, int64_t n)
     double factor = length > eps ? eps / length : 1;
     for (int64_t i = 0; i < size; i++) {
         double deviation = (double)attack->deviation[i], raw = (double)x[i] * deviation + (double)attack->mean[i];
+        double low = attack->low < raw ? attack->low - raw : 0, high = attack->high > raw ? attack->high - raw : 0;
+        if (rows->self->norm == NORM_LINF) {
+            low = low < -eps ? -eps : low;
+            high = high > eps ? eps : high;
+        }
         double d = factor * (double)moved[i];
-        d = rows->self->norm == NORM_LINF ? fmin(fmax(d, -eps), eps) : d;
-        d = fmin(fmax(d, fmin(attack->low - raw, 0)), fmax(attack->high - raw, 0));
+        d = d < low ? low : d > high ? high : d;
         moved[i] = (float)d;
         point[i] = (float)((double)x[i] + d / deviation);
     }

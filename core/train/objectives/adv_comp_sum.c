@@ -60,7 +60,8 @@ const ObjectiveDef objective_adv_comp_sum = {
                   .size = sizeof(struct adv_comp_sum),
                   .source = "arXiv:2304.07288",
                   .formula = "l_tau(z(x)/rho, y) + nu max_x' ||D(x') - D(x)||_2, D = (z_y - z_k)_k, x' in the attack's ball",
-                  .notes = "The theory has nu of the order of sqrt(classes - 1) / rho; in practice it is tuned. The norm "
+                  .notes = "The theory has nu of the order of sqrt(classes - 1) / rho; in practice it is tuned: where it is "
+                           "too large, the least objective is that of logits that do not depend on the sample. The norm "
                            "penalty of ADV-COMP-SUM is the optimizer's weight_decay.",
                   .validate = validate},
     .prepare = prepare,
