@@ -40,6 +40,24 @@ static void choose_tile(Plan *t)
     t->tiles = cut(t->rows, t->height);
 }
 
+/* Columns of a vector that are computed in vain count, whichever way it runs; and a tile of few places takes as long
+   as one of LEAST_PLACES, because each sum waits for the one before. */
+static void choose_direction(Plan *t)
+{
+    enum { LEAST_PLACES = 4, PACKING_ROWS = 24 };
+    const Job *job = &t->jobs[0];
+    const int64_t nr = t->kernels->nr, width = job->grid[2], pieces = cut(width, t->kernels->mr);
+    const int64_t row = width > pieces * LEAST_PLACES ? width : pieces * LEAST_PLACES;
+    const int64_t by_channels = cut(t->rows, nr) * nr * job->grid[0] * job->grid[1] * row;
+    const int64_t spread = cut(source_span(&t->source, job->grid), nr) * nr * t->tiles * t->height;
+    const int64_t packed = places_of(job) * (t->tiles * t->height + PACKING_ROWS);
+    t->by_channels = by_channels <= (spread < packed ? spread : packed);
+    if (t->by_channels) {
+        t->height = nr;
+        t->tiles = cut(t->rows, nr);
+    }
+}
+
 static bool shares_images(const Plan *t)
 {
     return t->batch >= SMALL_BATCH && t->source.total < LARGE_IMAGE;
@@ -55,7 +73,7 @@ static void choose_panels(Plan *t)
     int64_t nr = t->kernels->nr, places = places_of(job), best = 0;
     t->images = 1;
     int64_t columns = cut(source_span(&t->source, job->grid), nr) * nr;
-    t->dense = shares_images(t) && places * (t->rows + PACKING_ROWS) < columns * t->rows;
+    t->dense = !t->by_channels && shares_images(t) && places * (t->rows + PACKING_ROWS) < columns * t->rows;
     for (int64_t images = 1; t->dense && images * places <= MOST_PANELS * nr && images * LEAST_ITEMS <= t->batch &&
                              images * t->source.total < LARGE_IMAGE; images++) {
         int64_t share = images * places * 1000 / (cut(images * places, nr) * nr);
@@ -148,6 +166,7 @@ static void prepare(Plan *t, Arena *arena)
 {
     t->kernels = kernels();
     choose_tile(t);
+    choose_direction(t);
     choose_panels(t);
     t->start = arena_zero(arena, (size_t)(t->groups * t->tiles * t->height), sizeof(float));
     for (int64_t row = 0; t->bias && row < t->groups * t->rows; row++)
@@ -221,6 +240,34 @@ static void run_panels(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Rows of the grid, in every group. */
+static void run_grid_rows(void *context, int64_t begin, int64_t end)
+{
+    const Plan *t = context;
+    const Job *job = t->job;
+    const int64_t nr = t->height, width = job->grid[2], pieces = cut(width, t->kernels->mr), rows = t->grid_rows;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t group = i / rows, at[2] = {i % rows / job->grid[1], i % job->grid[1]};
+        const float *x = t->buffer + group * t->depth * t->source.channel + at[0] * t->source.step[0] +
+                         at[1] * t->source.step[1];
+        float *y = t->y + (t->image * t->groups + group) * t->rows * t->y_size + job->start + at[0] * job->step[0] +
+                   at[1] * job->step[1];
+        for (int64_t k = 0; k < t->tiles; k++) {
+            const int64_t number = group * t->tiles + k, left = t->rows - k * nr;
+            ConvolutionPlaces tile = {.k = job->k, .weight = job->packed + number * nr * job->k,
+                                      .start = t->start + number * nr, .offsets = job->offsets,
+                                      .channels = left < nr ? left : nr, .channel_stride = t->y_size,
+                                      .step = job->step[2]};
+            for (int64_t piece = 0; piece < pieces; piece++) {
+                const int64_t first = piece * width / pieces, last = (piece + 1) * width / pieces;
+                tile.x = x + first;
+                tile.to = y + k * nr * t->y_size + first * tile.step;
+                t->kernels->convolution.places[last - first - 1](&tile);
+            }
+        }
+    }
+}
+
 /* Channels of all the images, one image after the other. */
 static void fill_channels(void *context, int64_t begin, int64_t end)
 {
@@ -237,9 +284,13 @@ static void run_item(Plan *t)
     enum { COPY_CHUNK = 32 * 1024 };
     parallel_for(t->image_count * t->source.channels, COPY_CHUNK / t->source.channel + 1, fill_channels, t);
     for (int64_t i = 0; i < t->job_count; i++) {
-        t->job = &t->jobs[i];
-        int64_t work = t->job->k * t->tiles * t->height * t->kernels->nr;
-        parallel_for(t->groups * t->job->panels, CHUNK_WORK / (work + 1) + 1, run_panels, t);
+        const Job *job = t->job = &t->jobs[i];
+        int64_t work = job->k * t->tiles * t->height * (t->by_channels ? job->grid[2] : t->kernels->nr);
+        t->grid_rows = job->grid[0] * job->grid[1];
+        if (t->by_channels)
+            parallel_for(t->groups * t->grid_rows, CHUNK_WORK / (work + 1) + 1, run_grid_rows, t);
+        else
+            parallel_for(t->groups * job->panels, CHUNK_WORK / (work + 1) + 1, run_panels, t);
     }
 }
 

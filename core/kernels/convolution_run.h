@@ -31,12 +31,13 @@ typedef struct Plan {
     /* What plan_run adds. */
     const Kernels *kernels;
     void (*tile)(const ConvolutionTile *tile);
-    int64_t height, tiles;
+    int64_t height, tiles;              /* channels of a tile; tiles of a group */
+    bool by_channels;                   /* vectors run along channels, and tiles along rows of the grid */
     bool dense;                         /* panels hold no columns between the places, and are packed */
     int64_t images;                     /* that share panels */
     float *start, *buffer;              /* start: bias of each row of each tile */
     const Job *job;                     /* under way, and the images */
-    int64_t image, image_count;
+    int64_t image, image_count, grid_rows;
 } Plan;
 
 /* Jobs come with grid, start, step, taps, places and, from source_place, offsets in arrays of `arena`, which

@@ -35,7 +35,28 @@ typedef struct ConvolutionWeightTile {
     float sums[WEIGHT_MAX_ROWS * WEIGHT_MAX_TAPS];
 } ConvolutionWeightTile;
 
-enum { CONVOLUTION_HEIGHTS = 3 };
+/* The same product for r + 1 places that lie next to each other in each row, with vectors along channels:
+   to[channel][place] = start[channel] + sum over p of weight[p][channel] x[offsets[p] + place]. */
+typedef struct ConvolutionPlaces {
+    int64_t k;
+    const float *x, *weight, *start; /* weight [k, nr] */
+    const int64_t *offsets;          /* [k] */
+    int64_t channels;                /* of nr that are stored */
+    float *to;
+    int64_t channel_stride, step;    /* of `to`: between channels, between places */
+} ConvolutionPlaces;
+
+/* A weight gradient: sums[tap][channel] += sum over runs and i < count of
+   x[source + offsets[tap] + i] y[(from + i) y_place + channel], for r + 1 taps and nr channels. */
+typedef struct ConvolutionTaps {
+    const float *x, *y;
+    const int64_t *offsets;
+    const ConvolutionRun *runs;
+    int64_t run_count, y_place;
+    float *sums;                     /* [r + 1, nr] */
+} ConvolutionTaps;
+
+enum { CONVOLUTION_HEIGHTS = 3, CONVOLUTION_MOST = 12 };
 
 typedef struct ConvolutionKernels {
     /* Highest first; all of them Kernels.nr columns wide. The last has one row. */
@@ -48,6 +69,12 @@ typedef struct ConvolutionKernels {
                  int64_t width, float *packed);
     int64_t weight_rows, weight_taps;
     void (*weight_tile)(ConvolutionWeightTile *tile);
+    /* Entry r takes r + 1 places, or taps; r < Kernels.mr. */
+    void (*places[CONVOLUTION_MOST])(const ConvolutionPlaces *tile);
+    void (*taps[CONVOLUTION_MOST])(const ConvolutionTaps *tile);
+    /* to[column][row] = from[row][column] */
+    void (*transpose)(int64_t rows, int64_t columns, const float *from, int64_t from_row, float *to, int64_t to_row);
+    void (*copy_rows)(int64_t rows, int64_t n, const float *from, int64_t from_row, float *to, int64_t to_row);
 } ConvolutionKernels;
 
 #endif
