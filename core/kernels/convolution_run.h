@@ -23,6 +23,9 @@ typedef struct Plan {
     int64_t batch, groups, rows, depth; /* rows and depth: channels of a group */
     const float *x, *weight, *bias;     /* bias [groups * rows] or NULL */
     float *y;
+    const int32_t *x_places;            /* not NULL: x holds values and these their places, see convolution.h */
+    bool rectified;
+    int32_t *places;                    /* of the pooled y, or NULL */
     int64_t x_size, y_size;             /* of a channel */
     int64_t weight_group, weight_row, weight_channel; /* strides */
     Job *jobs;

@@ -92,3 +92,12 @@ void source_fill(const Source *t, const float *x, float *to, int64_t begin, int6
         for (int64_t i0 = 0; i0 < t->size[0]; i0++)
             fill_plane(t, x + (c * t->size[0] + i0) * t->size[1] * t->size[2], i0, to + c * t->channel);
 }
+
+void source_spread(const Source *t, const float *y, const int32_t *places, float *to, int64_t begin, int64_t end)
+{
+    const int64_t width = t->size[2], rows = t->size[1] / 2, n = width / 2;
+    to += source_place(t, t->lead);
+    for (int64_t c = begin; c < end; c++)
+        kernels()->max_spread_2x2(rows, n, y + c * rows * n, places + c * rows * n, (t->channels - c - 1) * rows * n, 0,
+                                  (int32_t)width, to + c * t->channel, t->step[1]);
+}

@@ -197,7 +197,8 @@ static void recycle(Arena *arena, float *block, int64_t floats)
     arena_recycle(arena, block, (size_t)floats * sizeof(float));
 }
 
-void convolution_weight(const ConvolutionShape *s, const float *x, const float *y, float *weight, Arena *arena)
+void convolution_weight(const ConvolutionShape *s, const float *x, const float *y, const int32_t *places, float *weight,
+                        Arena *arena)
 {
     Block t = {.shape = s, .kernels = kernels(), .x = x, .y = y, .weight = weight, .in = s->in_channels / s->groups,
                .out = s->out_channels / s->groups};
@@ -210,8 +211,8 @@ void convolution_weight(const ConvolutionShape *s, const float *x, const float *
     for (int a = 0; a < 3; a++)
         reach[a] = (s->out[a] - 1) * s->stride[a] + (s->kernel[a] - 1) * s->dilation[a];
     t.source = source_plan(s->in_channels, s->in, s->padding, s->stride, s->out, reach);
-    if (convolution_weight_channels_pay(s, &t.source)) {
-        convolution_weight_channels(s, &t.source, x, y, weight, arena);
+    if (places || convolution_weight_channels_pay(s, &t.source)) {
+        convolution_weight_channels(s, &t.source, x, y, places, weight, arena);
         return;
     }
     t.tiles_down = cut(t.out, t.kernels->convolution.weight_rows);

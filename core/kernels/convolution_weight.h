@@ -15,7 +15,7 @@ void convolution_weight_offsets(const ConvolutionShape *shape, const Source *sou
 /* The weight gradient with vectors along the channels of the result. `source` lays x out; neither the batch nor the
    result is empty. */
 void convolution_weight_channels(const ConvolutionShape *shape, const Source *source, const float *x, const float *y,
-                                 float *weight, Arena *arena);
+                                 const int32_t *places, float *weight, Arena *arena);
 /* Whether it is the faster way. */
 bool convolution_weight_channels_pay(const ConvolutionShape *shape, const Source *source);
 

@@ -19,6 +19,7 @@ typedef struct Outer {
     const Kernels *kernels;
     Source source;
     const float *x, *y;
+    const int32_t *places;          /* not NULL: y holds values and these their places, see convolution.h */
     float *weight, *sums;           /* sums: [parts, groups, panels, columns, nr] */
     int64_t *offsets;               /* [columns] of a group: channel and place of the kernel */
     ConvolutionRun *runs;           /* of an image, one for each row of the grid */
@@ -64,15 +65,35 @@ static void run_columns(const Outer *t, int64_t first, int64_t count, int64_t be
     }
 }
 
+/* Channels of a group's gradient, for rows first..first+count-1 of the grid: [channel, place]. */
+static void spread_rows(const Outer *t, int64_t channel, int64_t first, int64_t count, float *to)
+{
+    const int64_t width = t->shape->out[2], half = width / 2, size = t->shape->out[1] / 2 * half;
+    const int64_t begin = channel * size + first / 2 * half;
+    for (int64_t o = 0; o < t->out; o++, to += count * width) {
+        const int64_t from = begin + o * size, rest = (t->out - o) * size - first / 2 * half - count / 2 * half;
+        t->kernels->max_spread_2x2(count / 2, half, t->y + from, t->places + from, rest, (int32_t)(first * width),
+                                   (int32_t)width, to, width);
+        for (int64_t row = 0; row < count && width % 2; row++)
+            to[(row + 1) * width - 1] = 0;
+        if (count % 2)
+            memset(to + (count - 1) * width, 0, (size_t)width * sizeof(float));
+    }
+}
+
 /* One group of one image, whose padded copy is x. */
 static void run_group(const Outer *t, int64_t image, int64_t group, int64_t part, int64_t begin, int64_t end,
-                      const float *x, float *gradient)
+                      const float *x, float *gradient, float *spread)
 {
     const int64_t nr = t->kernels->nr, places = product(t->shape->out), width = t->shape->out[2];
-    const float *y = t->y + (image * t->shape->out_channels + group * t->out) * places;
+    const int64_t channel = image * t->shape->out_channels + group * t->out;
     for (int64_t first = 0, count; first < t->rows; first += count) {
         count = smaller(t->rows_together, t->rows - first);
-        t->kernels->convolution.transpose(t->out, count * width, y + first * width, places, gradient, t->panels * nr);
+        if (t->places)
+            spread_rows(t, channel, first, count, spread);
+        t->kernels->convolution.transpose(t->out, count * width, t->places ? spread : t->y + channel * places +
+                                          first * width, t->places ? count * width : places, gradient,
+                                          t->panels * nr);
         for (int64_t panel = 0; panel < t->panels; panel++)
             run_columns(t, first, count, begin, end, x, gradient + panel * nr,
                         sums_of(t, part, group * t->panels + panel));
@@ -83,10 +104,9 @@ static void run_tasks(void *context, int64_t first_task, int64_t last_task)
 {
     const Outer *t = context;
     const ConvolutionShape *s = t->shape;
-    const int64_t nr = t->kernels->nr, wide = t->panels * nr;
-    float *gradient = gemm_scratch(t->source.total + t->rows_together * s->out[2] * wide);
-    float *x = gradient + t->rows_together * s->out[2] * wide;
-    memset(gradient, 0, (size_t)(t->rows_together * s->out[2] * wide + t->source.total) * sizeof(float));
+    const int64_t nr = t->kernels->nr, chunk = t->rows_together * s->out[2] * t->panels * nr;
+    float *x = gemm_scratch(t->source.total + 2 * chunk), *gradient = x + t->source.total, *spread = gradient + chunk;
+    memset(x, 0, (size_t)(t->source.total + chunk) * sizeof(float));
     for (int64_t task = first_task; task < last_task; task++) {
         const int64_t part = task / t->shares, share = task % t->shares;
         const int64_t begin = share * t->columns / t->shares, end = (share + 1) * t->columns / t->shares;
@@ -98,7 +118,7 @@ static void run_tasks(void *context, int64_t first_task, int64_t last_task)
                 const int64_t channel = group * t->in;
                 source_fill(&t->source, t->x + image * s->in_channels * product(s->in), x, channel + begin / t->taps,
                             channel + cut(end, t->taps));
-                run_group(t, image, group, part, begin, end, x + channel * t->source.channel, gradient);
+                run_group(t, image, group, part, begin, end, x + channel * t->source.channel, gradient, spread);
             }
     }
 }
@@ -132,6 +152,7 @@ static void prepare(Outer *t, Arena *arena)
                                       .source = i / s->out[1] * step[0] + i % s->out[1] * step[1]};
     t->rows_together = smaller(GRADIENT_FLOATS / (s->out[2] * t->kernels->nr) + 1, t->rows);
     t->rows_together = cut(t->rows, cut(t->rows, t->rows_together));
+    t->rows_together += t->places ? t->rows_together % 2 : 0; /* pairs stay together */
     const int64_t floats = s->groups * t->panels * t->columns * t->kernels->nr;
     t->parts = smaller(smaller(TASKS, s->batch), SUM_FLOATS / floats + 1);
     t->shares = smaller(cut(TASKS, t->parts), cut(t->columns, 2 * t->kernels->mr));
@@ -139,9 +160,9 @@ static void prepare(Outer *t, Arena *arena)
 }
 
 void convolution_weight_channels(const ConvolutionShape *s, const Source *source, const float *x, const float *y,
-                                 float *weight, Arena *arena)
+                                 const int32_t *places, float *weight, Arena *arena)
 {
-    Outer t = {.shape = s, .kernels = kernels(), .source = *source, .x = x, .y = y, .weight = weight,
+    Outer t = {.shape = s, .kernels = kernels(), .source = *source, .x = x, .y = y, .places = places, .weight = weight,
                .in = s->in_channels / s->groups, .out = s->out_channels / s->groups, .taps = product(s->kernel),
                .rows = s->out[0] * s->out[1]};
     t.columns = t.in * t.taps;

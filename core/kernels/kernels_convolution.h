@@ -3,6 +3,7 @@
 #ifndef XENT_KERNELS_KERNELS_CONVOLUTION_H
 #define XENT_KERNELS_KERNELS_CONVOLUTION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Columns from..from+count-1 of a tile go to `to`, counted from the row's begin; they come from `source`. */
@@ -36,14 +37,12 @@ typedef struct ConvolutionWeightTile {
 } ConvolutionWeightTile;
 
 /* The same product for r + 1 places that lie next to each other in each row, with vectors along channels:
-   to[channel][place] = start[channel] + sum over p of weight[p][channel] x[offsets[p] + place]. */
+   to[place][channel] = start[channel] + sum over p of weight[p][channel] x[offsets[p] + place], nr channels. */
 typedef struct ConvolutionPlaces {
     int64_t k;
     const float *x, *weight, *start; /* weight [k, nr] */
     const int64_t *offsets;          /* [k] */
-    int64_t channels;                /* of nr that are stored */
     float *to;
-    int64_t channel_stride, step;    /* of `to`: between channels, between places */
 } ConvolutionPlaces;
 
 /* A weight gradient: sums[tap][channel] += sum over runs and i < count of
@@ -74,6 +73,11 @@ typedef struct ConvolutionKernels {
     void (*taps[CONVOLUTION_MOST])(const ConvolutionTaps *tile);
     /* to[column][row] = from[row][column] */
     void (*transpose)(int64_t rows, int64_t columns, const float *from, int64_t from_row, float *to, int64_t to_row);
+    /* n results from 2 x 2 places of nr channels, of two rows that follow each other: the largest (first of equals;
+       NaN is largest), or 0 where it is below and `rectified`, and its place: `first` is that of top[0], and
+       first + width that of bottom[0]; -1 where it is rectified and not above 0. */
+    void (*pool)(int64_t n, const float *top, const float *bottom, int32_t first, int32_t width, bool rectified,
+                 float *largest, int32_t *places);
     void (*copy_rows)(int64_t rows, int64_t n, const float *from, int64_t from_row, float *to, int64_t to_row);
 } ConvolutionKernels;
 

@@ -8,8 +8,9 @@ INLINE void transpose_4x4(const float *from, int64_t from_row, float *to, int64_
 {
     const Four x0 = *(const Four *)from, x1 = *(const Four *)(from + from_row);
     const Four x2 = *(const Four *)(from + 2 * from_row), x3 = *(const Four *)(from + 3 * from_row);
-    const Four low01 = __builtin_shufflevector(x0, x1, 0, 4, 1, 5), high01 = __builtin_shufflevector(x0, x1, 2, 6, 3, 7);
-    const Four low23 = __builtin_shufflevector(x2, x3, 0, 4, 1, 5), high23 = __builtin_shufflevector(x2, x3, 2, 6, 3, 7);
+    const Four low01 = __builtin_shufflevector(x0, x1, 0, 4, 1, 5), low23 = __builtin_shufflevector(x2, x3, 0, 4, 1, 5);
+    const Four high01 = __builtin_shufflevector(x0, x1, 2, 6, 3, 7);
+    const Four high23 = __builtin_shufflevector(x2, x3, 2, 6, 3, 7);
     *(Four *)to = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
     *(Four *)(to + to_row) = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
     *(Four *)(to + 2 * to_row) = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
@@ -45,17 +46,6 @@ static void transpose(int64_t rows, int64_t columns, const float *from, int64_t 
 
 /* ---- Forward and data gradient ---- */
 
-static void store_places(const ConvolutionPlaces *t, int64_t places, const float *tile)
-{
-    if (t->step == 1) {
-        transpose(places, t->channels, tile, NR, t->to, t->channel_stride);
-        return;
-    }
-    for (int64_t c = 0; c < t->channels; c++)
-        for (int64_t i = 0; i < places; i++)
-            t->to[c * t->channel_stride + i * t->step] = tile[i * NR + c];
-}
-
 #define START_PLACE(i, third, rest) Vec left##i = start_left, right##i = start_right;
 #define UPDATE_PLACE(i, third, rest)    \
     left##i += x[i] * weight_left;      \
@@ -73,9 +63,8 @@ static void store_places(const ConvolutionPlaces *t, int64_t places, const float
             const Vec weight_left = load(weight), weight_right = load(weight + LANES);             \
             EACH(UPDATE_PLACE)                                                                     \
         }                                                                                          \
-        float tile[((number) + 1) * NR] __attribute__((aligned(64))), *to = tile;                  \
+        float *to = t->to;                                                                         \
         EACH(SET_ROW)                                                                              \
-        store_places(t, (number) + 1, tile);                                                       \
     }
 
 /* ---- Weight gradient ---- */
@@ -126,6 +115,35 @@ DEFINE_BOTH(11, ROWS_12)
 #endif
 #define PLACES_ENTRY(i, third, rest) convolution_places_##i,
 #define TAPS_ENTRY(i, third, rest) convolution_taps_##i,
+
+/* ---- What is done with results ---- */
+
+/* The largest of 2 x 2 places, of which the first is `place`, for the channels of a vector. */
+INLINE void pool_channels(const float *top, const float *bottom, int32_t place, int32_t width, bool rectified,
+                          float *largest, int32_t *places)
+{
+    Vec best = load(top);
+    Int at = {0};
+    take_larger(load(top + NR), 1, &best, &at);
+    take_larger(load(bottom), width, &best, &at);
+    take_larger(load(bottom + NR), width + 1, &best, &at);
+    at += place;
+    if (rectified) {
+        at = (at & (best > splat(0.0F))) | ~(best > splat(0.0F));
+        best = choose(best < splat(0.0F), splat(0.0F), best);
+    }
+    store(largest, best);
+    memcpy(places, &at, sizeof at);
+}
+
+static void convolution_pool(int64_t n, const float *top, const float *bottom, int32_t first, int32_t width,
+                             bool rectified, float *largest, int32_t *places)
+{
+    for (int64_t i = 0; i < n; i++, top += 2 * NR, bottom += 2 * NR, largest += NR, places += NR, first += 2) {
+        pool_channels(top, bottom, first, width, rectified, largest, places);
+        pool_channels(top + LANES, bottom + LANES, first, width, rectified, largest + LANES, places + LANES);
+    }
+}
 
 /* ---- Copies of the images ---- */
 
