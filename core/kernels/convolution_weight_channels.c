@@ -65,37 +65,42 @@ static void run_columns(const Outer *t, int64_t first, int64_t count, int64_t be
     }
 }
 
-/* Channels of a group's gradient, for rows first..first+count-1 of the grid: [channel, place]. */
-static void spread_rows(const Outer *t, int64_t channel, int64_t first, int64_t count, float *to)
+/* Rows first..first+count-1 of the gradient of a group that begins with `channel`: [place, channel]. `scratch` has the
+   same size. */
+static void turn_round(const Outer *t, int64_t channel, int64_t first, int64_t count, float *scratch, float *to)
 {
-    const int64_t width = t->shape->out[2], half = width / 2, size = t->shape->out[1] / 2 * half;
-    const int64_t begin = channel * size + first / 2 * half;
-    for (int64_t o = 0; o < t->out; o++, to += count * width) {
-        const int64_t from = begin + o * size, rest = (t->out - o) * size - first / 2 * half - count / 2 * half;
-        t->kernels->max_spread_2x2(count / 2, half, t->y + from, t->places + from, rest, (int32_t)(first * width),
-                                   (int32_t)width, to, width);
-        for (int64_t row = 0; row < count && width % 2; row++)
-            to[(row + 1) * width - 1] = 0;
-        if (count % 2)
-            memset(to + (count - 1) * width, 0, (size_t)width * sizeof(float));
+    const int64_t wide = t->panels * t->kernels->nr, width = t->shape->out[2], half = width / 2;
+    if (!t->places) {
+        const int64_t places = product(t->shape->out);
+        t->kernels->convolution.transpose(t->out, count * width, t->y + channel * places + first * width, places, to,
+                                          wide);
+        return;
     }
+    const int64_t size = t->shape->out[1] / 2 * half, from = channel * size + first / 2 * half, n = count / 2 * half;
+    float *values = scratch, *places = scratch + n * wide; /* floats carry any bits */
+    t->kernels->convolution.transpose(t->out, n, t->y + from, size, values, wide);
+    t->kernels->convolution.transpose(t->out, n, (const float *)(t->places + from), size, places, wide);
+    for (int64_t row = 0; row < count / 2; row++) {
+        float *top = to + 2 * row * width * wide, *bottom = top + width * wide;
+        t->kernels->convolution.unpool(half, wide, values + row * half * wide,
+                                       (const int32_t *)places + row * half * wide,
+                                       (int32_t)((first + 2 * row) * width), (int32_t)width, top, bottom);
+        memset(top + 2 * half * wide, 0, (size_t)((width - 2 * half) * wide) * sizeof(float));
+        memset(bottom + 2 * half * wide, 0, (size_t)((width - 2 * half) * wide) * sizeof(float));
+    }
+    memset(to + count / 2 * 2 * width * wide, 0, (size_t)(count % 2 * width * wide) * sizeof(float));
 }
 
 /* One group of one image, whose padded copy is x. */
 static void run_group(const Outer *t, int64_t image, int64_t group, int64_t part, int64_t begin, int64_t end,
-                      const float *x, float *gradient, float *spread)
+                      const float *x, float *gradient, float *scratch)
 {
-    const int64_t nr = t->kernels->nr, places = product(t->shape->out), width = t->shape->out[2];
     const int64_t channel = image * t->shape->out_channels + group * t->out;
     for (int64_t first = 0, count; first < t->rows; first += count) {
         count = smaller(t->rows_together, t->rows - first);
-        if (t->places)
-            spread_rows(t, channel, first, count, spread);
-        t->kernels->convolution.transpose(t->out, count * width, t->places ? spread : t->y + channel * places +
-                                          first * width, t->places ? count * width : places, gradient,
-                                          t->panels * nr);
+        turn_round(t, channel, first, count, scratch, gradient);
         for (int64_t panel = 0; panel < t->panels; panel++)
-            run_columns(t, first, count, begin, end, x, gradient + panel * nr,
+            run_columns(t, first, count, begin, end, x, gradient + panel * t->kernels->nr,
                         sums_of(t, part, group * t->panels + panel));
     }
 }
@@ -105,8 +110,8 @@ static void run_tasks(void *context, int64_t first_task, int64_t last_task)
     const Outer *t = context;
     const ConvolutionShape *s = t->shape;
     const int64_t nr = t->kernels->nr, chunk = t->rows_together * s->out[2] * t->panels * nr;
-    float *x = gemm_scratch(t->source.total + 2 * chunk), *gradient = x + t->source.total, *spread = gradient + chunk;
-    memset(x, 0, (size_t)(t->source.total + chunk) * sizeof(float));
+    float *x = gemm_scratch(t->source.total + 2 * chunk), *gradient = x + t->source.total, *scratch = gradient + chunk;
+    memset(x, 0, (size_t)(t->source.total + 2 * chunk) * sizeof(float));
     for (int64_t task = first_task; task < last_task; task++) {
         const int64_t part = task / t->shares, share = task % t->shares;
         const int64_t begin = share * t->columns / t->shares, end = (share + 1) * t->columns / t->shares;
@@ -118,7 +123,7 @@ static void run_tasks(void *context, int64_t first_task, int64_t last_task)
                 const int64_t channel = group * t->in;
                 source_fill(&t->source, t->x + image * s->in_channels * product(s->in), x, channel + begin / t->taps,
                             channel + cut(end, t->taps));
-                run_group(t, image, group, part, begin, end, x + channel * t->source.channel, gradient, spread);
+                run_group(t, image, group, part, begin, end, x + channel * t->source.channel, gradient, scratch);
             }
     }
 }

@@ -78,6 +78,9 @@ typedef struct ConvolutionKernels {
        first + width that of bottom[0]; -1 where it is rectified and not above 0. */
     void (*pool)(int64_t n, const float *top, const float *bottom, int32_t first, int32_t width, bool rectified,
                  float *largest, int32_t *places);
+    /* Its transpose for rows of `channels`, a multiple of nr: sets top and bottom [2n, channels]. */
+    void (*unpool)(int64_t n, int64_t channels, const float *y, const int32_t *places, int32_t first, int32_t width,
+                   float *top, float *bottom);
     void (*copy_rows)(int64_t rows, int64_t n, const float *from, int64_t from_row, float *to, int64_t to_row);
 } ConvolutionKernels;
 

@@ -145,6 +145,23 @@ static void convolution_pool(int64_t n, const float *top, const float *bottom, i
     }
 }
 
+/* Sets 2n places of two rows, of `channels` each. */
+static void convolution_unpool(int64_t n, int64_t channels, const float *y, const int32_t *places, int32_t first,
+                               int32_t width, float *top, float *bottom)
+{
+    for (int64_t i = 0; i < n; i++, top += channels, bottom += channels, first += 2)
+        for (int64_t c = 0; c < channels; c += LANES, y += LANES, places += LANES, top += LANES, bottom += LANES) {
+            const Vec value = load(y), none = {0};
+            Int place;
+            memcpy(&place, places, sizeof place);
+            place -= first;
+            store(top, choose(place == 0, value, none));
+            store(top + channels, choose(place == 1, value, none));
+            store(bottom, choose(place == width, value, none));
+            store(bottom + channels, choose(place == width + 1, value, none));
+        }
+}
+
 /* ---- Copies of the images ---- */
 
 static void convolution_copy_rows(int64_t rows, int64_t n, const float *from, int64_t from_row, float *to,

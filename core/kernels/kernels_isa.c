@@ -338,7 +338,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
                     convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile,
                     {EACH_ROW(PLACES_ENTRY)}, {EACH_ROW(TAPS_ENTRY)}, transpose, convolution_pool,
-                    convolution_copy_rows},
+                    convolution_unpool, convolution_copy_rows},
     .int8 = INT8_KERNELS,
     .multiply_add_chains = multiply_add_chains,
     .chain_flops = 2 * PEAK_CHAINS * LANES,
