@@ -206,6 +206,57 @@ static void test_operations_convolution__single_agrees_with_definition(void **st
     assert_true(kernels_select(NULL, NULL));
 }
 
+/* One pass against one operation after the other, and the gradients of both. */
+static void check_fused(const Case *c, int number, bool pooled, bool rectified, Random *random)
+{
+    const PoolingOptions windows = {.kernel = {2, 2}, .stride = {2, 2}};
+    Tensor *x = random_tensor(random, ARRAY_F32, c->axes, c->batch, c->in_channels, c->in);
+    int64_t in_group = c->in_channels / c->options.groups;
+    Tensor *weight = random_tensor(random, ARRAY_F32, c->axes, c->out_channels, in_group, c->kernel);
+    Tensor *bias = t_reshape(random_tensor(random, ARRAY_F32, 0, c->out_channels, 1, c->in), SHAPE(c->out_channels));
+    Tensor *inputs[3] = {x, weight, bias}, *got[3], *expected[3];
+    Tensor *fused = pooled ? t_convolution_max_pool(x, weight, bias, &c->options, rectified)
+                           : t_convolution_relu(x, weight, bias, &c->options);
+    Tensor *plain = t_convolution(x, weight, bias, &c->options);
+    plain = pooled ? t_max_pool(plain, &windows) : plain;
+    plain = rectified ? t_relu(plain) : plain;
+    assert_true(tensor_same_shape(fused, plain));
+    Tensor *seed = t_random_normal(ARRAY_F32, plain->rank, plain->shape, random_start(5, "seed", (uint32_t)number));
+    t_gradients(fused, seed, 3, inputs, got, number % 2);
+    t_gradients(plain, seed, 3, inputs, expected, false);
+    check("fused output", number, fused, tensor_f64(t_cast(plain, ARRAY_F64)));
+    for (int i = 0; i < 3; i++)
+        check("fused gradient", number, got[i], tensor_f64(t_cast(expected[i], ARRAY_F64)));
+}
+
+static void check_fused_cases(void)
+{
+    Tape *tape = tape_new();
+    tape_use(tape);
+    for (int number = 0; number < CASES; number++) {
+        Random random = random_start(6, "fused", (uint32_t)number);
+        Case c = random_case(&random, number);
+        bool pooled = c.axes == 2 && number % 3 != 0;
+        if (number % 4) /* enough for vectors along channels */
+            c.out_channels = c.options.groups * between(&random, 16, 40);
+        check_fused(&c, number, pooled, !pooled || number % 2, &random);
+        tape_reset();
+    }
+    tape_free(tape);
+}
+
+static void test_operations_convolution__one_pass_agrees_with_several(void **state)
+{
+    (void)state;
+    static const char *const isas[] = {"baseline", "avx2", "avx512"};
+    for (int i = 0; i < 3; i++) {
+        Error error;
+        if (kernels_select(isas[i], &error))
+            check_fused_cases();
+    }
+    assert_true(kernels_select(NULL, NULL));
+}
+
 static Tensor *hashed(uint32_t step, int rank, const int64_t *shape)
 {
     Random random = random_start(4, "bits", step);
@@ -248,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations_convolution__double_agrees_with_definition),
         cmocka_unit_test(test_operations_convolution__single_agrees_with_definition),
+        cmocka_unit_test(test_operations_convolution__one_pass_agrees_with_several),
         cmocka_unit_test(test_operations_convolution__same_bits_for_any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 /* A worker that slept is often woken on its caller's core, and both share it for some milliseconds until
    the scheduler moves one. So workers look for work for some tenths of a millisecond before they sleep:
    longer than the serial stretches between the loops of a computation. */
-enum { MAX_WORKERS = 255, SPINS = 32000 };
+enum { MAX_WORKERS = 255, SPINS = 32000, MAX_SHARES = 64 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_ready = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
@@ -28,19 +28,33 @@ static _Atomic uint32_t state;
 static struct {
     ParallelBody body;
     void *context;
-    int64_t n, grain;
-    _Atomic int64_t next;
+    int64_t n, grain, shares;
 } loop;
+
+/* The next chunk of each share of the loop, in a cache line of its own. A thread begins with the share that has its
+   number, and then helps with the others: so it mostly meets what it left in its cache in the loop before, as the
+   parts of an array go to the same threads from loop to loop. */
+static struct {
+    _Alignas(64) _Atomic int64_t next;
+} shares[MAX_SHARES];
 
 static _Thread_local bool inside;
 
-static void take_chunks(void)
+static int64_t share_begin(int64_t share)
 {
     int64_t chunks = (loop.n + loop.grain - 1) / loop.grain;
+    return chunks / loop.shares * share + chunks % loop.shares * share / loop.shares;
+}
+
+static void take_chunks(int64_t number)
+{
     inside = true;
-    for (int64_t k; (k = atomic_fetch_add(&loop.next, 1)) < chunks;) {
-        int64_t end = (k + 1) * loop.grain;
-        loop.body(loop.context, k * loop.grain, end < loop.n ? end : loop.n);
+    for (int64_t i = 0; i < loop.shares; i++) {
+        int64_t share = (number + i) % loop.shares, last = share_begin(share + 1);
+        for (int64_t k; (k = atomic_fetch_add(&shares[share].next, 1)) < last;) {
+            int64_t end = (k + 1) * loop.grain;
+            loop.body(loop.context, k * loop.grain, end < loop.n ? end : loop.n);
+        }
     }
     inside = false;
 }
@@ -97,16 +111,15 @@ static void leave(void)
     }
 }
 
-static void *worker(void *unused)
+static void *worker(void *number)
 {
-    (void)unused;
     for (;;) {
         wait_for_work();
         if (atomic_load(&stopping))
             return NULL;
         if (!enter())
             continue;
-        take_chunks();
+        take_chunks((intptr_t)number);
         close_loop(); /* all chunks are taken */
         leave();
     }
@@ -160,7 +173,7 @@ static void start_workers(void)
 {
     spins = sysconf(_SC_NPROCESSORS_ONLN) >= wanted ? SPINS : 0; /* without a core each, spinning only hinders */
     while (started < wanted - 1 &&
-           pthread_create(&workers[started], NULL, worker, NULL) == 0)
+           pthread_create(&workers[started], NULL, worker, (void *)(intptr_t)(started + 1)) == 0)
         started++;
     wanted = started + 1;
 }
@@ -181,14 +194,16 @@ void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
     loop.context = context;
     loop.n = n;
     loop.grain = grain;
-    atomic_store(&loop.next, 0);
+    loop.shares = wanted < MAX_SHARES ? wanted : MAX_SHARES;
+    for (int64_t share = 0; share < loop.shares; share++)
+        atomic_store(&shares[share].next, share_begin(share));
     atomic_store(&state, OPEN);
     if (atomic_load(&sleepers) > 0) {
         pthread_mutex_lock(&lock);
         pthread_cond_broadcast(&work_ready);
         pthread_mutex_unlock(&lock);
     }
-    take_chunks();
+    take_chunks(0);
     close_loop();
     wait_for_workers();
 }

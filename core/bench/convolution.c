@@ -52,7 +52,7 @@ static void run(Benchmark *benchmark)
 {
     Images *images = benchmark->state;
     tape_reset();
-    convolution_forward(&images->shape, images->x, images->weight, NULL, images->y, images->scratch);
+    convolution_forward(&images->shape, images->x, images->weight, NULL, NULL, images->y, images->scratch);
 }
 
 static bool prepare_gradients(Benchmark *benchmark, Error *error)
@@ -73,8 +73,8 @@ static void run_gradients(Benchmark *benchmark)
 {
     Images *images = benchmark->state;
     tape_reset();
-    convolution_data(&images->shape, images->y, images->weight, NULL, images->dx, images->scratch);
-    convolution_weight(&images->shape, images->x, images->y, images->dweight, images->scratch);
+    convolution_data(&images->shape, images->y, NULL, images->weight, NULL, images->dx, images->scratch);
+    convolution_weight(&images->shape, images->x, images->y, NULL, images->dweight, images->scratch);
 }
 
 static const char *const examples[] = {"convolution/128x1x28x28-32x3", "convolution/128x32x14x14-64x3", NULL};

@@ -36,8 +36,16 @@ static void set_tap(const Plan *t, Job *job, int64_t tap, int64_t place, const i
         job->offsets[c * job->taps + tap] = c * t->source.channel + source_place(&t->source, padded);
 }
 
+bool convolution_pools(const ConvolutionShape *s)
+{
+    enum { LEAST_WIDTH = 4 };
+    const int64_t out = s->out_channels / s->groups, nr = kernels()->nr;
+    return s->in[0] == 1 && s->kernel[0] == 1 && s->out[0] == 1 && s->out[1] >= 2 && s->out[2] >= LEAST_WIDTH &&
+           s->out[1] * s->out[2] <= INT32_MAX && 2 * out >= nr;
+}
+
 void convolution_forward(const ConvolutionShape *s, const float *x, const float *weight, const float *bias,
-                         float *y, Arena *arena)
+                         const ConvolutionFinish *finish, float *y, Arena *arena)
 {
     if (product(s->out) == 0 || s->out_channels == 0)
         return;
@@ -47,6 +55,11 @@ void convolution_forward(const ConvolutionShape *s, const float *x, const float 
     Plan plan = {.batch = s->batch, .groups = s->groups, .rows = out, .depth = in, .x = x, .weight = weight,
                  .bias = bias, .y = y, .x_size = product(s->in), .y_size = product(s->out),
                  .weight_group = out * in * taps, .weight_row = in * taps, .weight_channel = taps};
+    if (finish) {
+        plan.rectified = finish->rectified;
+        plan.places = finish->places;
+    }
+    plan.y_size = plan.places ? s->out[1] / 2 * (s->out[2] / 2) : plan.y_size;
     plan.source = source_plan(s->in_channels, s->in, s->padding, s->stride, s->out, reach);
     Job job = {.step = {s->out[1] * s->out[2], s->out[2], 1}};
     memcpy(job.grid, s->out, sizeof job.grid);
@@ -121,8 +134,8 @@ static Job data_job(const Plan *t, const ConvolutionShape *s, const int64_t *rem
     return job;
 }
 
-void convolution_data(const ConvolutionShape *s, const float *y, const float *weight, const float *bias, float *x,
-                      Arena *arena)
+void convolution_data(const ConvolutionShape *s, const float *y, const int32_t *places, const float *weight,
+                      const float *bias, float *x, Arena *arena)
 {
     if (product(s->in) == 0 || s->in_channels == 0)
         return;
@@ -131,6 +144,8 @@ void convolution_data(const ConvolutionShape *s, const float *y, const float *we
                  .weight = weight, .bias = bias, .y = x, .x_size = product(s->out), .y_size = product(s->in),
                  .weight_row = taps, .weight_channel = in * taps};
     plan.weight_group = plan.depth * in * taps;
+    plan.x_places = places;
+    plan.x_size = places ? s->out[1] / 2 * (s->out[2] / 2) : plan.x_size;
     plan.source = data_source(s);
     plan.jobs = arena_alloc(arena, (size_t)most * sizeof *plan.jobs);
     for (int64_t r0 = 0; r0 < s->stride[0] && r0 < s->in[0]; r0++)

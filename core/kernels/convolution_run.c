@@ -40,6 +40,24 @@ static void choose_tile(Plan *t)
     t->tiles = cut(t->rows, t->height);
 }
 
+/* Columns of a vector that are computed in vain count, whichever way it runs; and a tile of few places takes as long
+   as one of LEAST_PLACES, because each sum waits for the one before. */
+static void choose_direction(Plan *t)
+{
+    enum { LEAST_PLACES = 4, PACKING_ROWS = 24 };
+    const Job *job = &t->jobs[0];
+    const int64_t nr = t->kernels->nr, width = job->grid[2], pieces = cut(width, t->kernels->mr);
+    const int64_t row = width > pieces * LEAST_PLACES ? width : pieces * LEAST_PLACES;
+    const int64_t by_channels = cut(t->rows, nr) * nr * job->grid[0] * job->grid[1] * row;
+    const int64_t spread = cut(source_span(&t->source, job->grid), nr) * nr * t->tiles * t->height;
+    const int64_t packed = places_of(job) * (t->tiles * t->height + PACKING_ROWS);
+    t->by_channels = t->places || by_channels <= (spread < packed ? spread : packed);
+    if (t->by_channels) {
+        t->height = nr;
+        t->tiles = cut(t->rows, nr);
+    }
+}
+
 static bool shares_images(const Plan *t)
 {
     return t->batch >= SMALL_BATCH && t->source.total < LARGE_IMAGE;
@@ -55,7 +73,7 @@ static void choose_panels(Plan *t)
     int64_t nr = t->kernels->nr, places = places_of(job), best = 0;
     t->images = 1;
     int64_t columns = cut(source_span(&t->source, job->grid), nr) * nr;
-    t->dense = shares_images(t) && places * (t->rows + PACKING_ROWS) < columns * t->rows;
+    t->dense = !t->by_channels && shares_images(t) && places * (t->rows + PACKING_ROWS) < columns * t->rows;
     for (int64_t images = 1; t->dense && images * places <= MOST_PANELS * nr && images * LEAST_ITEMS <= t->batch &&
                              images * t->source.total < LARGE_IMAGE; images++) {
         int64_t share = images * places * 1000 / (cut(images * places, nr) * nr);
@@ -148,6 +166,7 @@ static void prepare(Plan *t, Arena *arena)
 {
     t->kernels = kernels();
     choose_tile(t);
+    choose_direction(t);
     choose_panels(t);
     t->start = arena_zero(arena, (size_t)(t->groups * t->tiles * t->height), sizeof(float));
     for (int64_t row = 0; t->bias && row < t->groups * t->rows; row++)
@@ -221,14 +240,115 @@ static void run_panels(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Places of a row, or of two that are pooled, that are held at once. */
+enum { STRIP = 64 };
+
+typedef struct Strip {
+    const Plan *plan;
+    const Job *job;
+    int64_t group, tile, row, first, count; /* tile: of nr channels of the group; row: of the grid */
+} Strip;
+
+static void compute_strip(const Strip *s, int64_t row, float *to)
+{
+    const Plan *t = s->plan;
+    const Job *job = s->job;
+    const int64_t nr = t->height, number = s->group * t->tiles + s->tile, pieces = cut(s->count, t->kernels->mr);
+    const float *x = t->buffer + s->group * t->depth * t->source.channel + row / job->grid[1] * t->source.step[0] +
+                     row % job->grid[1] * t->source.step[1] + s->first;
+    ConvolutionPlaces tile = {.k = job->k, .weight = job->packed + number * nr * job->k,
+                              .start = t->start + number * nr, .offsets = job->offsets};
+    for (int64_t piece = 0; piece < pieces; piece++) {
+        const int64_t first = piece * s->count / pieces, last = (piece + 1) * s->count / pieces;
+        tile.x = x + first;
+        tile.to = to + first * nr;
+        t->kernels->convolution.places[last - first - 1](&tile);
+    }
+}
+
+/* Where in y the strip's first channel begins, and how many of its channels there are. */
+static int64_t strip_begin(const Strip *s, int64_t *channels)
+{
+    const Plan *t = s->plan;
+    const int64_t channel = s->tile * t->height, left = t->rows - channel;
+    *channels = left < t->height ? left : t->height;
+    return ((t->image * t->groups + s->group) * t->rows + channel) * t->y_size;
+}
+
+static void run_strip(const Strip *s)
+{
+    float row[STRIP * KERNEL_MAX_NR] __attribute__((aligned(64)));
+    const Plan *t = s->plan;
+    const int64_t *step = s->job->step, nr = t->height, grid = s->job->grid[1];
+    int64_t channels, begin = strip_begin(s, &channels);
+    compute_strip(s, s->row, row);
+    if (t->rectified)
+        t->kernels->elementwise.unary[UNARY_relu](s->count * nr, row, row, 0, 0);
+    float *to = t->y + begin + s->job->start + s->row / grid * step[0] + s->row % grid * step[1] + s->first * step[2];
+    if (step[2] == 1) {
+        t->kernels->convolution.transpose(s->count, channels, row, nr, to, t->y_size);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < s->count; i++)
+            to[c * t->y_size + i * step[2]] = row[i * nr + c];
+}
+
+static void run_pooled_strip(const Strip *s)
+{
+    float rows[2][STRIP * KERNEL_MAX_NR] __attribute__((aligned(64)));
+    float largest[STRIP / 2 * KERNEL_MAX_NR] __attribute__((aligned(64)));
+    int32_t places[STRIP / 2 * KERNEL_MAX_NR] __attribute__((aligned(64)));
+    const Plan *t = s->plan;
+    const int64_t nr = t->height, width = s->job->grid[2], n = s->count / 2;
+    int64_t channels, begin = strip_begin(s, &channels);
+    compute_strip(s, s->row, rows[0]);
+    compute_strip(s, s->row + 1, rows[1]);
+    t->kernels->convolution.pool(n, rows[0], rows[1], (int32_t)(s->row * width + s->first), (int32_t)width,
+                                 t->rectified, largest, places);
+    begin += s->row / 2 * (width / 2) + s->first / 2;
+    t->kernels->convolution.transpose(n, channels, largest, nr, t->y + begin, t->y_size);
+    /* Only moved: floats carry any bits. */
+    t->kernels->convolution.transpose(n, channels, (const float *)places, nr, (float *)(t->places + begin), t->y_size);
+}
+
+/* Rows of the grid, or pairs of them, in every group. */
+static void run_grid_rows(void *context, int64_t begin, int64_t end)
+{
+    const Plan *t = context;
+    const int64_t width = t->places ? t->job->grid[2] / 2 * 2 : t->job->grid[2];
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t tile = 0; tile < t->tiles; tile++)
+            for (int64_t first = 0; first < width; first += STRIP) {
+                const int64_t count = width - first < STRIP ? width - first : STRIP, row = i % t->grid_rows;
+                const Strip strip = {t, t->job, i / t->grid_rows, tile, t->places ? 2 * row : row, first, count};
+                if (t->places)
+                    run_pooled_strip(&strip);
+                else
+                    run_strip(&strip);
+            }
+}
+
+static void rectify(void *context, int64_t begin, int64_t end)
+{
+    const Plan *t = context;
+    float *y = t->y + (t->image * t->groups * t->rows + begin) * t->y_size;
+    t->kernels->elementwise.unary[UNARY_relu]((end - begin) * t->y_size, y, y, 0, 0);
+}
+
 /* Channels of all the images, one image after the other. */
 static void fill_channels(void *context, int64_t begin, int64_t end)
 {
     const Plan *t = context;
     int64_t channels = t->source.channels;
-    for (int64_t i = begin; i < end; i++)
-        source_fill(&t->source, t->x + (t->image + i / channels) * channels * t->x_size,
-                    t->buffer + i / channels * t->source.total, i % channels, i % channels + 1);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t first = (t->image + i / channels) * channels * t->x_size, channel = i % channels;
+        float *to = t->buffer + i / channels * t->source.total;
+        if (t->x_places)
+            source_spread(&t->source, t->x + first, t->x_places + first, to, channel, channel + 1);
+        else
+            source_fill(&t->source, t->x + first, to, channel, channel + 1);
+    }
 }
 
 /* Inside another parallel loop these run in line. */
@@ -237,10 +357,16 @@ static void run_item(Plan *t)
     enum { COPY_CHUNK = 32 * 1024 };
     parallel_for(t->image_count * t->source.channels, COPY_CHUNK / t->source.channel + 1, fill_channels, t);
     for (int64_t i = 0; i < t->job_count; i++) {
-        t->job = &t->jobs[i];
-        int64_t work = t->job->k * t->tiles * t->height * t->kernels->nr;
-        parallel_for(t->groups * t->job->panels, CHUNK_WORK / (work + 1) + 1, run_panels, t);
+        const Job *job = t->job = &t->jobs[i];
+        int64_t work = job->k * t->tiles * t->height * (t->by_channels ? job->grid[2] : t->kernels->nr);
+        t->grid_rows = t->places ? job->grid[1] / 2 : job->grid[0] * job->grid[1];
+        if (t->by_channels)
+            parallel_for(t->groups * t->grid_rows, CHUNK_WORK / (work + 1) + 1, run_grid_rows, t);
+        else
+            parallel_for(t->groups * job->panels, CHUNK_WORK / (work + 1) + 1, run_panels, t);
     }
+    if (t->rectified && !t->by_channels)
+        parallel_for(t->image_count * t->groups * t->rows, COPY_CHUNK / t->y_size + 1, rectify, t);
 }
 
 static void run_items(void *context, int64_t begin, int64_t end)

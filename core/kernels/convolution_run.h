@@ -23,6 +23,9 @@ typedef struct Plan {
     int64_t batch, groups, rows, depth; /* rows and depth: channels of a group */
     const float *x, *weight, *bias;     /* bias [groups * rows] or NULL */
     float *y;
+    const int32_t *x_places;            /* not NULL: x holds values and these their places, see convolution.h */
+    bool rectified;
+    int32_t *places;                    /* of the pooled y, or NULL */
     int64_t x_size, y_size;             /* of a channel */
     int64_t weight_group, weight_row, weight_channel; /* strides */
     Job *jobs;
@@ -31,12 +34,13 @@ typedef struct Plan {
     /* What plan_run adds. */
     const Kernels *kernels;
     void (*tile)(const ConvolutionTile *tile);
-    int64_t height, tiles;
+    int64_t height, tiles;              /* channels of a tile; tiles of a group */
+    bool by_channels;                   /* vectors run along channels, and tiles along rows of the grid */
     bool dense;                         /* panels hold no columns between the places, and are packed */
     int64_t images;                     /* that share panels */
     float *start, *buffer;              /* start: bias of each row of each tile */
     const Job *job;                     /* under way, and the images */
-    int64_t image, image_count;
+    int64_t image, image_count, grid_rows;
 } Plan;
 
 /* Jobs come with grid, start, step, taps, places and, from source_place, offsets in arrays of `arena`, which

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/kernels/kernels.h"
+
 enum { BEYOND = 64 }; /* floats that a tile may read after the last one it needs */
 
 static int64_t larger(int64_t x, int64_t y)
@@ -71,12 +73,31 @@ static void fill_row(const Source *t, const float *x, const int64_t *padded, flo
     }
 }
 
+/* One plane of a channel, whose rows are only moved apart where no axis has phases. */
+static void fill_plane(const Source *t, const float *x, int64_t i0, float *to)
+{
+    const int64_t rows = t->size[1], width = t->size[2];
+    int64_t padded[3] = {i0 + t->lead[0], t->lead[1], t->lead[2]};
+    if (t->phases[1] == 1 && t->phases[2] == 1) {
+        kernels()->convolution.copy_rows(rows, width, x, width, to + source_place(t, padded), t->step[1]);
+        return;
+    }
+    for (int64_t i1 = 0; i1 < rows; i1++, padded[1]++)
+        fill_row(t, x + i1 * width, padded, to);
+}
+
 void source_fill(const Source *t, const float *x, float *to, int64_t begin, int64_t end)
 {
     for (int64_t c = begin; c < end; c++)
         for (int64_t i0 = 0; i0 < t->size[0]; i0++)
-            for (int64_t i1 = 0; i1 < t->size[1]; i1++) {
-                const float *row = x + ((c * t->size[0] + i0) * t->size[1] + i1) * t->size[2];
-                fill_row(t, row, (int64_t[]){i0 + t->lead[0], i1 + t->lead[1], t->lead[2]}, to + c * t->channel);
-            }
+            fill_plane(t, x + (c * t->size[0] + i0) * t->size[1] * t->size[2], i0, to + c * t->channel);
+}
+
+void source_spread(const Source *t, const float *y, const int32_t *places, float *to, int64_t begin, int64_t end)
+{
+    const int64_t width = t->size[2], rows = t->size[1] / 2, n = width / 2;
+    to += source_place(t, t->lead);
+    for (int64_t c = begin; c < end; c++)
+        kernels()->max_spread_2x2(rows, n, y + c * rows * n, places + c * rows * n, (t->channels - c - 1) * rows * n, 0,
+                                  (int32_t)width, to + c * t->channel, t->step[1]);
 }

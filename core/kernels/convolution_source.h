@@ -24,5 +24,9 @@ int64_t source_place(const Source *source, const int64_t *padded);
 int64_t source_span(const Source *source, const int64_t *grid);
 /* Copies channels begin..end-1 of x into `to`, which was zeroed once. */
 void source_fill(const Source *source, const float *x, float *to, int64_t begin, int64_t end);
+/* The same from values [channels, size[1]/2, size[2]/2] and their places (each in its 2 x 2, or -1); size[0] and the
+   phases are 1. */
+void source_spread(const Source *source, const float *y, const int32_t *places, float *to, int64_t begin,
+                   int64_t end);
 
 #endif

@@ -4,12 +4,11 @@
    zeros; there the views are copied without them, one image after the other, and multiplied like any matrix.
    Images are taken a block at a time; a thread owns its part of the result, so sums over images always have
    one order. */
-#include "core/kernels/convolution.h"
+#include "core/kernels/convolution_weight.h"
 
 #include <string.h>
 
 #include "core/base/threads.h"
-#include "core/kernels/convolution_source.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/kernels.h"
 
@@ -150,16 +149,14 @@ static void run_block(Block *t)
 
 /* ---- Preparing ---- */
 
-static void find_offsets(Block *t, Arena *arena)
+void convolution_weight_offsets(const ConvolutionShape *s, const Source *source, int64_t columns, int64_t *offsets)
 {
-    const ConvolutionShape *s = t->shape;
     int64_t taps = product(s->kernel);
-    t->offsets = arena_alloc(arena, (size_t)t->columns * sizeof(int64_t));
-    for (int64_t column = 0; column < t->columns; column++) {
+    for (int64_t column = 0; column < columns; column++) {
         int64_t k = column % taps;
         int64_t padded[3] = {k / (s->kernel[1] * s->kernel[2]) * s->dilation[0],
                              k / s->kernel[2] % s->kernel[1] * s->dilation[1], k % s->kernel[2] * s->dilation[2]};
-        t->offsets[column] = column / taps * t->source.channel + source_place(&t->source, padded);
+        offsets[column] = column / taps * source->channel + source_place(source, padded);
     }
 }
 
@@ -200,7 +197,8 @@ static void recycle(Arena *arena, float *block, int64_t floats)
     arena_recycle(arena, block, (size_t)floats * sizeof(float));
 }
 
-void convolution_weight(const ConvolutionShape *s, const float *x, const float *y, float *weight, Arena *arena)
+void convolution_weight(const ConvolutionShape *s, const float *x, const float *y, const int32_t *places, float *weight,
+                        Arena *arena)
 {
     Block t = {.shape = s, .kernels = kernels(), .x = x, .y = y, .weight = weight, .in = s->in_channels / s->groups,
                .out = s->out_channels / s->groups};
@@ -213,9 +211,14 @@ void convolution_weight(const ConvolutionShape *s, const float *x, const float *
     for (int a = 0; a < 3; a++)
         reach[a] = (s->out[a] - 1) * s->stride[a] + (s->kernel[a] - 1) * s->dilation[a];
     t.source = source_plan(s->in_channels, s->in, s->padding, s->stride, s->out, reach);
+    if (places || convolution_weight_channels_pay(s, &t.source)) {
+        convolution_weight_channels(s, &t.source, x, y, places, weight, arena);
+        return;
+    }
     t.tiles_down = cut(t.out, t.kernels->convolution.weight_rows);
     t.tasks_across = cut(t.columns, t.kernels->convolution.weight_taps * TASK_TILES);
-    find_offsets(&t, arena);
+    t.offsets = arena_alloc(arena, (size_t)t.columns * sizeof(int64_t));
+    convolution_weight_offsets(s, &t.source, t.columns, t.offsets);
     choose_block(&t);
     int64_t images = t.most * t.source.total, views = t.dense ? s->groups * t.columns * t.row : 0;
     int64_t gradient = t.dense ? s->out_channels * t.row : t.most * t.image;

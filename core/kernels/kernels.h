@@ -60,6 +60,13 @@ typedef struct Kernels {
        elements of y and places behind n may be overwritten. */
     void (*max_pool_row)(int64_t n, int64_t spare, int64_t stride, const float *x, int64_t room, int64_t taps,
                          const int32_t *tap, int32_t first, float *y, int32_t *places);
+    /* The transpose for rows of n windows of 2 x 2, the first of which begins at place `first` of a plane `width` wide:
+       sets 2n elements of each of 2 `rows` rows `step` floats apart, and perhaps those between them. A place in no
+       window (-1) takes nothing. `spare` elements behind the values and places can be read. */
+    void (*max_spread_2x2)(int64_t rows, int64_t n, const float *y, const int32_t *places, int64_t spare,
+                           int32_t first, int32_t width, float *to, int64_t step);
+    /* Sum of x[i] where places[i] >= 0. */
+    float (*sum_placed)(int64_t n, const float *x, const int32_t *places);
     /* n averages of 2 x 2 places from two rows of x, which are `width` floats apart. */
     void (*average_pool_2x2_row)(int64_t n, const float *x, int64_t width, float *y);
     /* Its transpose: sets 2n elements of both rows of x. */

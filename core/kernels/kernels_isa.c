@@ -297,6 +297,7 @@ static void log_softmax_row(int64_t n, const float *x, float *y)
 #include "core/kernels/kernels_elementwise.inc.h"
 #include "core/kernels/kernels_convolution.inc.h"
 #include "core/kernels/kernels_pooling.inc.h"
+#include "core/kernels/kernels_convolution_channels.inc.h"
 #include "core/kernels/kernels_optimizer.inc.h"
 #include "core/kernels/kernels_int8.inc.h"
 #include "core/kernels/kernels_peak.inc.h"
@@ -326,6 +327,8 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .log_sum_exp_parts = log_sum_exp_parts,
     .scaled_softmax_row = scaled_softmax_row,
     .max_pool_row = max_pool_row,
+    .max_spread_2x2 = max_spread_2x2,
+    .sum_placed = sum_placed,
     .average_pool_2x2_row = average_pool_2x2_row,
     .average_spread_2x2_row = average_spread_2x2_row,
     .softmax = SOFTMAX_KERNELS,
@@ -333,7 +336,9 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .elementwise = ELEMENTWISE_KERNELS,
     .optimizer = OPTIMIZER_KERNELS,
     .convolution = {{{MR, high_convolution_tile}, {LOW, low_convolution_tile}, {1, single_convolution_tile}},
-                    convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile},
+                    convolution_pack, WEIGHT_ROWS, WEIGHT_TAPS, convolution_weight_tile,
+                    {EACH_ROW(PLACES_ENTRY)}, {EACH_ROW(TAPS_ENTRY)}, transpose, convolution_pool,
+                    convolution_unpool, convolution_copy_rows},
     .int8 = INT8_KERNELS,
     .multiply_add_chains = multiply_add_chains,
     .chain_flops = 2 * PEAK_CHAINS * LANES,

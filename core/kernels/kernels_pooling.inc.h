@@ -20,6 +20,17 @@
 #define ODD 1, 3, 5, 7
 #endif
 
+#if KERNEL_VECTOR_BYTES == 64
+#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECOND_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif KERNEL_VECTOR_BYTES == 32
+#define FIRST_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define SECOND_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define FIRST_HALVES 0, 4, 1, 5
+#define SECOND_HALVES 2, 6, 3, 7
+#endif
+
 INLINE Vec load_second(const float *x)
 {
 #if defined(__clang__) || __GNUC__ >= 12
@@ -132,4 +143,81 @@ static void average_spread_2x2_row(int64_t n, const float *y, int64_t width, flo
         below[2 * i] = quarter;
         below[2 * i + 1] = quarter;
     }
+}
+
+/* to[2i] = even[i], to[2i + 1] = odd[i] */
+INLINE void interleave(Vec even, Vec odd, float *to)
+{
+#if defined(__clang__) || __GNUC__ >= 12
+    store(to, __builtin_shufflevector(even, odd, FIRST_HALVES));
+    store(to + LANES, __builtin_shufflevector(even, odd, SECOND_HALVES));
+#else
+    for (int i = 0; i < LANES; i++) {
+        to[2 * i] = even[i];
+        to[2 * i + 1] = odd[i];
+    }
+#endif
+}
+
+/* Elements of y for which the place is `first` + 2i go to to[2i], those for which it is one more to to[2i + 1]; the
+   others there are 0. `room` floats of `to` may be overwritten, 2n at least, and `spare` elements behind n read. */
+INLINE void spread_row(int64_t n, const float *y, const int32_t *places, int64_t spare, int32_t first, float *to,
+                       int64_t room)
+{
+    Int lanes = {0};
+    for (int lane = 0; lane < LANES; lane++)
+        lanes[lane] = lane;
+    for (int64_t i = 0; i < n; i += LANES) {
+        const int64_t count = n - i < LANES ? n - i : LANES;
+        Vec value;
+        Int place;
+        if (i + LANES <= n + spare) {
+            value = load(y + i);
+            memcpy(&place, places + i, sizeof place);
+        } else {
+            value = load_part(y + i, count, 0.0F);
+            place = (Int){0};
+            memcpy(&place, places + i, (size_t)count * sizeof *places);
+        }
+        place -= lanes * 2 + (first + (int32_t)(2 * i));
+        const Int valid = lanes < (int32_t)count;
+        const Vec even = choose((place == 0) & valid, value, splat(0.0F));
+        const Vec odd = choose((place == 1) & valid, value, splat(0.0F));
+        if (2 * (i + LANES) <= room) {
+            interleave(even, odd, to + 2 * i);
+        } else {
+            float part[2 * LANES];
+            interleave(even, odd, part);
+            copy_run(2 * count, part, to + 2 * i);
+        }
+    }
+}
+
+/* A row may write zeros over the ones behind it, which come later. */
+static void max_spread_2x2(int64_t rows, int64_t n, const float *y, const int32_t *places, int64_t spare,
+                           int32_t first, int32_t width, float *to, int64_t step)
+{
+    const float *end = to + (2 * rows - 1) * step + 2 * n;
+    spare += (rows - 1) * n;
+    for (int64_t row = 0; row < rows; row++, y += n, places += n, spare -= n, first += 2 * width) {
+        spread_row(n, y, places, spare, first, to, end - to);
+        to += step;
+        spread_row(n, y, places, spare, first + width, to, end - to);
+        to += step;
+    }
+}
+
+static float sum_placed(int64_t n, const float *x, const int32_t *places)
+{
+    Vec sum = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        Int place;
+        memcpy(&place, places + i, sizeof place);
+        sum += choose(place >= 0, load(x + i), splat(0.0F));
+    }
+    float total = sum_lanes(sum);
+    for (; i < n; i++)
+        total += places[i] >= 0 ? x[i] : 0;
+    return total;
 }

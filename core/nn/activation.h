@@ -16,6 +16,8 @@ typedef struct ActivationDef {
     bool commutes_with_maximum;
 } ActivationDef;
 
+extern const ActivationDef activation_relu;
+
 Tensor *activation_apply(const Instance *instance, Tensor *x);
 bool activation_is_gated(const Instance *instance);
 

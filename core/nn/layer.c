@@ -122,9 +122,46 @@ static bool commutes_with_maximum(const Layer *layer)
     return ((const ActivationDef *)activation->component)->commutes_with_maximum;
 }
 
+static bool is_relu(const Layer *layer)
+{
+    if (layer->def != &layer_activation)
+        return false;
+    return ((const struct activation_layer *)layer->values)->activation.component == &activation_relu.component;
+}
+
+/* How many of these layers one pass can do, and what they are; 0: none. Each layer's output is looked at when values
+   that are not finite are searched for, and a tap's is. */
+static int64_t find_fused(Layer *const *layers, int64_t count, const Forward *forward, bool *pooled, bool *rectified)
+{
+    if (!layers[0]->def->forward_fused || forward->find_not_finite)
+        return 0;
+    int64_t taken = 1;
+    *pooled = *rectified = false;
+    for (; taken < count && taken < 3; taken++) {
+        if (!*pooled && pools_2x2(layers[taken]))
+            *pooled = true;
+        else if (!*rectified && is_relu(layers[taken]))
+            *rectified = true;
+        else
+            break;
+    }
+    for (int64_t i = 0; i < taken; i++)
+        if (forward->tap == layers[i])
+            return 0;
+    return taken > 1 ? taken : 0;
+}
+
 Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x)
 {
     for (int64_t i = 0; i < count; i++) {
+        bool pooled, rectified;
+        const int64_t fused = find_fused(layers + i, count - i, forward, &pooled, &rectified);
+        Tensor *result = fused ? layers[i]->def->forward_fused(layers[i], x, pooled, rectified) : NULL;
+        if (result) {
+            x = result;
+            i += fused - 1;
+            continue;
+        }
         bool watched = forward->tap && (forward->tap == layers[i] || (i + 1 < count && forward->tap == layers[i + 1]));
         if (i + 1 < count && layers[i + 1]->def->selects_maxima && commutes_with_maximum(layers[i]) && !watched) {
             x = layer_forward(layers[i + 1], forward, x);

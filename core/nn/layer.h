@@ -68,6 +68,9 @@ struct LayerDef {
     Component component;
     bool (*build)(Builder *builder, Layer *layer);
     Tensor *(*forward)(const Layer *layer, Forward *forward, Tensor *x);
+    /* Not NULL: forward, then the largest of each 2 x 2 places where `pooled`, then max(x, 0) where `rectified`, in one
+       pass; NULL where this layer has no such way for its input. */
+    Tensor *(*forward_fused)(const Layer *layer, Tensor *x, bool pooled, bool rectified);
     bool selects_maxima; /* each output is the largest of some inputs */
     bool quantizable; /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
 };
@@ -78,7 +81,8 @@ Layer *layer_build(Builder *builder, const char *name, const Instance *instance,
 Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input);
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
 /* Layers one after the other. An activation that commutes with the maximum is applied behind a max pooling that
-   follows it, to fewer elements; the result is the same but for the sign of zeros. A tapped layer keeps its place. */
+   follows it, to fewer elements; the result is the same but for the sign of zeros. A convolution takes in a pooling of
+   2 x 2 and a relu that follow. A tapped layer keeps its place. */
 Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
 
 /* layers_forward in less memory, with the same bits. With forward->recompute only what lies between segments of `size`

@@ -94,6 +94,15 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
     return t_convolution(x, state->weight, state->bias, &state->options);
 }
 
+static Tensor *forward_fused(const Layer *layer, Tensor *x, bool pooled, bool rectified)
+{
+    const struct convolution_state *state = layer->state;
+    if (quantized_runs(layer) || (pooled && layer->output.rank != 3))
+        return NULL;
+    return pooled ? t_convolution_max_pool(x, state->weight, state->bias, &state->options, rectified)
+                  : t_convolution_relu(x, state->weight, state->bias, &state->options);
+}
+
 const LayerDef layer_convolution = {
     .component = {.name = "convolution",
                   .summary = "convolution over one to three axes",
@@ -101,6 +110,7 @@ const LayerDef layer_convolution = {
                   .size = sizeof(struct convolution)},
     .build = build,
     .forward = forward,
+    .forward_fused = forward_fused,
     .quantizable = true,
 };
 

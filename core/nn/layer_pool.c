@@ -59,6 +59,17 @@ static Tensor *forward_max(const Layer *layer, Forward *forward, Tensor *x)
     return t_max_pool(x, layer->state);
 }
 
+bool pools_2x2(const Layer *layer)
+{
+    if (layer->def != &layer_max_pool)
+        return false;
+    const PoolingOptions *options = layer->state;
+    for (int i = 0; i < layer->input.rank - 1; i++)
+        if (options->kernel[i] != 2 || options->stride[i] != 2 || options->padding[i] != 0)
+            return false;
+    return layer->input.rank == 3;
+}
+
 static Tensor *forward_average(const Layer *layer, Forward *forward, Tensor *x)
 {
     (void)forward;

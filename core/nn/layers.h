@@ -12,6 +12,9 @@ struct adaptive_pool { IntList size; };
 struct pool { IntList kernel, stride, padding; };
 struct activation_layer { Instance activation; };
 extern const LayerDef layer_activation;
+extern const LayerDef layer_max_pool;
+/* Whether it is a max pooling of 2 x 2 places, side by side, over two axes. */
+bool pools_2x2(const Layer *layer);
 struct dropout { double rate; };
 struct norm { double epsilon; };
 struct batch_norm { double momentum, epsilon; };

@@ -116,6 +116,11 @@ typedef struct ConvolutionOptions {
 } ConvolutionOptions;
 int64_t convolution_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation);
 Tensor *t_convolution(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options);
+/* max(convolution, 0) in one pass, as t_relu; and the largest of each 2 x 2 places over two axes, as t_max_pool with
+   stride 2, before the maximum with 0 where `rectified` (operations_convolution_fused.c). */
+Tensor *t_convolution_relu(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options);
+Tensor *t_convolution_max_pool(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options,
+                               bool rectified);
 /* weight [C, out/groups, kernel...]: the transpose of the above. */
 Tensor *t_convolution_transposed(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options);
 

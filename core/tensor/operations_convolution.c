@@ -3,14 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/kernels/convolution.h"
-#include "core/tensor/operation.h"
-#include "core/tensor/operations.h"
-
-typedef struct Form {
-    ConvolutionShape shape;
-    int axes;                   /* spatial ones that the tensors have */
-} Form;
+#include "core/tensor/convolution_form.h"
 
 int64_t convolution_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation)
 {
@@ -18,8 +11,7 @@ int64_t convolution_size(int64_t size, int64_t kernel, int64_t stride, int64_t p
     return room < 0 ? 0 : room / stride + 1;
 }
 
-/* [first, second, spatial...] */
-static Tensor *new_tensor(const Form *form, ArrayType type, int64_t first, int64_t second, const int64_t *spatial)
+Tensor *convolution_tensor(const Form *form, ArrayType type, int64_t first, int64_t second, const int64_t *spatial)
 {
     int64_t shape[TENSOR_MAX_RANK] = {first, second};
     for (int a = 0; a < form->axes; a++)
@@ -32,8 +24,7 @@ static void zero(Tensor *tensor)
     memset(tensor->data, 0, (size_t)tensor->count * array_type_size(tensor->type));
 }
 
-/* What the F64 kernels add to: the bias of each channel. */
-static void start_with_bias(Tensor *result, const Tensor *bias)
+void convolution_start(Tensor *result, const Tensor *bias)
 {
     int64_t channels = result->shape[1], rows = result->shape[0] * channels, size = rows ? result->count / rows : 0;
     for (int64_t i = 0; i < rows; i++)
@@ -42,10 +33,8 @@ static void start_with_bias(Tensor *result, const Tensor *bias)
 }
 
 static Tensor *forward(const Form *form, Tensor *x, Tensor *weight, Tensor *bias);
-static Tensor *transposed(const Form *form, Tensor *y, Tensor *weight, Tensor *bias);
-static Tensor *weight_gradient(const Form *form, Tensor *x, Tensor *y);
 
-static Tensor *bias_gradient(Tensor *gradient)
+Tensor *convolution_bias_gradient(Tensor *gradient)
 {
     int64_t size = 1;
     for (int i = 2; i < gradient->rank; i++)
@@ -101,7 +90,7 @@ static Form new_form(const Tensor *x, const Tensor *weight, const ConvolutionOpt
     return form;
 }
 
-static Form forward_form(const Tensor *x, const Tensor *weight, const ConvolutionOptions *options)
+Form convolution_form(const Tensor *x, const Tensor *weight, const ConvolutionOptions *options)
 {
     Form form = new_form(x, weight, options);
     ConvolutionShape *s = &form.shape;
@@ -160,11 +149,11 @@ static void backward_convolution(const Node *node, Tensor *gradient, Tensor **gr
 {
     const Form *form = node->attributes;
     if (op_wants(node, 0))
-        gradients[0] = transposed(form, gradient, node->inputs[1], NULL);
+        gradients[0] = convolution_transposed(form, gradient, node->inputs[1], NULL);
     if (op_wants(node, 1))
-        gradients[1] = weight_gradient(form, node->inputs[0], gradient);
+        gradients[1] = convolution_weight_gradient(form, node->inputs[0], gradient);
     if (op_wants(node, 2))
-        gradients[2] = bias_gradient(gradient);
+        gradients[2] = convolution_bias_gradient(gradient);
 }
 
 static int sample_convolution(Random *random, int variant, Tensor **inputs)
@@ -189,12 +178,12 @@ const OperationDef operation_convolution = {
 static Tensor *forward(const Form *form, Tensor *x, Tensor *weight, Tensor *bias)
 {
     const ConvolutionShape *s = &form->shape;
-    Tensor *result = new_tensor(form, x->type, s->batch, s->out_channels, s->out);
+    Tensor *result = convolution_tensor(form, x->type, s->batch, s->out_channels, s->out);
     if (x->type == ARRAY_F32) {
-        convolution_forward(s, tensor_f32(x), tensor_f32(weight), bias ? tensor_f32(bias) : NULL, tensor_f32(result),
-                            tape_arena());
+        convolution_forward(s, tensor_f32(x), tensor_f32(weight), bias ? tensor_f32(bias) : NULL, NULL,
+                            tensor_f32(result), tape_arena());
     } else {
-        start_with_bias(result, bias);
+        convolution_start(result, bias);
         double_convolution_forward(s, tensor_f64(x), tensor_f64(weight), tensor_f64(result));
     }
     op_record(&operation_convolution, result, bias ? 3 : 2, (Tensor *[]){x, weight, bias}, form, sizeof *form);
@@ -203,7 +192,7 @@ static Tensor *forward(const Form *form, Tensor *x, Tensor *weight, Tensor *bias
 
 Tensor *t_convolution(Tensor *x, Tensor *weight, Tensor *bias, const ConvolutionOptions *options)
 {
-    Form form = forward_form(x, weight, options);
+    Form form = convolution_form(x, weight, options);
     assert(!bias || (bias->type == x->type && bias->count == form.shape.out_channels));
     return forward(&form, x, weight, bias);
 }
@@ -216,9 +205,9 @@ static void backward_transposed(const Node *node, Tensor *gradient, Tensor **gra
     if (op_wants(node, 0))
         gradients[0] = forward(form, gradient, node->inputs[1], NULL);
     if (op_wants(node, 1))
-        gradients[1] = weight_gradient(form, gradient, node->inputs[0]);
+        gradients[1] = convolution_weight_gradient(form, gradient, node->inputs[0]);
     if (op_wants(node, 2))
-        gradients[2] = bias_gradient(gradient);
+        gradients[2] = convolution_bias_gradient(gradient);
 }
 
 static int sample_transposed(Random *random, int variant, Tensor **inputs)
@@ -243,15 +232,15 @@ const OperationDef operation_convolution_transposed = {
     .backward = backward_transposed, .variants = CASES + 1, .inputs = sample_transposed, .apply = apply_transposed,
 };
 
-static Tensor *transposed(const Form *form, Tensor *y, Tensor *weight, Tensor *bias)
+Tensor *convolution_transposed(const Form *form, Tensor *y, Tensor *weight, Tensor *bias)
 {
     const ConvolutionShape *s = &form->shape;
-    Tensor *result = new_tensor(form, y->type, s->batch, s->in_channels, s->in);
+    Tensor *result = convolution_tensor(form, y->type, s->batch, s->in_channels, s->in);
     if (y->type == ARRAY_F32) {
-        convolution_data(s, tensor_f32(y), tensor_f32(weight), bias ? tensor_f32(bias) : NULL, tensor_f32(result),
-                         tape_arena());
+        convolution_data(s, tensor_f32(y), NULL, tensor_f32(weight), bias ? tensor_f32(bias) : NULL,
+                         tensor_f32(result), tape_arena());
     } else {
-        start_with_bias(result, bias);
+        convolution_start(result, bias);
         double_convolution_data(s, tensor_f64(y), tensor_f64(weight), tensor_f64(result));
     }
     op_record(&operation_convolution_transposed, result, bias ? 3 : 2, (Tensor *[]){y, weight, bias}, form,
@@ -263,7 +252,7 @@ Tensor *t_convolution_transposed(Tensor *x, Tensor *weight, Tensor *bias, const 
 {
     Form form = transposed_form(x, weight, options);
     assert(!bias || (bias->type == x->type && bias->count == form.shape.in_channels));
-    return transposed(&form, x, weight, bias);
+    return convolution_transposed(&form, x, weight, bias);
 }
 
 /* ---- Weight gradient ---- */
@@ -272,7 +261,7 @@ static void backward_weight_gradient(const Node *node, Tensor *gradient, Tensor 
 {
     const Form *form = node->attributes;
     if (op_wants(node, 0))
-        gradients[0] = transposed(form, node->inputs[1], gradient, NULL);
+        gradients[0] = convolution_transposed(form, node->inputs[1], gradient, NULL);
     if (op_wants(node, 1))
         gradients[1] = forward(form, node->inputs[0], gradient, NULL);
 }
@@ -292,8 +281,8 @@ static Tensor *apply_weight_gradient(Tensor **inputs, int variant)
     const Case *sample = case_of(variant);
     int64_t shape[TENSOR_MAX_RANK] = {sample->out_channels, sample->in_channels / sample->options.groups};
     memcpy(shape + 2, sample->kernel, (size_t)sample->axes * sizeof *shape);
-    Form form = forward_form(inputs[0], t_new(inputs[0]->type, sample->axes + 2, shape), &sample->options);
-    return weight_gradient(&form, inputs[0], inputs[1]);
+    Form form = convolution_form(inputs[0], t_new(inputs[0]->type, sample->axes + 2, shape), &sample->options);
+    return convolution_weight_gradient(&form, inputs[0], inputs[1]);
 }
 
 const OperationDef operation_convolution_weight = {
@@ -302,12 +291,12 @@ const OperationDef operation_convolution_weight = {
     .apply = apply_weight_gradient,
 };
 
-static Tensor *weight_gradient(const Form *form, Tensor *x, Tensor *y)
+Tensor *convolution_weight_gradient(const Form *form, Tensor *x, Tensor *y)
 {
     const ConvolutionShape *s = &form->shape;
-    Tensor *result = new_tensor(form, x->type, s->out_channels, s->in_channels / s->groups, s->kernel);
+    Tensor *result = convolution_tensor(form, x->type, s->out_channels, s->in_channels / s->groups, s->kernel);
     if (x->type == ARRAY_F32) {
-        convolution_weight(s, tensor_f32(x), tensor_f32(y), tensor_f32(result), tape_arena());
+        convolution_weight(s, tensor_f32(x), tensor_f32(y), NULL, tensor_f32(result), tape_arena());
     } else {
         zero(result);
         double_convolution_weight(s, tensor_f64(x), tensor_f64(y), tensor_f64(result));

@@ -60,6 +60,8 @@ static void max_rows_single(void *context, int64_t begin, int64_t end)
     const Windows *t = p->windows;
     int64_t in = pooling_product(t->in), out = pooling_product(t->out), width = t->out[2];
     int64_t first = 0, last = width;
+    if (out == 0) /* nothing along another axis: no boxes */
+        return;
     while (first < width && p->boxes[first].end[2] - p->boxes[first].begin[2] < t->kernel[2])
         first++;
     while (last > first && p->boxes[last - 1].end[2] - p->boxes[last - 1].begin[2] < t->kernel[2])
