@@ -7,11 +7,17 @@
 #include "core/kernels/kernels.h"
 
 /* Measured on AVX-512 and AVX2 (BENCHMARKS.md). A result of STREAM_FROM values is more than caches keep until it is
-   read: it is written past them, which spares reading what is overwritten, and two passes are then faster on all
-   rows but the shortest. Smaller results stay in the caches, where it is arithmetic that counts, and three passes
-   have one exponential less. From SHARED_FROM on, threads share the pieces of a row; GROUP values at a time, so that
-   the second pass finds them in the last cache. */
-enum { STREAM_FROM = 1 << 23, STREAM_LEAST_ROW = 256, SHARED_FROM = 1 << 17, GROUP = 1 << 20, CHUNK = 1 << 14 };
+   read: it is written past them, which spares reading what is overwritten, and two passes are then faster from rows of
+   STREAM_LEAST_ROW on. Smaller results stay in the caches, where it is arithmetic that counts, and three passes have
+   one exponential less. */
+enum { STREAM_FROM = 1 << 23, STREAM_LEAST_ROW = 1 << 10 };
+
+/* Threads share a row where there are few wide ones, or where it is so long that its second pass finds nothing in the
+   caches anyway. Of such rows a thread takes up to LONG_GRAIN pieces that follow each other: memory likes that better
+   than threads that alternate. */
+enum { FEW_ROWS = 16, WIDE_ROW = 1 << 17, LONG_ROW = 1 << 22, GROUP = 1 << 20, LONG_GRAIN = 16 };
+
+enum { CHUNK = 1 << 14 };       /* values that a thread takes at least, of short rows */
 
 SoftmaxSum softmax_add(int64_t count, const SoftmaxSum *pieces)
 {
@@ -91,10 +97,11 @@ static void divide_pieces(void *context, int64_t begin, int64_t end)
 /* Every thread on pieces of the same rows: all sums first, then all of the result. */
 static void share_rows(SoftmaxJob *job, int64_t rows)
 {
-    parallel_for(rows * job->pieces, 1, sum_pieces, job);
+    const int64_t most = rows * job->pieces / 64 + 1, grain = most < LONG_GRAIN ? most : LONG_GRAIN;
+    parallel_for(rows * job->pieces, grain, sum_pieces, job);
     for (int64_t row = 0; row < rows; row++)
         job->wholes[row] = softmax_add(job->pieces, job->sums + row * job->pieces);
-    parallel_for(rows * job->pieces, 1, divide_pieces, job);
+    parallel_for(rows * job->pieces, grain, divide_pieces, job);
     for (int64_t row = 0; row < rows; row++)
         if (!softmax_sum_is_exact(job->wholes[row]))
             three_pass_rows(job, row, row + 1);
@@ -118,9 +125,10 @@ void softmax_rows(SoftmaxPasses passes, int64_t rows, int64_t n, const float *x,
 {
     SoftmaxJob job = {.n = n, .pieces = (n + SOFTMAX_PIECE - 1) / SOFTMAX_PIECE, .x = x, .y = y,
                       .stream = rows * n >= STREAM_FROM};
+    bool share = n >= LONG_ROW || (n >= WIDE_ROW && rows < FEW_ROWS);
     if (passes == SOFTMAX_BY_SHAPE)
-        passes = n >= SHARED_FROM || (job.stream && n >= STREAM_LEAST_ROW) ? SOFTMAX_TWO_PASS : SOFTMAX_THREE_PASS;
-    if (passes == SOFTMAX_TWO_PASS && n >= SHARED_FROM)
+        passes = share || (job.stream && n >= STREAM_LEAST_ROW) ? SOFTMAX_TWO_PASS : SOFTMAX_THREE_PASS;
+    if (passes == SOFTMAX_TWO_PASS && share)
         share_groups_of_rows(&job, rows);
     else
         parallel_for(rows, CHUNK / (n + 1) + 1, passes == SOFTMAX_TWO_PASS ? two_pass_rows : three_pass_rows, &job);
