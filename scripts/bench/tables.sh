@@ -2,6 +2,7 @@
 # tables.sh XENT THREADS ROUNDS: what xent bench says of this machine, as Markdown: its peaks, products' share of them,
 # what more threads bring, how time grows with the sizes, softmax in two and in three passes.
 set -eu
+[ $# -eq 3 ] || { echo "usage: tables.sh XENT THREADS ROUNDS" >&2; exit 2; }
 xent=$1 threads=$2 rounds=$3
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
@@ -36,7 +37,8 @@ peaks() {
     echo "| threads | GFLOP/s | read GB/s | write GB/s |"
     echo "|---:|---:|---:|---:|"
     for count in $(printf '1\n%s\n' "$threads" | sort -un); do
-        bench sgemm/8x8x8 --threads "$count" --set repeat=1 | sed 's/.*"peak_gflops":\([^,]*\),"read_gbs":\([^,]*\),"write_gbs":\([^,}]*\).*/\1 \2 \3/' \
+        bench sgemm/8x8x8 --threads "$count" --set repeat=1 \
+            | sed 's/.*"peak_gflops":\([^,]*\),"read_gbs":\([^,]*\),"write_gbs":\([^,}]*\).*/\1 \2 \3/' \
             | awk -v count="$count" '{ printf "| %d | %.1f | %.1f | %.1f |\n", count, $1, $2, $3 }'
     done
 }
@@ -122,7 +124,8 @@ grow() { # WHAT KEY SIZES PATTERN: a row; PATTERN has @ where the size stands
         { x = log($1); y = log($2); n++; sx += x; sy += y; xx += x * x; xy += x * y
           cells = cells (cells ? ", " : "") sprintf("%d: %.3g", $1, factor * $2) }
         END { sub(/@/, "*", pattern)
-              printf "| %s | `%s` | %s | %s | %.2f |\n", what, pattern, cells, unit, (n * xy - sx * sy) / (n * xx - sx * sx) }
+              printf "| %s | `%s` | %s | %s | %.2f |\n", what, pattern, cells, unit,
+                     (n * xy - sx * sy) / (n * xx - sx * sx) }
         ' "$lines"
 }
 
@@ -148,11 +151,11 @@ passes() {
     echo "### Softmax in two passes and in three"
     echo
     echo "\`softmax/\` is what models use. Bytes of a value are those that must pass between caches and memory: three"
-    echo "passes over a row that the caches hold read it once, read the line of the result before they overwrite it, and"
-    echo "write it: 12; of a longer row they read twice, read and write the result twice: 24. Two passes, which write a"
-    echo "result of 2^23 values or more past the caches, need 8 and 12. GB/s are those bytes over the time."
+    echo "passes over a row that the caches hold read it once, read the result's line before it is overwritten, and"
+    echo "write it: 12; of a longer row they read twice, and read and write the result twice: 24. Two passes, which"
+    echo "write a result of 2^23 values or more past the caches, need 8 and 12. GB/s are those bytes over the time."
     echo
-    echo "| rows x columns | softmax/, ms | two passes, ms | three passes, ms | three over two | GB/s of two | of three |"
+    echo "| rows x columns | softmax/, ms | two passes, ms | three, ms | three over two | GB/s of two | of three |"
     echo "|---|---:|---:|---:|---:|---:|---:|"
     for shape in 64x1024 4096x1024 32768x1024 2048x32768 256x262144 4x16777216 1x16777216; do
         bench softmax/$shape softmax-two-pass/$shape softmax-three-pass/$shape --threads "$threads" \
@@ -160,8 +163,8 @@ passes() {
                 { seconds[NR] = $3; shape = $1 }
                 END { split(shape, size, "x"); values = size[1] * size[2]; long = size[2] > 1e6
                       outside = values >= 8388608
-                      printf "| %s | %.4g | %.4g | %.4g | %.2f | %s | %s |\n", shape, 1e3 * seconds[1], 1e3 * seconds[2],
-                             1e3 * seconds[3], seconds[3] / seconds[2],
+                      printf "| %s | %.4g | %.4g | %.4g | %.2f | %s | %s |\n", shape, 1e3 * seconds[1],
+                             1e3 * seconds[2], 1e3 * seconds[3], seconds[3] / seconds[2],
                              outside ? sprintf("%.1f", 1e-9 * values * (long ? 12 : 8) / seconds[2]) : "in cache",
                              outside ? sprintf("%.1f", 1e-9 * values * (long ? 24 : 12) / seconds[3]) : "in cache" }'
     done
