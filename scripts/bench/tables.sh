@@ -150,24 +150,44 @@ growth() {
 passes() {
     echo "### Softmax in two passes and in three"
     echo
-    echo "\`softmax/\` is what models use. Bytes of a value are those that must pass between caches and memory: three"
-    echo "passes over a row that the caches hold read it once, read the result's line before it is overwritten, and"
-    echo "write it: 12; of a longer row they read twice, and read and write the result twice: 24. Two passes, which"
-    echo "write a result of 2^23 values or more past the caches, need 8 and 12. GB/s are those bytes over the time."
-    echo
-    echo "| rows x columns | softmax/, ms | two passes, ms | three, ms | three over two | GB/s of two | of three |"
-    echo "|---|---:|---:|---:|---:|---:|---:|"
+    cat <<'TEXT'
+`softmax/` is what models use: two passes where threads share a row and where the result is too large for the caches,
+three elsewhere. "Arithmetic" is what the first row, with 1 thread and all in its cache, takes a value, for all values
+and threads. GB/s are the bytes between caches and memory over the time. Three passes over a row that the caches hold
+read it once, read the lines of the result before they are overwritten, and write them: 12 bytes a value; a longer row
+is read twice, its result read and written twice: 24 (a figure beyond the peak of reading says that the machine spares
+some of that). Two passes write a result of 2^23 values or more past the caches: 8 and 12. They save a third to a half
+of the bytes and pay with a second exponential, so that arithmetic is most of their time: what they win is what three
+passes wait for memory beyond that.
+
+TEXT
+    printf '%s' "| rows x columns | softmax/, ms | two passes | three | three over two "
+    echo "| arithmetic of two | of three | GB/s of two | of three |"
+    echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    : > "$lines"
+    bench softmax/16x4096 softmax-two-pass/16x4096 softmax-three-pass/16x4096 --threads 1 \
+        --set "repeat=$rounds" --set peaks=false | keep 16x4096 seconds >> "$lines"
     for shape in 64x1024 4096x1024 32768x1024 2048x32768 256x262144 4x16777216 1x16777216; do
         bench softmax/$shape softmax-two-pass/$shape softmax-three-pass/$shape --threads "$threads" \
-            --set "repeat=$rounds" --set peaks=false | keep "$shape" seconds | awk '
-                { seconds[NR] = $3; shape = $1 }
-                END { split(shape, size, "x"); values = size[1] * size[2]; long = size[2] > 1e6
-                      outside = values >= 8388608
-                      printf "| %s | %.4g | %.4g | %.4g | %.2f | %s | %s |\n", shape, 1e3 * seconds[1],
-                             1e3 * seconds[2], 1e3 * seconds[3], seconds[3] / seconds[2],
-                             outside ? sprintf("%.1f", 1e-9 * values * (long ? 12 : 8) / seconds[2]) : "in cache",
-                             outside ? sprintf("%.1f", 1e-9 * values * (long ? 24 : 12) / seconds[3]) : "in cache" }'
+            --set "repeat=$rounds" --set peaks=false | keep "$shape" seconds >> "$lines"
     done
+    awk -v threads="$threads" '
+        NR % 3 == 1 { by_shape = $3 }
+        NR % 3 == 2 { two = $3 }
+        NR % 3 == 0 {
+            three = $3
+            split($1, size, "x")
+            values = size[1] * size[2]
+            outside = values >= 8388608
+            if (NR == 3) { two_value = two / values; three_value = three / values }
+            printf "| %s | %.4g | %.4g | %.4g | %.2f ", $1, 1e3 * by_shape, 1e3 * two, 1e3 * three, three / two
+            if (!outside) { print "| | | in cache | in cache |"; next }
+            alone = size[1] == 1 ? threads : 1 # three passes give a row to one thread
+            printf "| %.4g | %.4g ", 1e3 * values * two_value / threads, 1e3 * values * three_value * alone / threads
+            longer = size[2] > 4194304
+            printf "| %.1f | %.1f |\n", 1e-9 * values * (longer ? 12 : 8) / two,
+                   1e-9 * values * (longer ? 24 : 12) / three
+        }' "$lines"
 }
 
 peaks
