@@ -190,6 +190,26 @@ TEXT
         }' "$lines"
 }
 
+integers() {
+    cat <<'TEXT'
+### Layers on 8-bit integers
+
+Input and output are floats; making integers of the input is part of the time. A convolution has a scale for each place
+of the output, so that a value is quantized once for each place that reads it: with few filters to share that, integers
+do not pay.
+
+| layer | 8 bits, ms | floats, ms | times as fast |
+|---|---:|---:|---:|
+TEXT
+    bench int8/linear-128x256x784 sgemm/128x256x784 int8/linear-1024x1024x1024 sgemm/1024x1024x1024 \
+        int8/convolution-128x1x28x28-32x3 convolution/128x1x28x28-32x3 \
+        int8/convolution-128x32x14x14-64x3 convolution/128x32x14x14-64x3 \
+        int8/convolution-32x128x14x14-256x3 convolution/32x128x14x14-256x3 \
+        --threads "$threads" --set "repeat=$rounds" --set peaks=false | keep - seconds | awk '
+            NR % 2 { name = $2; ours = $3; next }
+            { printf "| %s | %.4g | %.4g | %.2f |\n", name, 1e3 * ours, 1e3 * $3, $3 / ours }'
+}
+
 peaks
 echo
 measure_threads
@@ -199,3 +219,5 @@ echo
 growth
 echo
 passes
+echo
+integers
