@@ -50,7 +50,8 @@ static void run(Benchmark *benchmark)
 
 static const char *const examples[] = {"softmax/4096x1024", "softmax/2048x32768", NULL};
 static const char *const two_pass_examples[] = {"softmax-two-pass/4096x1024", "softmax-two-pass/2048x32768", NULL};
-static const char *const three_pass_examples[] = {"softmax-three-pass/4096x1024", "softmax-three-pass/2048x32768", NULL};
+static const char *const three_pass_examples[] = {"softmax-three-pass/4096x1024", "softmax-three-pass/2048x32768",
+                                                   NULL};
 
 const BenchmarkDef benchmark_softmax = {
     .component = {.name = "softmax", .summary = "softmax of each row, as models compute it: passes chosen by shape",

@@ -170,5 +170,6 @@ static void quantize_columns(int64_t count, int64_t columns, const float *x, con
 
 _Static_assert(MR <= (int)INT8_MAX_ROWS && NR <= (int)INT8_MAX_COLUMNS, "the tile buffer of int8.c is too small");
 
-#define INT8_KERNELS                                                                      \
-    {MR, NR, int8_pairs_tile, INT8_QUADS, largest_bits, range_row, quantize_row, largest_bits_of_columns, quantize_columns}
+#define INT8_KERNELS                                                                                \
+    {MR, NR, int8_pairs_tile, INT8_QUADS, largest_bits, range_row, quantize_row, largest_bits_of_columns, \
+     quantize_columns}

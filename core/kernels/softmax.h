@@ -18,7 +18,8 @@ typedef struct SoftmaxSum {
 
 /* The sums of `count` pieces of a row together, in order. */
 SoftmaxSum softmax_add(int64_t count, const SoftmaxSum *pieces);
-/* Whether the pairs are exact: the largest value lies within 2^21 of 0 and none is NaN. Other rows take three passes. */
+/* Whether the pairs are exact: the largest value lies within 2^21 of 0 and none is NaN. Other rows take three
+   passes. */
 bool softmax_sum_is_exact(SoftmaxSum sum);
 
 typedef struct SoftmaxKernels {
