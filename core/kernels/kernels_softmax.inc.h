@@ -169,4 +169,4 @@ static void softmax_divide_piece(int64_t n, const float *x, SoftmaxSum whole, bo
         store_part(y + i, n - i, divide_pair(load_part(x + i, n - i, 0.0F), scale, exponent));
 }
 
-#define SOFTMAX_KERNELS {softmax_three_pass_row, softmax_sum_piece, softmax_divide_piece}
+#define SOFTMAX_KERNELS {softmax_three_pass_row, softmax_sum_piece, softmax_divide_piece, KERNEL_VECTOR_BYTES == 64}

@@ -6,16 +6,19 @@
 #include "core/base/threads.h"
 #include "core/kernels/kernels.h"
 
-/* Measured on AVX-512 and AVX2 (BENCHMARKS.md). A result of STREAM_FROM values is more than caches keep until it is
-   read: it is written past them, which spares reading what is overwritten, and two passes are then faster from rows of
-   STREAM_LEAST_ROW on. Smaller results stay in the caches, where it is arithmetic that counts, and three passes have
-   one exponential less. */
+/* Measured (BENCHMARKS.md). A result of STREAM_FROM values is more than caches keep until it is read: in two passes it
+   is written past them, which spares reading what is overwritten. Where exponentials are cheap (AVX-512) that is faster
+   from rows of STREAM_LEAST_ROW on; elsewhere the second exponential takes longer than memory would. Smaller results
+   stay in the caches, where arithmetic alone counts. */
 enum { STREAM_FROM = 1 << 23, STREAM_LEAST_ROW = 1 << 10 };
 
 /* Threads share a row where there are few wide ones, or where it is so long that its second pass finds nothing in the
    caches anyway. Of such rows a thread takes up to LONG_GRAIN pieces that follow each other: memory likes that better
    than threads that alternate. */
-enum { FEW_ROWS = 16, WIDE_ROW = 1 << 17, LONG_ROW = 1 << 22, GROUP = 1 << 20, LONG_GRAIN = 16 };
+enum {
+    FEW_ROWS = 16, FEW_ROWS_OF_DEAR_EXPONENTIALS = 4, WIDE_ROW = 1 << 17, LONG_ROW = 1 << 22, GROUP = 1 << 20,
+    LONG_GRAIN = 16
+};
 
 enum { CHUNK = 1 << 14 };       /* values that a thread takes at least, of short rows */
 
@@ -121,13 +124,20 @@ static void share_groups_of_rows(SoftmaxJob *job, int64_t rows)
     memory_free(job->wholes);
 }
 
+static SoftmaxPasses choose_passes(int64_t rows, int64_t n, bool share, bool stream)
+{
+    bool two = kernels()->softmax.cheap_exponentials ? share || (stream && n >= STREAM_LEAST_ROW)
+                                                     : n >= WIDE_ROW && rows < FEW_ROWS_OF_DEAR_EXPONENTIALS;
+    return two ? SOFTMAX_TWO_PASS : SOFTMAX_THREE_PASS;
+}
+
 void softmax_rows(SoftmaxPasses passes, int64_t rows, int64_t n, const float *x, float *y)
 {
     SoftmaxJob job = {.n = n, .pieces = (n + SOFTMAX_PIECE - 1) / SOFTMAX_PIECE, .x = x, .y = y,
                       .stream = rows * n >= STREAM_FROM};
     bool share = n >= LONG_ROW || (n >= WIDE_ROW && rows < FEW_ROWS);
     if (passes == SOFTMAX_BY_SHAPE)
-        passes = share || (job.stream && n >= STREAM_LEAST_ROW) ? SOFTMAX_TWO_PASS : SOFTMAX_THREE_PASS;
+        passes = choose_passes(rows, n, share, job.stream);
     if (passes == SOFTMAX_TWO_PASS && share)
         share_groups_of_rows(&job, rows);
     else

@@ -28,6 +28,7 @@ typedef struct SoftmaxKernels {
     /* The sum of a piece, n <= SOFTMAX_PIECE; y = exp(x) / whole, any n, written past the caches where `stream`. */
     SoftmaxSum (*sum_piece)(int64_t n, const float *x);
     void (*divide_piece)(int64_t n, const float *x, SoftmaxSum whole, bool stream, float *y);
+    bool cheap_exponentials;    /* one instruction multiplies by a power of two: a second exponential may pay */
 } SoftmaxKernels;
 
 /* Two passes read the values twice and take two exponentials of each; three read the values twice, what is written

@@ -151,14 +151,15 @@ passes() {
     echo "### Softmax in two passes and in three"
     echo
     cat <<'TEXT'
-`softmax/` is what models use: two passes where threads share a row and where the result is too large for the caches,
-three elsewhere. "Arithmetic" is what the first row, with 1 thread and all in its cache, takes a value, for all values
-and threads. GB/s are the bytes between caches and memory over the time. Three passes over a row that the caches hold
-read it once, read the lines of the result before they are overwritten, and write them: 12 bytes a value; a longer row
-is read twice, its result read and written twice: 24 (a figure beyond the peak of reading says that the machine spares
-some of that). Two passes write a result of 2^23 values or more past the caches: 8 and 12. They save a third to a half
-of the bytes and pay with a second exponential, so that arithmetic is most of their time: what they win is what three
-passes wait for memory beyond that.
+`softmax/` is what models use. With AVX-512: two passes where threads share a row and where the result is too large for
+the caches, three elsewhere; with narrower vectors, where a second exponential takes longer than memory: two passes for
+three wide rows or fewer. "Arithmetic" is what the first row, with 1 thread and all in its cache, takes a value, for
+all values and threads. GB/s are the bytes between caches and memory over the time. Three passes over a row that the
+caches hold read it once, read the lines of the result before they are overwritten, and write them: 12 bytes a value; a
+longer row is read twice, its result read and written twice: 24 (a figure beyond the peak of reading says that the
+machine spares some of that). Two passes write a result of 2^23 values or more past the caches: 8 and 12. They save a
+third to a half of the bytes and pay with a second exponential, so that arithmetic is most of their time: what they win
+is what three passes wait for memory beyond that.
 
 TEXT
     printf '%s' "| rows x columns | softmax/, ms | two passes | three | three over two "
