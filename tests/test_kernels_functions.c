@@ -97,10 +97,8 @@ static void check_row(int64_t n, const float *x, float *y)
         const double truth = (double)x[i] - log_sum;
         assert_true(fabs((double)y[i] - truth) <= 1e-6 * (1 + fabs(truth)));
     }
-    const VectorFunction softmaxes[] = {kernels()->softmax_row, kernels()->softmax.three_pass_row,
-                                        kernels()->softmax.two_pass_row};
-    for (int k = 0; k < 3; k++) {
-        softmaxes[k](n, x, y);
+    for (SoftmaxPasses passes = SOFTMAX_BY_SHAPE; passes <= SOFTMAX_THREE_PASS; passes++) {
+        softmax_rows(passes, 1, n, x, y);
         for (int64_t i = 0; i < n; i++) {
             const double truth = exp((double)x[i] - log_sum);
             assert_true(fabs((double)y[i] - truth) <= 4e-6 * truth + 2e-45);
@@ -129,7 +127,7 @@ static void test_kernels_functions__infinite_rows(void **state)
     assert_true(kernels()->log_sum_exp_row(40, x) == -INFINITY);
     assert_true(kernels()->log_sum_exp_row(0, x) == -INFINITY);
     x[35] = 2.0F;
-    kernels()->softmax_row(40, x, y);
+    kernels()->softmax.three_pass_row(40, x, y);
     assert_true(y[35] == 1.0F && y[0] == 0.0F);
     assert_true(kernels()->log_sum_exp_row(40, x) == 2.0F);
     x[3] = NAN;
@@ -152,15 +150,35 @@ static void test_kernels_functions__wide_rows(void **state)
         double sum = 0;
         for (int64_t i = 0; i < 1009; i++)
             sum += exp((double)x[i]) * (double)(n / 1009 + (i < n % 1009));
-        const VectorFunction softmaxes[] = {kernels()->softmax.three_pass_row, kernels()->softmax.two_pass_row};
-        for (int way = 0; way < 2; way++) {
-            softmaxes[way](n, x, y);
+        for (SoftmaxPasses passes = SOFTMAX_BY_SHAPE; passes <= SOFTMAX_THREE_PASS; passes++) {
+            softmax_rows(passes, 1, n, x, y);
             for (int64_t i = 0; i < n; i += stride)
                 assert_true(fabs((double)y[i] * sum / exp((double)x[i]) - 1) <= 4e-6);
         }
     }
     memory_free(x);
     memory_free(y);
+}
+
+/* Written past the caches or not, wherever y begins: the same bits, and nothing but y. */
+static void test_kernels_functions__stores_past_caches(void **state)
+{
+    (void)state;
+    enum { MOST = 70, OFFSETS = 20, ROOM = MOST + OFFSETS + 1 };
+    float x[MOST], plain[MOST], y[ROOM];
+    for (int i = 0; i < MOST; i++)
+        x[i] = (float)(i % 7) - 3;
+    const SoftmaxSum whole = kernels()->softmax.sum_piece(MOST, x);
+    kernels()->softmax.divide_piece(MOST, x, whole, false, plain);
+    for (int offset = 0; offset < OFFSETS; offset++)
+        for (int n = 0; n <= MOST; n++) {
+            for (int i = 0; i < ROOM; i++)
+                y[i] = -1;
+            kernels()->softmax.divide_piece(n, x, whole, true, y + offset);
+            assert_memory_equal(y + offset, plain, (size_t)n * sizeof *y);
+            for (int i = 0; i < ROOM; i++)
+                assert_true((i >= offset && i < offset + n) || y[i] == -1);
+        }
 }
 
 /* The worked figures of the paper's method, and rows beyond what pairs hold, which take the other way. */
@@ -174,7 +192,7 @@ static void test_kernels_functions__two_passes(void **state)
                                     {-2097160, -2097150, -2097155, -2097200}};
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         float two[4], three[4];
-        kernels()->softmax.two_pass_row(4, rows[k], two);
+        softmax_rows(SOFTMAX_TWO_PASS, 1, 4, rows[k], two);
         kernels()->softmax.three_pass_row(4, rows[k], three);
         for (int i = 0; i < 4; i++)
             assert_float_equal(two[i], three[i], 3e-7F);
@@ -182,12 +200,12 @@ static void test_kernels_functions__two_passes(void **state)
     }
     float y[20], x[20] = {0};
     x[17] = NAN;
-    kernels()->softmax.two_pass_row(20, x, y);
+    softmax_rows(SOFTMAX_TWO_PASS, 1, 20, x, y);
     assert_true(isnan(y[0]) && isnan(y[17]));
     x[17] = INFINITY;
-    kernels()->softmax.two_pass_row(20, x, y);
+    softmax_rows(SOFTMAX_TWO_PASS, 1, 20, x, y);
     assert_true(y[0] == 0 && isnan(y[17]));
-    kernels()->softmax.two_pass_row(0, x, y);
+    softmax_rows(SOFTMAX_TWO_PASS, 1, 0, x, y);
 }
 
 int main(void)
@@ -198,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_kernels_functions__rows),
         cmocka_unit_test(test_kernels_functions__infinite_rows),
         cmocka_unit_test(test_kernels_functions__wide_rows),
+        cmocka_unit_test(test_kernels_functions__stores_past_caches),
         cmocka_unit_test(test_kernels_functions__two_passes),
     };
     int failures = 0;

@@ -201,10 +201,10 @@ static void fill(Random *random, int64_t n, float *x)
         x[i] = (float)random_normal(random);
 }
 
-/* A convolution of one channel over [5, 6]: kernel 3x2, stride 2 and 1, padding 1, two groups. */
-static void test_int8__convolution_is_a_product_of_patches(void **state)
+/* A convolution of one channel over [5, 6]: kernel 3x2, stride 2 and 1, padding 1, two groups. `broken`, unless 0, is
+   one of the values. */
+static void check_convolution(bool symmetric, float broken)
 {
-    (void)state;
     const ConvolutionShape s = {.batch = 2,
                                 .groups = 2,
                                 .in_channels = 4,
@@ -221,6 +221,7 @@ static void test_int8__convolution_is_a_product_of_patches(void **state)
     int16_t zero;
     Random random = random_start(2, "int8", 0);
     fill(&random, 2 * 4 * 30, x);
+    x[17] = broken != 0 ? broken : x[17];
     fill(&random, 6 * PATCH, weights);
     fill(&random, 6, bias);
     for (int o = 0; o < 6; o++)
@@ -232,7 +233,7 @@ static void test_int8__convolution_is_a_product_of_patches(void **state)
             const int c = k / 6 + 2 * g, iy = oy * 2 - 1 + k / 2 % 3, ix = ox - 1 + k % 2;
             patch[k] = iy >= 0 && iy < 5 && ix >= 0 && ix < 6 ? x[((n * 4 + c) * 5 + iy) * 6 + ix] : 0;
         }
-        int8_quantize_row((Int8Grid){8, false}, PATCH, patch, row, &row_scale, &zero);
+        int8_quantize_row((Int8Grid){8, symmetric}, PATCH, patch, row, &row_scale, &zero);
         int sum = 0;
         for (int k = 0; k < PATCH; k++)
             sum += (row[k] - zero) * codes[o * PATCH + k];
@@ -247,10 +248,18 @@ static void test_int8__convolution_is_a_product_of_patches(void **state)
         for (int g = 0; g < 2; g++)
             panels[g] =
                 int8_pack(&(Int8Weights){3, PATCH, PATCH, codes + 3 * g * PATCH, scales + 3 * g, NULL}, false, arena);
-        int8_convolution(&s, panels, (Int8Grid){8, false}, x, bias, y);
+        int8_convolution(&s, panels, (Int8Grid){8, symmetric}, x, bias, y);
         assert_memory_equal(y, expected, sizeof y);
         arena_free(arena);
     }
+}
+
+static void test_int8__convolution_is_a_product_of_patches(void **state)
+{
+    (void)state;
+    check_convolution(false, 0);
+    check_convolution(true, 0);
+    check_convolution(true, INFINITY); /* a place at a time */
 }
 
 static void test_int8__linear_has_the_same_bits_everywhere(void **state)

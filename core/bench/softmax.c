@@ -1,21 +1,21 @@
-/* Softmax of rows. */
-#include "core/base/threads.h"
+/* Softmax of rows: as models compute it, and by one way whatever the shape. */
 #include "core/bench/benchmark.h"
-#include "core/kernels/kernels.h"
+#include "core/kernels/softmax.h"
 
-typedef struct Rows { VectorFunction row; int64_t columns; const float *x; float *y; } Rows;
+typedef struct Rows { SoftmaxPasses passes; const float *x; float *y; } Rows;
 
 static double memory(const int64_t *sizes)
 {
     return 8 * (double)sizes[0] * (double)sizes[1];
 }
 
-static bool prepare(Benchmark *benchmark, VectorFunction row)
+static bool prepare(Benchmark *benchmark, SoftmaxPasses passes)
 {
     int64_t rows = benchmark->sizes[0], columns = benchmark->sizes[1];
     Rows *state = benchmark->state = arena_zero(benchmark->arena, 1, sizeof *state);
     *state = (Rows){
-        .row = row, .columns = columns, .x = tensor_f32(benchmark_normals(benchmark, 3, false, SHAPE(rows, columns))),
+        .passes = passes,
+        .x = tensor_f32(benchmark_normals(benchmark, 3, false, SHAPE(rows, columns))),
         .y = tensor_f32(tensor_new(benchmark->arena, ARRAY_F32, SHAPE(rows, columns))),
     };
     benchmark->flops = 5 * (double)rows * (double)columns;
@@ -24,32 +24,51 @@ static bool prepare(Benchmark *benchmark, VectorFunction row)
     return true;
 }
 
-/* A row for another kernel is this function and a definition. */
-static bool prepare_softmax(Benchmark *benchmark, Error *error)
+static bool prepare_by_shape(Benchmark *benchmark, Error *error)
 {
     (void)error;
-    return prepare(benchmark, kernels()->softmax_row);
+    return prepare(benchmark, SOFTMAX_BY_SHAPE);
 }
 
-static void some_rows(void *context, int64_t begin, int64_t end)
+static bool prepare_two_passes(Benchmark *benchmark, Error *error)
 {
-    const Rows *state = context;
-    for (int64_t i = begin; i < end; i++)
-        state->row(state->columns, state->x + i * state->columns, state->y + i * state->columns);
+    (void)error;
+    return prepare(benchmark, SOFTMAX_TWO_PASS);
 }
 
-/* Cut as t_softmax does. */
+static bool prepare_three_passes(Benchmark *benchmark, Error *error)
+{
+    (void)error;
+    return prepare(benchmark, SOFTMAX_THREE_PASS);
+}
+
 static void run(Benchmark *benchmark)
 {
-    enum { CHUNK = 16 * 1024 };
     Rows *state = benchmark->state;
-    parallel_for(benchmark->sizes[0], CHUNK / (state->columns + 1) + 1, some_rows, state);
+    softmax_rows(state->passes, benchmark->sizes[0], benchmark->sizes[1], state->x, state->y);
 }
 
 static const char *const examples[] = {"softmax/4096x1024", "softmax/2048x32768", NULL};
+static const char *const two_pass_examples[] = {"softmax-two-pass/4096x1024", "softmax-two-pass/2048x32768", NULL};
+static const char *const three_pass_examples[] = {"softmax-three-pass/4096x1024", "softmax-three-pass/2048x32768",
+                                                   NULL};
 
 const BenchmarkDef benchmark_softmax = {
-    .component = {.name = "softmax", .summary = "softmax of each row, by the kernel that models use",
+    .component = {.name = "softmax", .summary = "softmax of each row, as models compute it: passes chosen by shape",
                   .formula = "softmax/ROWSxCOLS: flops 5 a value (maximum, subtraction, exp, sum, scale)"},
-    .pattern = "softmax/ROWSxCOLS", .examples = examples, .memory = memory, .prepare = prepare_softmax, .run = run,
+    .pattern = "softmax/ROWSxCOLS", .examples = examples, .memory = memory, .prepare = prepare_by_shape, .run = run,
+};
+
+const BenchmarkDef benchmark_softmax_two_pass = {
+    .component = {.name = "softmax-two-pass", .summary = "the same in two passes whatever the shape",
+                  .formula = "softmax-two-pass/ROWSxCOLS: flops 5 a value, the second exponential not counted"},
+    .pattern = "softmax-two-pass/ROWSxCOLS", .examples = two_pass_examples, .on_demand = true,
+    .memory = memory, .prepare = prepare_two_passes, .run = run,
+};
+
+const BenchmarkDef benchmark_softmax_three_pass = {
+    .component = {.name = "softmax-three-pass", .summary = "the same in three passes whatever the shape",
+                  .formula = "softmax-three-pass/ROWSxCOLS: flops 5 a value"},
+    .pattern = "softmax-three-pass/ROWSxCOLS", .examples = three_pass_examples, .on_demand = true,
+    .memory = memory, .prepare = prepare_three_passes, .run = run,
 };

@@ -31,6 +31,12 @@ typedef struct Int8Kernels {
     void (*range)(int64_t n, const float *x, float *low, float *high); /* of x and 0 */
     /* codes[i] = clamp(rint(x[i] / scale) + zero, low, high) */
     void (*quantize)(int64_t n, const float *x, float scale, float zero, float low, float high, int8_t *codes);
+
+    /* The same with a row of activations in each of `columns` (a multiple of 16) columns of x [n, columns]: bits
+       [columns], and words [columns] of `count` codes from as many rows of x, `width` bits each, then ^ flip. */
+    void (*largest_bits_of_columns)(int64_t n, int64_t columns, const float *x, int32_t *bits);
+    void (*quantize_columns)(int64_t count, int64_t columns, const float *x, const float *scales, float low, float high,
+                             int width, int32_t flip, int32_t *words);
 } Int8Kernels;
 
 /* Borrowed. */
@@ -47,7 +53,7 @@ typedef struct Int8Panels Int8Panels;
 /* In the arena. `pairs` keeps to words of two codes, for tests. */
 Int8Panels *int8_pack(const Int8Weights *weights, bool pairs, Arena *arena);
 
-/* Where results go: y[i, j] is to[i * row_stride + j * column_stride]. */
+/* Where results go: y[i, j] is to[i * row_stride + j * column_stride]; one of the strides is 1. */
 typedef struct Int8Output {
     float *to;
     int64_t row_stride, column_stride;

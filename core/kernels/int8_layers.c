@@ -134,29 +134,97 @@ static void list_offsets(const Convolution *t)
                                       + w * s->dilation[2]);
 }
 
+/* What place `place` of a channel of the output reads begins here, `offsets` apart. */
+static const float *source_of(const Convolution *t, const float *x, int64_t place)
+{
+    const ConvolutionShape *s = t->shape;
+    const int64_t plane = place / s->out[2], d = plane / s->out[1] * s->stride[0];
+    return x + (d * t->size[1] + plane % s->out[1] * s->stride[1]) * t->size[2] + place % s->out[2] * s->stride[2];
+}
+
+/* A place at a time, as int8_linear does it. */
+static void quantize_places(const Convolution *t, const Linear *rows, const float *x, int64_t first, float *patch)
+{
+    const int64_t inputs = rows->panels->weights.inputs;
+    for (int64_t i = 0; i < rows->rows; i++) {
+        const float *from = source_of(t, x, first + i);
+        for (int64_t k = 0; k < inputs; k++)
+            patch[k] = from[t->offsets[k]];
+        int8_quantize_row(t->grid, inputs, patch, rows->codes + i * inputs, rows->scales + i, rows->zeros + i);
+    }
+    int8_pack_rows(rows->panels, rows->rows, rows->codes, rows->packed, 0,
+                   int8_cut(rows->rows, rows->panels->kernels->rows));
+}
+
+/* patch [inputs, PLACES]: all places side by side; what lies beyond them is 0. */
+static void fill_patch(const Convolution *t, int64_t inputs, const float *x, int64_t first, int64_t count, float *patch)
+{
+    const int64_t width = t->shape->out[2], stride = t->shape->stride[2];
+    for (int64_t place = 0, run; place < count; place += run) {
+        const float *from = source_of(t, x, first + place);
+        run = width - (first + place) % width < count - place ? width - (first + place) % width : count - place;
+        for (int64_t k = 0; k < inputs; k++) {
+            float *to = patch + k * PLACES + place;
+            if (stride == 1)
+                memcpy(to, from + t->offsets[k], (size_t)run * sizeof *to);
+            else
+                for (int64_t i = 0; i < run; i++)
+                    to[i] = from[t->offsets[k] + i * stride];
+        }
+    }
+    for (int64_t k = 0; count < PLACES && k < inputs; k++)
+        memset(patch + k * PLACES + count, 0, (size_t)(PLACES - count) * sizeof *patch);
+}
+
+/* The same codes, a vector of places at a time: no row is gathered, and words are packed as they arise. False where a
+   value is not finite. */
+static bool quantize_places_together(const Convolution *t, const Linear *rows, const float *x, int64_t first,
+                                     float *patch)
+{
+    const Int8Panels *panels = rows->panels;
+    const int64_t height = panels->kernels->rows;
+    const float half = (float)(1 << (t->grid.bits - 1));
+    int32_t bits[PLACES], words[PLACES], *to = rows->packed;
+    float scales[PLACES];
+    fill_patch(t, panels->weights.inputs, x, first, rows->rows, patch);
+    panels->kernels->largest_bits_of_columns(panels->weights.inputs, PLACES, patch, bits);
+    for (int64_t i = 0; i < PLACES; i++) {
+        if (bits[i] >= INFINITY_BITS)
+            return false;
+        scales[i] = float_of_bits(bits[i]) / (half - 1);
+        scales[i] = scales[i] > 0 ? scales[i] : 1;
+    }
+    memcpy(rows->scales, scales, (size_t)rows->rows * sizeof *scales);
+    const int width = 32 / (int)panels->depth;
+    const int32_t flip = panels->depth == 4 ? (int32_t)0x80808080 : 0;
+    for (int64_t c = 0; c < panels->chunk_count; c++)
+        for (int64_t k = 0; k < panels->chunks[c].length; k += panels->depth, to += height) {
+            const int64_t left = panels->chunks[c].length - k, count = left < panels->depth ? left : panels->depth;
+            panels->kernels->quantize_columns(count, PLACES, patch + (panels->chunks[c].first + k) * PLACES, scales,
+                                              -half, half - 1, width, flip, words);
+            for (int64_t i = 0; i < rows->rows; i += height)
+                memcpy(to + i * panels->words, words + i, (size_t)height * sizeof *words);
+        }
+    return true;
+}
+
 static void convolve_piece(const Convolution *t, int64_t image, int64_t group, int64_t piece)
 {
     const ConvolutionShape *s = t->shape;
     const Int8Panels *panels = t->panels[group];
     const int64_t inputs = panels->weights.inputs, outputs = panels->weights.outputs, first = piece * PLACES;
     Linear rows = {.panels = panels, .grid = t->grid, .rows = t->out - first < PLACES ? t->out - first : PLACES};
-    float *patch = place_scratch(&rows, int8_cut(inputs, 16) * 16);
+    float *patch = place_scratch(&rows, inputs * PLACES);
     const float *x = t->padded + (image * s->in_channels + group * (s->in_channels / s->groups)) * t->in;
-    for (int64_t i = 0; i < rows.rows; i++) {
-        const int64_t place = first + i, plane = place / s->out[2], d = plane / s->out[1] * s->stride[0];
-        const int64_t h = plane % s->out[1] * s->stride[1], w = place % s->out[2] * s->stride[2];
-        const float *from = x + (d * t->size[1] + h) * t->size[2] + w;
-        for (int64_t k = 0; k < inputs; k++)
-            patch[k] = from[t->offsets[k]];
-        int8_quantize_row(t->grid, inputs, patch, rows.codes + i * inputs, rows.scales + i, rows.zeros + i);
-    }
-    const int64_t row_panels = int8_cut(rows.rows, panels->kernels->rows);
-    int8_pack_rows(panels, rows.rows, rows.codes, rows.packed, 0, row_panels);
+    const bool together = t->grid.symmetric && !panels->weights.zeros; /* zeros need the sums of rows */
+    if (!together || !quantize_places_together(t, &rows, x, first, patch))
+        quantize_places(t, &rows, x, first, patch);
     const Int8Output output = {t->y + (image * s->out_channels + group * outputs) * t->out + first, 1, t->out,
                                t->bias ? t->bias + group * outputs : NULL};
     const Int8Product product = {panels, rows.rows, rows.packed, rows.scales, t->grid.symmetric ? NULL : rows.zeros,
                                  &output};
-    int8_multiply_panels(&product, 0, row_panels, 0, int8_cut(outputs, panels->kernels->columns));
+    int8_multiply_panels(&product, 0, int8_cut(rows.rows, panels->kernels->rows), 0,
+                         int8_cut(outputs, panels->kernels->columns));
 }
 
 static void convolve_pieces(void *context, int64_t begin, int64_t end)

@@ -40,7 +40,7 @@ typedef struct Kernels {
 
     /* One row; a row whose largest value is infinite follows IEEE arithmetic (log_sum_exp_row of
        nothing but -inf, or of an empty row, is -inf). */
-    VectorFunction softmax_row, log_softmax_row;
+    VectorFunction log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
     /* result[j] = sum over i of (x[i] - y[j][i])^2, for `rows` rows of n. */

@@ -138,6 +138,38 @@ static void quantize_row(int64_t n, const float *x, float scale, float zero, flo
     }
 }
 
+static void largest_bits_of_columns(int64_t n, int64_t columns, const float *x, int32_t *bits)
+{
+    for (int64_t j = 0; j < columns; j += LANES) {
+        Int most = {0};
+        for (int64_t i = 0; i < n; i++) {
+            const Int some = (Int)magnitude(load(x + i * columns + j)), more = some > most;
+            most = (some & more) | (most & ~more);
+        }
+        store_int(bits + j, most);
+    }
+}
+
+static void quantize_columns(int64_t count, int64_t columns, const float *x, const float *scales, float low, float high,
+                             int width, int32_t flip, int32_t *words)
+{
+    const Vec l = splat(low), h = splat(high);
+    const int32_t mask = (int32_t)(((int64_t)1 << width) - 1);
+    for (int64_t j = 0; j < columns; j += LANES) {
+        const Vec scale = load(scales + j);
+        Int word = {0};
+        for (int64_t i = 0; i < count; i++) {
+            Vec code = round_vec(load(x + i * columns + j) / scale);
+            code = choose(code < l, l, code);
+            code = choose(code > h, h, code);
+            word |= (__builtin_convertvector(code, Int) & mask) << (width * (int)i);
+        }
+        store_int(words + j, word ^ flip);
+    }
+}
+
 _Static_assert(MR <= (int)INT8_MAX_ROWS && NR <= (int)INT8_MAX_COLUMNS, "the tile buffer of int8.c is too small");
 
-#define INT8_KERNELS {MR, NR, int8_pairs_tile, INT8_QUADS, largest_bits, range_row, quantize_row}
+#define INT8_KERNELS                                                                                \
+    {MR, NR, int8_pairs_tile, INT8_QUADS, largest_bits, range_row, quantize_row, largest_bits_of_columns, \
+     quantize_columns}

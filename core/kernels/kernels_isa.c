@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#if KERNEL_VECTOR_BYTES == 64
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 
@@ -36,6 +36,29 @@ INLINE Vec load(const float *x)
 INLINE void store(float *y, Vec v)
 {
     *(VecInMemory *)y = v;
+}
+
+/* Where y is aligned like a Vec. What is not read soon need not drive other things from the caches, and the memory's
+   line need not be read before it is overwritten. An ordinary store where the instruction set has no such thing. */
+INLINE void store_past_caches(float *y, Vec v)
+{
+#if KERNEL_VECTOR_BYTES == 64
+    _mm512_stream_ps(y, (__m512)v);
+#elif KERNEL_VECTOR_BYTES == 32
+    _mm256_stream_ps(y, (__m256)v);
+#elif defined(__SSE2__)
+    _mm_stream_ps(y, (__m128)v);
+#else
+    store(y, v);
+#endif
+}
+
+/* Other threads see ordinary stores that follow no earlier than stores past the caches. */
+INLINE void finish_stores_past_caches(void)
+{
+#ifdef __SSE2__
+    _mm_sfence();
+#endif
 }
 
 INLINE Vec splat(float x)
@@ -318,7 +341,6 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .tanh = tanh_map,
     .sigmoid = sigmoid_map,
     .erf = erf_map,
-    .softmax_row = softmax_three_pass_row,
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
     .squared_distances = squared_distances,

@@ -151,27 +151,22 @@ INLINE Vec divide_pair(Vec x, float scale, float exponent)
     return scale_far_down(pair.mantissa * scale, pair.exponent - exponent);
 }
 
-static void softmax_divide_piece(int64_t n, const float *x, SoftmaxSum whole, float *y)
+static void softmax_divide_piece(int64_t n, const float *x, SoftmaxSum whole, bool stream, float *y)
 {
     const float scale = (float)(1 / whole.sum), exponent = whole.exponent;
+    const int64_t unaligned = (int64_t)(-(uintptr_t)y % sizeof(Vec) / sizeof(float));
     int64_t i = 0;
+    if (stream && unaligned < n) {
+        if (unaligned > 0)
+            store_part(y, unaligned, divide_pair(load_part(x, unaligned, 0.0F), scale, exponent));
+        for (i = unaligned; i + LANES <= n; i += LANES)
+            store_past_caches(y + i, divide_pair(load(x + i), scale, exponent));
+        finish_stores_past_caches();
+    }
     for (; i + LANES <= n; i += LANES)
         store(y + i, divide_pair(load(x + i), scale, exponent));
     if (i < n)
         store_part(y + i, n - i, divide_pair(load_part(x + i, n - i, 0.0F), scale, exponent));
 }
 
-static void softmax_two_pass_row(int64_t n, const float *x, float *y)
-{
-    SoftmaxSum whole = {0, -INFINITY};
-    for (int64_t i = 0; i < n; i += SOFTMAX_PIECE) {
-        const SoftmaxSum piece = softmax_sum_piece(n - i < SOFTMAX_PIECE ? n - i : SOFTMAX_PIECE, x + i);
-        whole = softmax_add(2, (const SoftmaxSum[]){whole, piece});
-    }
-    if (softmax_sum_is_exact(whole))
-        softmax_divide_piece(n, x, whole, y);
-    else
-        softmax_three_pass_row(n, x, y);
-}
-
-#define SOFTMAX_KERNELS {softmax_three_pass_row, softmax_two_pass_row, softmax_sum_piece, softmax_divide_piece}
+#define SOFTMAX_KERNELS {softmax_three_pass_row, softmax_sum_piece, softmax_divide_piece, KERNEL_VECTOR_BYTES == 64}

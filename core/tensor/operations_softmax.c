@@ -10,7 +10,6 @@
 /* A loop over rows of `n` floats, cut by the shape alone. */
 typedef struct Rows {
     int64_t n;
-    VectorFunction map;
     void (*backward)(int64_t n, const float *y, const float *gradient, float *result);
     const float *x, *y, *gradient, *parts;
     const int32_t *index;
@@ -24,11 +23,11 @@ static void over_rows(const Tensor *x, ParallelBody body, Rows *rows)
     parallel_for(rows->n ? x->count / rows->n : 0, CHUNK / (rows->n + 1) + 1, body, rows);
 }
 
-static void map_rows(void *context, int64_t begin, int64_t end)
+static void log_softmax_rows(void *context, int64_t begin, int64_t end)
 {
     const Rows *t = context;
     for (int64_t i = begin; i < end; i++)
-        t->map(t->n, t->x + i * t->n, t->result + i * t->n);
+        kernels()->log_softmax_row(t->n, t->x + i * t->n, t->result + i * t->n);
 }
 
 static void backward_rows(void *context, int64_t begin, int64_t end)
@@ -56,68 +55,15 @@ static void double_row(int64_t n, const double *x, bool logarithm, double *y)
         y[j] = logarithm ? x[j] - shift - log(sum) : exp(x[j] - shift) / sum;
 }
 
-/* Rows so wide that threads share them: a sum for each piece first, then the pieces of the result. */
-typedef struct WideRows {
-    int64_t n, pieces;          /* of a row */
-    const float *x;
-    float *result;
-    SoftmaxSum *sums, *wholes;  /* of each piece, of each row */
-} WideRows;
-
-static int64_t piece_size(const WideRows *t, int64_t piece)
-{
-    int64_t left = t->n - piece * SOFTMAX_PIECE;
-    return left < SOFTMAX_PIECE ? left : SOFTMAX_PIECE;
-}
-
-static void sum_pieces(void *context, int64_t begin, int64_t end)
-{
-    const WideRows *t = context;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t row = i / t->pieces, piece = i % t->pieces;
-        t->sums[i] = kernels()->softmax.sum_piece(piece_size(t, piece), t->x + row * t->n + piece * SOFTMAX_PIECE);
-    }
-}
-
-static void divide_pieces(void *context, int64_t begin, int64_t end)
-{
-    const WideRows *t = context;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t row = i / t->pieces, piece = i % t->pieces, at = row * t->n + piece * SOFTMAX_PIECE;
-        if (softmax_sum_is_exact(t->wholes[row]))
-            kernels()->softmax.divide_piece(piece_size(t, piece), t->x + at, t->wholes[row], t->result + at);
-    }
-}
-
-static void softmax_of_wide_rows(const Tensor *x, Tensor *result)
-{
-    WideRows t = {.n = x->shape[x->rank - 1], .x = tensor_f32(x), .result = tensor_f32(result)};
-    int64_t rows = x->count / t.n;
-    t.pieces = (t.n + SOFTMAX_PIECE - 1) / SOFTMAX_PIECE;
-    t.sums = arena_alloc(tape_arena(), (size_t)(rows * t.pieces) * sizeof *t.sums);
-    t.wholes = arena_alloc(tape_arena(), (size_t)rows * sizeof *t.wholes);
-    parallel_for(rows * t.pieces, 1, sum_pieces, &t);
-    for (int64_t row = 0; row < rows; row++)
-        t.wholes[row] = softmax_add(t.pieces, t.sums + row * t.pieces);
-    parallel_for(rows * t.pieces, 1, divide_pieces, &t);
-    for (int64_t row = 0; row < rows; row++)
-        if (!softmax_sum_is_exact(t.wholes[row]))
-            kernels()->softmax.three_pass_row(t.n, t.x + row * t.n, t.result + row * t.n);
-}
-
-/* Rows that fit the caches are computed by one thread each, in three passes. */
-enum { SHARED_FROM = 1 << 17 };
-
 static Tensor *softmax_or_log(const Tensor *x, bool logarithm)
 {
     assert(x->rank >= 1);
     Tensor *result = t_like(x);
     int64_t n = x->shape[x->rank - 1];
-    if (x->type == ARRAY_F32 && n >= SHARED_FROM && !logarithm)
-        softmax_of_wide_rows(x, result);
+    if (x->type == ARRAY_F32 && logarithm)
+        over_rows(x, log_softmax_rows, &(Rows){.x = tensor_f32(x), .result = tensor_f32(result)});
     else if (x->type == ARRAY_F32)
-        over_rows(x, map_rows, &(Rows){.map = logarithm ? kernels()->log_softmax_row : kernels()->softmax_row,
-                                       .x = tensor_f32(x), .result = tensor_f32(result)});
+        softmax_rows(SOFTMAX_BY_SHAPE, n ? x->count / n : 0, n, tensor_f32(x), tensor_f32(result));
     else
         for (int64_t at = 0; at < x->count; at += n)
             double_row(n, tensor_f64(x) + at, logarithm, tensor_f64(result) + at);

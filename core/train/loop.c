@@ -214,8 +214,10 @@ static bool loop_steps(Loop *loop, Error *error)
         bool ended;
         if (!run_epoch(loop, &ended, error))
             return false;
-        if (ended && (!end_epoch(loop, error) || !checkpoint_save_last(loop->run, loop->options->folder, error)))
+        if (ended && !end_epoch(loop, error))
             return false;
+        if (ended && !run_at_end(loop->run) && !checkpoint_save_last(loop->run, loop->options->folder, error))
+            return false; /* at the end, finish saves */
     }
     return run_at_end(loop->run) ? finish(loop, error) : checkpoint_save_last(loop->run, loop->options->folder, error);
 }
