@@ -58,7 +58,7 @@ static void run(Benchmark *benchmark)
     tape_reset();
     tensor_clear_gradient(head->embeddings);
     tensor_clear_gradient(head->weight);
-    Tensor *losses = t_linear_cross_entropy(head->embeddings, head->weight, NULL, head->targets, 0, head->filter);
+    Tensor *losses = t_linear_cross_entropy(head->embeddings, head->weight, NULL, head->targets, &(CutCrossEntropyOptions){.filter = head->filter});
     t_backward(t_mean(losses, ALL_AXES, false));
 }
 

@@ -1,0 +1,451 @@
+/* Cut cross-entropy of floats (Wijmans et al., arXiv:2411.09009): the logits E W^T + b exist a tile at a time.
+
+   Strips of WORDS words are packed once and meet all tokens. Forward keeps a running log-sum-exp of each token. Backward
+   takes tokens by blocks: tasks of ROWS tokens compute their logits again, make gradients of them and add the product
+   with the strip to their embeddings' gradients, all while the tile is in the first cache; they leave the gradients
+   packed, and then tasks of some words multiply them with the block's embeddings. Each element of a result has one
+   owner at a time and its terms come in a fixed order, so that the bits do not depend on threads. Beyond the results
+   there are two copies of a strip and one block.
+
+   A tile is also what the filter tests, before exponentials are taken: what is below it everywhere takes no part in the
+   two products. */
+#include "core/tensor/cut_cross_entropy.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/threads.h"
+#include "core/kernels/gemm_block.h"
+#include "core/kernels/gemm_pack.h"
+#include "core/kernels/gemm_scratch.h"
+#include "core/kernels/kernels.h"
+
+/* A tile is ROWS x WORDS; both are multiples of every kernel's tiles. A block is as large as BLOCK_VALUES allow (at
+   width 256 all the extra memory is then below 1 MB, the order of 32,768 words included). PIECE: of a sum, so that a
+   panel stays in the first cache. */
+enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 20 * ROWS, BLOCK_VALUES = 10 * ROWS * (WORDS + 256),
+       PIECE = 384, WORDS_OF_TASK = 48 };
+
+typedef struct Work {
+    const CutProblem *problem;
+    const float *embeddings, *weight, *bias, *gradient;
+    const int32_t *targets;
+    float *loss, *parts;
+    float *dembeddings, *dweight, *dbias; /* NULL: not wanted; the first by rows that count, until spread_rows */
+    int32_t *valid;             /* [count] the tokens that are not ignored; NULL: all */
+    int32_t *order;             /* [words] in which they are taken; NULL: as they come */
+    double *sum;                /* [count] in forward: exp(logit - largest) over the strips so far */
+    float *by_word;             /* the strip, packed as B of gradient * weight; backward only */
+    float *by_width;            /* and as B of embeddings * weight^T */
+    float *tokens;              /* the block's embeddings, packed as B of gradient^T * embeddings */
+    float *turned;              /* its gradients by logits, packed as A of that */
+    int64_t count, block;       /* tokens that count; of a block */
+    int64_t first_word, columns, first, rows; /* the strip, and the block, under way */
+    bool kept[MOST_BLOCK / ROWS]; /* tiles that the weight's gradient takes in */
+} Work;
+
+static int64_t smaller(int64_t x, int64_t y)
+{
+    return x < y ? x : y;
+}
+
+static int64_t token_of(const Work *work, int64_t row)
+{
+    return work->valid ? work->valid[row] : row;
+}
+
+static int64_t word_of(const Work *work, int64_t column)
+{
+    return work->order ? work->order[work->first_word + column] : work->first_word + column;
+}
+
+static const float *embedding_of(const Work *work, int64_t row)
+{
+    return work->embeddings + token_of(work, row) * work->problem->width;
+}
+
+static const float *floats(const Tensor *tensor)
+{
+    return tensor ? tensor_f32(tensor) : NULL;
+}
+
+static float *cleared(Tensor *tensor)
+{
+    return tensor ? memset(tensor->data, 0, (size_t)tensor->count * sizeof(float)) : NULL;
+}
+
+/* ---- Working memory ---- */
+
+/* An array of the tape's arena, or, with `take` false, back to it. */
+static void *room(void *block, int64_t count, size_t size, bool take)
+{
+    const size_t bytes = (size_t)count * size;
+    if (take)
+        return arena_alloc(tape_arena(), bytes);
+    arena_recycle(tape_arena(), block, bytes);
+    return NULL;
+}
+
+static void find_valid(Work *work, bool take)
+{
+    const CutProblem *problem = work->problem;
+    if (take) {
+        work->count = 0;
+        for (int64_t token = 0; token < problem->tokens; token++)
+            work->count += cut_counts(problem, work->targets[token]);
+    }
+    if (work->count == problem->tokens)
+        return;
+    work->valid = room(work->valid, problem->tokens, sizeof(int32_t), take);
+    for (int64_t token = 0, k = 0; take && token < problem->tokens; token++)
+        if (cut_counts(problem, work->targets[token]))
+            work->valid[k++] = (int32_t)token;
+}
+
+static void forward_memory(Work *work, bool take)
+{
+    find_valid(work, take);
+    work->by_width = room(work->by_width, WORDS * work->problem->width, sizeof(float), take);
+    work->sum = room(work->sum, work->count, sizeof(double), take);
+}
+
+static void backward_memory(Work *work, bool take)
+{
+    const int64_t width = gemm_whole_panels(work->problem->width), most = BLOCK_VALUES / (WORDS + width) / ROWS * ROWS;
+    work->block = most < LEAST_BLOCK ? LEAST_BLOCK : smaller(most, MOST_BLOCK);
+    work->by_width = room(work->by_width, WORDS * width, sizeof(float), take);
+    work->by_word = room(work->by_word, WORDS * width, sizeof(float), take);
+    if (!work->dweight && !work->dbias)
+        return;
+    work->tokens = room(work->tokens, work->block * width, sizeof(float), take);
+    work->turned = room(work->turned, work->block * WORDS, sizeof(float), take);
+}
+
+/* ---- Logits ---- */
+
+/* Rows begin to end of the tokens that count, side by side: as they lie, or gathered. */
+static GemmLeft embeddings_of(const Work *work, int64_t begin, int64_t end)
+{
+    const int64_t d = work->problem->width;
+    if (!work->valid)
+        return gemm_left_rows(work->embeddings + begin * d, d);
+    float *gathered = gemm_scratch(ROWS * d);
+    for (int64_t i = begin; i < end; i++)
+        memcpy(gathered + (i - begin) * d, embedding_of(work, i), (size_t)d * sizeof(float));
+    return gemm_left_rows(gathered, d);
+}
+
+/* Row i of the tile as products becomes logits: z = x + b, or c tanh((x + b)/c). */
+static void finish_logits(const Work *work, float *z)
+{
+    const float cap = (float)work->problem->options.softcap;
+    if (work->bias && !work->order)
+        kernels()->axpy(work->columns, 1, work->bias + work->first_word, z);
+    for (int64_t j = 0; work->bias && work->order && j < work->columns; j++)
+        z[j] += work->bias[word_of(work, j)];
+    if (cap > 0) {
+        kernels()->rows.scale_row(work->columns, 1 / cap, z);
+        kernels()->tanh(work->columns, z, z);
+        kernels()->rows.scale_row(work->columns, cap, z);
+    }
+}
+
+/* Logits of rows begin to end and the strip's words, WORDS floats apart. */
+static void compute_logits(const Work *work, int64_t begin, int64_t end, float *z)
+{
+    const int64_t d = work->problem->width, nr = kernels()->nr;
+    GemmLeft left = embeddings_of(work, begin, end);
+    for (int64_t p = 0; p < d; p += PIECE, left.data += PIECE)
+        gemm_block(end - begin, gemm_whole_panels(work->columns), smaller(PIECE, d - p), left,
+                   (GemmRight){work->by_width + p * nr, d * nr}, p > 0, z, WORDS);
+    for (int64_t i = 0; i < end - begin; i++)
+        finish_logits(work, z + i * WORDS);
+}
+
+/* ---- Forward ---- */
+
+static void pack_strip(void *context, int64_t begin, int64_t end)
+{
+    const Work *work = context;
+    const int64_t d = work->problem->width, nr = kernels()->nr;
+    for (int64_t j = begin; j < end; j += nr)
+        pack_panel(nr, smaller(nr, end - j), d, work->weight + (work->first_word + j) * d, d, 1,
+                   work->by_width + j * d);
+}
+
+static void forward_rows(void *context, int64_t begin, int64_t end)
+{
+    const Work *work = context;
+    float tile[ROWS * WORDS] __attribute__((aligned(64)));
+    compute_logits(work, begin, end, tile);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t token = token_of(work, i), column = work->targets[token] - work->first_word;
+        float *z = tile + (i - begin) * WORDS, *largest = work->parts + 2 * token;
+        if (column >= 0 && column < work->columns)
+            work->loss[token] = z[column];
+        const float before = *largest, here = kernels()->rows.max_row(work->columns, z);
+        *largest = here > before ? here : before;
+        if (*largest == -INFINITY) /* nothing so far, or not numbers, which the sum must keep */
+            work->sum[i] += (double)kernels()->rows.exp_row(work->columns, z, 0, z);
+        else
+            work->sum[i] = work->sum[i] * exp((double)(before - *largest)) +
+                           (double)kernels()->rows.exp_row(work->columns, z, *largest, z);
+    }
+}
+
+static void next_strip(Work *work)
+{
+    work->columns = smaller(WORDS, work->problem->words - work->first_word);
+}
+
+void cut_forward_single(const CutProblem *problem, Tensor *const *inputs, Tensor *loss, Tensor *parts)
+{
+    Work work = {.problem = problem, .embeddings = floats(inputs[0]), .weight = floats(inputs[1]),
+                 .bias = floats(inputs[2]), .targets = tensor_i32(inputs[3]), .loss = cleared(loss),
+                 .parts = cleared(parts)};
+    forward_memory(&work, true);
+    for (int64_t i = 0; i < work.count; i++) {
+        work.sum[i] = 0;
+        work.parts[2 * token_of(&work, i)] = -INFINITY;
+    }
+    for (; work.count > 0 && work.first_word < problem->words; work.first_word += WORDS) {
+        next_strip(&work);
+        parallel_for(work.columns, kernels()->nr, pack_strip, &work);
+        parallel_for(work.count, ROWS, forward_rows, &work);
+    }
+    for (int64_t i = 0; i < work.count; i++) {
+        const int64_t token = token_of(&work, i);
+        float *pair = work.parts + 2 * token, *value = work.loss + token;
+        const double log_sum = log(work.sum[i]), log_sum_exp = (double)pair[0] + log_sum;
+        pair[1] = (float)log_sum;
+        *value = (float)((double)(pair[0] - *value) + log_sum + problem->options.z_loss * log_sum_exp * log_sum_exp);
+    }
+    forward_memory(&work, false);
+}
+
+/* ---- The order of the words ---- */
+
+typedef struct MeanLogit {
+    float value;
+    int32_t word;
+} MeanLogit;
+
+typedef struct MeanLogits {
+    const Work *work;
+    const float *embedding;     /* the mean of those that count */
+    MeanLogit *logits;
+} MeanLogits;
+
+/* What is no number counts as large, so that there is an order. */
+static void compute_means(void *context, int64_t begin, int64_t end)
+{
+    const MeanLogits *means = context;
+    const Work *work = means->work;
+    const int64_t d = work->problem->width;
+    for (int64_t v = begin; v < end; v++) {
+        const float value = kernels()->dot(d, means->embedding, work->weight + v * d) + (work->bias ? work->bias[v] : 0);
+        means->logits[v] = (MeanLogit){isnan(value) ? INFINITY : value, (int32_t)v};
+    }
+}
+
+static int compare_means(const void *a, const void *b)
+{
+    const MeanLogit *x = a, *y = b;
+    if (x->value != y->value)
+        return x->value < y->value ? -1 : 1;
+    return (x->word > y->word) - (x->word < y->word);
+}
+
+/* By mean logit, which without a softcap is the logit of the mean embedding. */
+static void sort_words(Work *work)
+{
+    enum { GRAIN = 256 };
+    const int64_t words = work->problem->words, d = work->problem->width;
+    work->order = room(NULL, words, sizeof(int32_t), true);
+    float *embedding = room(NULL, d, sizeof(float), true);
+    MeanLogit *logits = room(NULL, words, sizeof(MeanLogit), true);
+    memset(embedding, 0, (size_t)d * sizeof(float));
+    for (int64_t i = 0; i < work->count; i++)
+        kernels()->axpy(d, 1 / (float)work->count, embedding_of(work, i), embedding);
+    parallel_for(words, GRAIN, compute_means, &(MeanLogits){work, embedding, logits});
+    qsort(logits, (size_t)words, sizeof *logits, compare_means);
+    for (int64_t v = 0; v < words; v++)
+        work->order[v] = logits[v].word;
+    room(logits, words, sizeof(MeanLogit), false);
+    room(embedding, d, sizeof(float), false);
+}
+
+/* ---- Backward ---- */
+
+static void pack_strip_twice(void *context, int64_t begin, int64_t end)
+{
+    const Work *work = context;
+    const int64_t d = work->problem->width, panel = WORDS * kernels()->nr;
+    for (int64_t j = begin; j < end; j++)
+        gemm_block_put_row(d, work->weight + word_of(work, j) * d, j, panel, work->by_word);
+    gemm_block_turn(d, begin, end - begin, (GemmRight){work->by_word, panel}, work->by_width + begin * d);
+}
+
+/* Column of the token's target in this strip, or -1. */
+static int64_t target_column(const Work *work, int64_t token)
+{
+    const int64_t target = work->targets[token];
+    if (!work->order)
+        return target >= work->first_word && target < work->first_word + work->columns ? target - work->first_word : -1;
+    for (int64_t j = 0; j < work->columns; j++)
+        if (word_of(work, j) == target)
+            return j;
+    return -1;
+}
+
+/* Whether |softmax - one hot| reaches the filter somewhere in a row of logits. What is not a number does. */
+static bool reaches_filter(const Work *work, int64_t token, float *z)
+{
+    const int64_t column = target_column(work, token);
+    const double filter = work->problem->options.filter;
+    const float target = column >= 0 ? z[column] : 0, *parts = work->parts + 2 * token;
+    if (column >= 0 && !(fabs(expm1((double)(target - parts[0]) - (double)parts[1])) < filter))
+        return true;
+    if (column >= 0)
+        z[column] = -INFINITY;
+    const double largest = (double)(kernels()->rows.max_row(work->columns, z) - parts[0]) - (double)parts[1];
+    if (column >= 0)
+        z[column] = target;
+    return !(exp(largest) < filter);
+}
+
+/* A row of logits becomes the gradient by its products: g (softmax (1 + 2 a lse) - one hot) (1 - (z/c)^2). */
+static void gradient_row(const Work *work, int64_t token, float *z)
+{
+    const float inverse_cap = work->problem->options.softcap > 0 ? (float)(1 / work->problem->options.softcap) : 0;
+    const int64_t column = target_column(work, token);
+    const float weight = work->gradient[token], *parts = work->parts + 2 * token;
+    const double by_sum = 1 + 2 * work->problem->options.z_loss * ((double)parts[0] + (double)parts[1]);
+    const float u = column >= 0 && inverse_cap > 0 ? z[column] * inverse_cap : 0;
+    kernels()->rows.cross_entropy_gradient_row(work->columns, z, parts, (float)by_sum * weight, inverse_cap);
+    if (column >= 0)
+        z[column] -= weight * (1 - u * u);
+}
+
+/* The tile's gradients and embeddings to the place where gradient_words reads them; `at` rows into the block. */
+static void hand_over(const Work *work, int64_t at, int64_t rows, const float *z)
+{
+    const int64_t mr = kernels()->mr, nr = kernels()->nr;
+    for (int64_t j = 0; j < work->columns; j += mr) {
+        float *to = work->turned + j * work->block + at * mr;
+        if (j + mr <= work->columns)
+            kernels()->gemm_pack_a(1, rows, z + j, WORDS, to);
+        else
+            pack_panel(mr, work->columns - j, rows, z + j, 1, WORDS, to);
+    }
+    for (int64_t i = 0; i < rows; i++)
+        gemm_block_put_row(work->problem->width, embedding_of(work, work->first + at + i), at + i, work->block * nr,
+                           work->tokens);
+}
+
+static void backward_rows(void *context, int64_t begin, int64_t end)
+{
+    Work *work = context;
+    const CutCrossEntropyOptions *options = &work->problem->options;
+    const int64_t first = work->first + begin, rows = end - begin, d = work->problem->width;
+    float tile[ROWS * WORDS] __attribute__((aligned(64)));
+    compute_logits(work, first, first + rows, tile);
+    bool reaches = !(options->filter > 0);
+    for (int64_t i = 0; i < rows && !reaches; i++)
+        reaches = reaches_filter(work, token_of(work, first + i), tile + i * WORDS);
+    const bool embeddings = work->dembeddings && (reaches || options->full_embeddings);
+    const bool weight = work->tokens && (reaches || options->full_weight);
+    work->kept[begin / ROWS] = weight;
+    for (int64_t i = 0; i < rows && (embeddings || weight); i++)
+        gradient_row(work, token_of(work, first + i), tile + i * WORDS);
+    if (embeddings)
+        gemm_block(rows, d, work->columns, gemm_left_rows(tile, WORDS),
+                   (GemmRight){work->by_word, WORDS * kernels()->nr}, true, work->dembeddings + first * d, d);
+    if (weight)
+        hand_over(work, begin, rows, tile);
+}
+
+/* The next run of kept tiles from row *begin on, as rows *begin to *end; false: there is none. */
+static bool next_kept(const Work *work, int64_t *begin, int64_t *end)
+{
+    while (*begin < work->rows && !work->kept[*begin / ROWS])
+        *begin += ROWS;
+    for (*end = *begin; *end < work->rows && work->kept[*end / ROWS];)
+        *end = smaller(*end + ROWS, work->rows);
+    return *begin < work->rows;
+}
+
+/* What the block adds to the gradient of the strip's words begin to end; where these do not lie together, by way of
+   a copy. */
+static void gradient_words(void *context, int64_t begin, int64_t end)
+{
+    const Work *work = context;
+    const int64_t d = work->problem->width, mr = kernels()->mr, nr = kernels()->nr;
+    float *sums = work->order ? gemm_scratch(WORDS_OF_TASK * d) : NULL;
+    float *to = sums ? sums : work->dweight + (work->first_word + begin) * d;
+    bool adds = !sums;
+    for (int64_t row = 0, after; next_kept(work, &row, &after); row = after) {
+        const GemmLeft gradient = {work->turned + begin * work->block + row * mr, work->block * mr, 1, mr};
+        if (work->dweight)
+            gemm_block(end - begin, d, after - row, gradient, (GemmRight){work->tokens + row * nr, work->block * nr}, adds,
+                       to, d);
+        adds = true;
+        for (int64_t j = begin; j < end && work->dbias; j += mr) {
+            float sum[KERNEL_MAX_MR];
+            kernels()->elementwise.sum_columns(after - row, mr, mr, work->turned + j * work->block + row * mr, sum);
+            for (int64_t k = j; k < smaller(j + mr, end); k++)
+                work->dbias[word_of(work, k)] += sum[k - j];
+        }
+    }
+    for (int64_t j = begin; j < end && sums && adds && work->dweight; j++)
+        kernels()->axpy(d, 1, sums + (j - begin) * d, work->dweight + word_of(work, j) * d);
+}
+
+/* From the rows that count to those of their tokens, which never come before; the others become zeros. */
+static void spread_rows(const Work *work)
+{
+    const int64_t d = work->problem->width;
+    const size_t bytes = (size_t)d * sizeof(float);
+    for (int64_t token = work->problem->tokens - 1, k = work->count - 1; token >= 0; token--) {
+        const bool counts = k >= 0 && work->valid[k] == token;
+        if (!counts)
+            memset(work->dembeddings + token * d, 0, bytes);
+        else if (k < token)
+            memcpy(work->dembeddings + token * d, work->dembeddings + k * d, bytes);
+        k -= counts;
+    }
+}
+
+static void backward_strip(Work *work)
+{
+    next_strip(work);
+    parallel_for(work->columns, kernels()->nr, pack_strip_twice, work);
+    for (work->first = 0; work->first < work->count; work->first += work->block) {
+        work->rows = smaller(work->block, work->count - work->first);
+        parallel_for(work->rows, ROWS, backward_rows, work);
+        if (work->tokens)
+            parallel_for(work->columns, WORDS_OF_TASK, gradient_words, work);
+    }
+}
+
+void cut_backward_single(const CutProblem *problem, Tensor *const *inputs, const Tensor *parts, const Tensor *gradient,
+                         Tensor **gradients)
+{
+    Work work = {.problem = problem, .embeddings = floats(inputs[0]), .weight = floats(inputs[1]),
+                 .bias = floats(inputs[2]), .targets = tensor_i32(inputs[3]), .parts = tensor_f32(parts),
+                 .gradient = floats(gradient), .dembeddings = cleared(gradients[0]),
+                 .dweight = cleared(gradients[1]), .dbias = cleared(gradients[2])};
+    find_valid(&work, true);
+    if (problem->options.sorted && problem->options.filter > 0 && problem->words > WORDS && work.count > 0)
+        sort_words(&work);
+    backward_memory(&work, true);
+    for (; work.count > 0 && work.first_word < problem->words; work.first_word += WORDS)
+        backward_strip(&work);
+    if (work.dembeddings && work.valid)
+        spread_rows(&work);
+    backward_memory(&work, false);
+    if (work.order)
+        room(work.order, problem->words, sizeof(int32_t), false);
+    find_valid(&work, false);
+}
