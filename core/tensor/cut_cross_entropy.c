@@ -3,9 +3,9 @@
    Strips of WORDS words are packed once and meet all tokens. Forward keeps a running log-sum-exp of each token. Backward
    takes tokens by blocks: tasks of ROWS tokens compute their logits again, make gradients of them and add the product
    with the strip to their embeddings' gradients, all while the tile is in the first cache; they leave the gradients
-   packed, and then tasks of some words multiply them with the block's embeddings. Each element of a result has one
-   owner at a time and its terms come in a fixed order, so that the bits do not depend on threads. Beyond the results
-   there are two copies of a strip and one block.
+   packed, and then tasks of some words multiply them with the block's embeddings, beside tasks of the next block's
+   tokens. Each element of a result has one owner at a time and its terms come in a fixed order, so that the bits do not
+   depend on threads. Beyond the results there are two copies of a strip and two blocks.
 
    A tile is also what the filter tests, before exponentials are taken: what is below it everywhere takes no part in the
    two products. */
@@ -24,8 +24,17 @@
 /* A tile is ROWS x WORDS; both are multiples of every kernel's tiles. A block is as large as BLOCK_VALUES allow (at
    width 256 all the extra memory is then below 1 MB, the order of 32,768 words included). PIECE: of a sum, so that a
    panel stays in the first cache. */
-enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 20 * ROWS, BLOCK_VALUES = 10 * ROWS * (WORDS + 256),
+enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 20 * ROWS, BLOCK_VALUES = 5 * ROWS * (WORDS + 256),
        PIECE = 384, WORDS_OF_TASK = 48 };
+
+/* What a block's tasks of tokens leave to its tasks of words. There are two in turn: with block b + 1 under way, block b
+   is done. */
+typedef struct Block {
+    float *tokens;              /* embeddings, packed as B of gradient^T * embeddings */
+    float *turned;              /* gradients by logits, packed as A of that */
+    bool kept[MOST_BLOCK / ROWS]; /* tiles that the weight's gradient takes in */
+    ThreadsCounter rows_done, words_done; /* tasks of this strip */
+} Block;
 
 typedef struct Work {
     const CutProblem *problem;
@@ -38,11 +47,9 @@ typedef struct Work {
     double *sum;                /* [count] in forward: exp(logit - largest) over the strips so far */
     float *by_word;             /* the strip, packed as B of gradient * weight; backward only */
     float *by_width;            /* and as B of embeddings * weight^T */
-    float *tokens;              /* the block's embeddings, packed as B of gradient^T * embeddings */
-    float *turned;              /* its gradients by logits, packed as A of that */
+    Block blocks[2];
     int64_t count, block;       /* tokens that count; of a block */
-    int64_t first_word, columns, first, rows; /* the strip, and the block, under way */
-    bool kept[MOST_BLOCK / ROWS]; /* tiles that the weight's gradient takes in */
+    int64_t first_word, columns; /* the strip under way */
 } Work;
 
 static int64_t smaller(int64_t x, int64_t y)
@@ -118,8 +125,10 @@ static void backward_memory(Work *work, bool take)
     work->by_word = room(work->by_word, WORDS * width, sizeof(float), take);
     if (!work->dweight && !work->dbias)
         return;
-    work->tokens = room(work->tokens, work->block * width, sizeof(float), take);
-    work->turned = room(work->turned, work->block * WORDS, sizeof(float), take);
+    for (Block *block = work->blocks; block < work->blocks + 2; block++) {
+        block->tokens = room(block->tokens, work->block * width, sizeof(float), take);
+        block->turned = room(block->turned, work->block * WORDS, sizeof(float), take);
+    }
 }
 
 /* ---- Logits ---- */
@@ -328,78 +337,143 @@ static void gradient_row(const Work *work, int64_t token, float *z)
         z[column] -= weight * (1 - u * u);
 }
 
-/* The tile's gradients and embeddings to the place where gradient_words reads them; `at` rows into the block. */
-static void hand_over(const Work *work, int64_t at, int64_t rows, const float *z)
+/* The tile's gradients and embeddings (rows from `first` on) to where gradient_words reads them. */
+static void hand_over(const Work *work, Block *block, int64_t first, int64_t rows, const float *z)
 {
-    const int64_t mr = kernels()->mr, nr = kernels()->nr;
+    const int64_t mr = kernels()->mr, nr = kernels()->nr, at = first % work->block;
     for (int64_t j = 0; j < work->columns; j += mr) {
-        float *to = work->turned + j * work->block + at * mr;
+        float *to = block->turned + j * work->block + at * mr;
         if (j + mr <= work->columns)
             kernels()->gemm_pack_a(1, rows, z + j, WORDS, to);
         else
             pack_panel(mr, work->columns - j, rows, z + j, 1, WORDS, to);
     }
     for (int64_t i = 0; i < rows; i++)
-        gemm_block_put_row(work->problem->width, embedding_of(work, work->first + at + i), at + i, work->block * nr,
-                           work->tokens);
+        gemm_block_put_row(work->problem->width, embedding_of(work, first + i), at + i, work->block * nr,
+                           block->tokens);
 }
 
-static void backward_rows(void *context, int64_t begin, int64_t end)
+/* block: NULL where the weight's gradient is not wanted. */
+static void gradient_rows(const Work *work, int64_t begin, int64_t end, Block *block)
 {
-    Work *work = context;
     const CutCrossEntropyOptions *options = &work->problem->options;
-    const int64_t first = work->first + begin, rows = end - begin, d = work->problem->width;
+    const int64_t rows = end - begin, d = work->problem->width;
     float tile[ROWS * WORDS] __attribute__((aligned(64)));
-    compute_logits(work, first, first + rows, tile);
+    compute_logits(work, begin, end, tile);
     bool reaches = !(options->filter > 0);
     for (int64_t i = 0; i < rows && !reaches; i++)
-        reaches = reaches_filter(work, token_of(work, first + i), tile + i * WORDS);
+        reaches = reaches_filter(work, token_of(work, begin + i), tile + i * WORDS);
     const bool embeddings = work->dembeddings && (reaches || options->full_embeddings);
-    const bool weight = work->tokens && (reaches || options->full_weight);
-    work->kept[begin / ROWS] = weight;
+    const bool weight = block && (reaches || options->full_weight);
     for (int64_t i = 0; i < rows && (embeddings || weight); i++)
-        gradient_row(work, token_of(work, first + i), tile + i * WORDS);
+        gradient_row(work, token_of(work, begin + i), tile + i * WORDS);
     if (embeddings)
         gemm_block(rows, d, work->columns, gemm_left_rows(tile, WORDS),
-                   (GemmRight){work->by_word, WORDS * kernels()->nr}, true, work->dembeddings + first * d, d);
+                   (GemmRight){work->by_word, WORDS * kernels()->nr}, true, work->dembeddings + begin * d, d);
     if (weight)
-        hand_over(work, begin, rows, tile);
+        hand_over(work, block, begin, rows, tile);
+    if (block)
+        block->kept[begin % work->block / ROWS] = weight;
 }
 
-/* The next run of kept tiles from row *begin on, as rows *begin to *end; false: there is none. */
-static bool next_kept(const Work *work, int64_t *begin, int64_t *end)
+static void gradient_rows_alone(void *context, int64_t begin, int64_t end)
 {
-    while (*begin < work->rows && !work->kept[*begin / ROWS])
+    gradient_rows(context, begin, end, NULL);
+}
+
+/* The next run of kept tiles of `rows` from row *begin on, as rows *begin to *end; false: there is none. */
+static bool next_kept(const Block *block, int64_t rows, int64_t *begin, int64_t *end)
+{
+    while (*begin < rows && !block->kept[*begin / ROWS])
         *begin += ROWS;
-    for (*end = *begin; *end < work->rows && work->kept[*end / ROWS];)
-        *end = smaller(*end + ROWS, work->rows);
-    return *begin < work->rows;
+    for (*end = *begin; *end < rows && block->kept[*end / ROWS];)
+        *end = smaller(*end + ROWS, rows);
+    return *begin < rows;
 }
 
-/* What the block adds to the gradient of the strip's words begin to end; where these do not lie together, by way of
-   a copy. */
-static void gradient_words(void *context, int64_t begin, int64_t end)
+/* What a block of `rows` adds to the gradient of the strip's words begin to end; where these do not lie together, by
+   way of a copy. */
+static void gradient_words(const Work *work, const Block *block, int64_t rows, int64_t begin, int64_t end)
 {
-    const Work *work = context;
     const int64_t d = work->problem->width, mr = kernels()->mr, nr = kernels()->nr;
     float *sums = work->order ? gemm_scratch(WORDS_OF_TASK * d) : NULL;
     float *to = sums ? sums : work->dweight + (work->first_word + begin) * d;
     bool adds = !sums;
-    for (int64_t row = 0, after; next_kept(work, &row, &after); row = after) {
-        const GemmLeft gradient = {work->turned + begin * work->block + row * mr, work->block * mr, 1, mr};
+    for (int64_t row = 0, after; next_kept(block, rows, &row, &after); row = after) {
+        const GemmLeft gradient = {block->turned + begin * work->block + row * mr, work->block * mr, 1, mr};
         if (work->dweight)
-            gemm_block(end - begin, d, after - row, gradient, (GemmRight){work->tokens + row * nr, work->block * nr}, adds,
-                       to, d);
+            gemm_block(end - begin, d, after - row, gradient, (GemmRight){block->tokens + row * nr, work->block * nr},
+                       adds, to, d);
         adds = true;
         for (int64_t j = begin; j < end && work->dbias; j += mr) {
             float sum[KERNEL_MAX_MR];
-            kernels()->elementwise.sum_columns(after - row, mr, mr, work->turned + j * work->block + row * mr, sum);
+            kernels()->elementwise.sum_columns(after - row, mr, mr, block->turned + j * work->block + row * mr, sum);
             for (int64_t k = j; k < smaller(j + mr, end); k++)
                 work->dbias[word_of(work, k)] += sum[k - j];
         }
     }
     for (int64_t j = begin; j < end && sums && adds && work->dweight; j++)
         kernels()->axpy(d, 1, sums + (j - begin) * d, work->dweight + word_of(work, j) * d);
+}
+
+/* ---- The tasks of a strip: rows of block 0, rows of block 1, words of block 0, rows of block 2, words of block 1, ...,
+   words of the last ---- */
+
+static int64_t pieces(int64_t n, int64_t piece)
+{
+    return (n + piece - 1) / piece;
+}
+
+static int64_t rows_of(const Work *work, int64_t block)
+{
+    return smaller(work->block, work->count - block * work->block);
+}
+
+/* How many tasks of the blocks b, b - 2, b - 4, ... there are, given those of b itself and of a whole block. */
+static int64_t tasks_until(int64_t b, int64_t own, int64_t whole)
+{
+    return b / 2 * whole + own;
+}
+
+static void run_rows(Work *work, int64_t b, int64_t task)
+{
+    Block *block = &work->blocks[b % 2];
+    const int64_t begin = b * work->block + task * ROWS, words = pieces(work->columns, WORDS_OF_TASK);
+    if (b >= 2)
+        threads_wait(&block->words_done, tasks_until(b - 2, words, words)); /* the memory is free again */
+    gradient_rows(work, begin, smaller(begin + ROWS, smaller((b + 1) * work->block, work->count)), block);
+    threads_add(&block->rows_done);
+}
+
+static void run_words(Work *work, int64_t b, int64_t task)
+{
+    Block *block = &work->blocks[b % 2];
+    const int64_t rows = rows_of(work, b), begin = task * WORDS_OF_TASK, words = pieces(work->columns, WORDS_OF_TASK);
+    threads_wait(&block->rows_done, tasks_until(b, pieces(rows, ROWS), work->block / ROWS));
+    if (b >= 1) /* who adds to the same words before */
+        threads_wait(&work->blocks[(b - 1) % 2].words_done, tasks_until(b - 1, words, words));
+    gradient_words(work, block, rows, begin, smaller(begin + WORDS_OF_TASK, work->columns));
+    threads_add(&block->words_done);
+}
+
+static void run_task(void *context, int64_t task, int64_t end)
+{
+    (void)end;
+    Work *work = context;
+    const int64_t blocks = pieces(work->count, work->block), words = pieces(work->columns, WORDS_OF_TASK);
+    for (int64_t b = 0; b <= blocks; b++) {
+        const int64_t rows = b < blocks ? pieces(rows_of(work, b), ROWS) : 0;
+        if (task < rows) {
+            run_rows(work, b, task);
+            return;
+        }
+        task -= rows;
+        if (b > 0 && task < words) {
+            run_words(work, b - 1, task);
+            return;
+        }
+        task -= b > 0 ? words : 0;
+    }
 }
 
 /* From the rows that count to those of their tokens, which never come before; the others become zeros. */
@@ -421,12 +495,14 @@ static void backward_strip(Work *work)
 {
     next_strip(work);
     parallel_for(work->columns, kernels()->nr, pack_strip_twice, work);
-    for (work->first = 0; work->first < work->count; work->first += work->block) {
-        work->rows = smaller(work->block, work->count - work->first);
-        parallel_for(work->rows, ROWS, backward_rows, work);
-        if (work->tokens)
-            parallel_for(work->columns, WORDS_OF_TASK, gradient_words, work);
+    if (!work->blocks[0].tokens) {
+        parallel_for(work->count, ROWS, gradient_rows_alone, work);
+        return;
     }
+    for (Block *block = work->blocks; block < work->blocks + 2; block++)
+        block->rows_done = block->words_done = 0;
+    parallel_for(pieces(work->count, ROWS) + pieces(work->count, work->block) * pieces(work->columns, WORDS_OF_TASK), 1,
+                 run_task, work);
 }
 
 void cut_backward_single(const CutProblem *problem, Tensor *const *inputs, const Tensor *parts, const Tensor *gradient,
