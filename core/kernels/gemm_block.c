@@ -15,6 +15,11 @@ GemmLeft gemm_left_rows(const float *data, int64_t stride)
     return (GemmLeft){data, kernels()->mr * stride, stride, 1};
 }
 
+GemmRight gemm_right_panels(const float *data, int64_t rows)
+{
+    return (GemmRight){data, rows * kernels()->nr, kernels()->nr};
+}
+
 int64_t gemm_whole_panels(int64_t n)
 {
     const int64_t nr = kernels()->nr;
@@ -23,11 +28,11 @@ int64_t gemm_whole_panels(int64_t n)
 
 /* Tiles that stick out are computed beside C. */
 static void edge_tile(GemmTile tile, int64_t rows, int64_t columns, int64_t k, const float *a, const GemmLeft *left,
-                      const float *b, bool adds, float *c, int64_t ldc)
+                      const float *b, int64_t b_step, bool adds, float *c, int64_t ldc)
 {
     float whole[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64)));
     const int64_t nr = kernels()->nr;
-    tile(k, a, left->row, left->step, b, nr, NULL, 0, whole, nr);
+    tile(k, a, left->row, left->step, b, b_step, NULL, 0, whole, nr);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
             c[i * ldc + j] = whole[i * nr + j] + (adds ? c[i * ldc + j] : 0);
@@ -43,9 +48,9 @@ void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool a
             const int64_t rows = smaller(mr, m - i), columns = smaller(nr, n - j);
             const GemmTile tile = table->gemm_tile[rows - 1];
             if (columns == nr)
-                tile(k, left, a.row, a.step, right, nr, NULL, adds ? 1 : 0, c + i * ldc + j, ldc);
+                tile(k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, c + i * ldc + j, ldc);
             else
-                edge_tile(tile, rows, columns, k, left, &a, right, adds, c + i * ldc + j, ldc);
+                edge_tile(tile, rows, columns, k, left, &a, right, b.step, adds, c + i * ldc + j, ldc);
         }
     }
 }

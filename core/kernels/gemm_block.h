@@ -13,14 +13,17 @@ typedef struct GemmLeft {
     int64_t tile, row, step;
 } GemmLeft;
 
-/* Value (p, j) of B is at data + j / nr * panel + p * nr + j % nr. */
+/* Value (p, j) of B is at data + j / nr * panel + p * step + j % nr; of columns that the last panel does not fill,
+   values behind are read. */
 typedef struct GemmRight {
     const float *data;
-    int64_t panel;
+    int64_t panel, step;
 } GemmRight;
 
 /* Rows of a matrix as they lie: `stride` floats apart. */
 GemmLeft gemm_left_rows(const float *data, int64_t stride);
+/* Panels of `rows` rows. */
+GemmRight gemm_right_panels(const float *data, int64_t rows);
 /* n rounded up to whole panels of B. */
 int64_t gemm_whole_panels(int64_t n);
 /* c [m, n] = a b, or c + a b where `adds`; k values a sum. */

@@ -24,14 +24,15 @@
 /* A tile is ROWS x WORDS; both are multiples of every kernel's tiles. A block is as large as BLOCK_VALUES allow (at
    width 256 all the extra memory is then below 1 MB, the order of 32,768 words included). PIECE: of a sum, so that a
    panel stays in the first cache. */
-enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 20 * ROWS, BLOCK_VALUES = 5 * ROWS * (WORDS + 256),
+enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 10 * ROWS, BLOCK_VALUES = 10 * ROWS * WORDS,
        PIECE = 384, WORDS_OF_TASK = 48 };
 
 /* What a block's tasks of tokens leave to its tasks of words. There are two in turn: with block b + 1 under way, block b
    is done. */
 typedef struct Block {
-    float *tokens;              /* embeddings, packed as B of gradient^T * embeddings */
-    float *turned;              /* gradients by logits, packed as A of that */
+    float *turned;              /* gradients by logits, packed as A of gradient^T * embeddings */
+    float *gathered;            /* the embeddings side by side; NULL: they lie so */
+    float *edge;                /* their last columns, where these fill no panel of B; else NULL */
     bool kept[MOST_BLOCK / ROWS]; /* tiles that the weight's gradient takes in */
     ThreadsCounter rows_done, words_done; /* tasks of this strip */
 } Block;
@@ -55,6 +56,16 @@ typedef struct Work {
 static int64_t smaller(int64_t x, int64_t y)
 {
     return x < y ? x : y;
+}
+
+static int64_t pieces(int64_t n, int64_t piece)
+{
+    return (n + piece - 1) / piece;
+}
+
+static int64_t rows_of(const Work *work, int64_t block)
+{
+    return smaller(work->block, work->count - block * work->block);
 }
 
 static int64_t token_of(const Work *work, int64_t row)
@@ -119,30 +130,31 @@ static void forward_memory(Work *work, bool take)
 
 static void backward_memory(Work *work, bool take)
 {
-    const int64_t width = gemm_whole_panels(work->problem->width), most = BLOCK_VALUES / (WORDS + width) / ROWS * ROWS;
+    const int64_t d = work->problem->width, width = gemm_whole_panels(d), gathered = work->valid ? d : 0;
+    const int64_t edge = width > d ? kernels()->nr : 0, most = BLOCK_VALUES / (WORDS + gathered + edge) / ROWS * ROWS;
     work->block = most < LEAST_BLOCK ? LEAST_BLOCK : smaller(most, MOST_BLOCK);
     work->by_width = room(work->by_width, WORDS * width, sizeof(float), take);
     work->by_word = room(work->by_word, WORDS * width, sizeof(float), take);
-    if (!work->dweight && !work->dbias)
-        return;
-    for (Block *block = work->blocks; block < work->blocks + 2; block++) {
-        block->tokens = room(block->tokens, work->block * width, sizeof(float), take);
+    for (Block *block = work->blocks; block < work->blocks + 2 && (work->dweight || work->dbias); block++) {
         block->turned = room(block->turned, work->block * WORDS, sizeof(float), take);
+        if (gathered)
+            block->gathered = room(block->gathered, work->block * gathered, sizeof(float), take);
+        if (edge)
+            block->edge = room(block->edge, work->block * edge, sizeof(float), take);
     }
 }
 
 /* ---- Logits ---- */
 
-/* Rows begin to end of the tokens that count, side by side: as they lie, or gathered. */
-static GemmLeft embeddings_of(const Work *work, int64_t begin, int64_t end)
+/* Rows begin to end of the tokens that count, side by side: as they lie, or gathered in `to`. */
+static GemmLeft embeddings_of(const Work *work, int64_t begin, int64_t end, float *to)
 {
     const int64_t d = work->problem->width;
     if (!work->valid)
         return gemm_left_rows(work->embeddings + begin * d, d);
-    float *gathered = gemm_scratch(ROWS * d);
     for (int64_t i = begin; i < end; i++)
-        memcpy(gathered + (i - begin) * d, embedding_of(work, i), (size_t)d * sizeof(float));
-    return gemm_left_rows(gathered, d);
+        memcpy(to + (i - begin) * d, embedding_of(work, i), (size_t)d * sizeof(float));
+    return gemm_left_rows(to, d);
 }
 
 /* Row i of the tile as products becomes logits: z = x + b, or c tanh((x + b)/c). */
@@ -160,14 +172,15 @@ static void finish_logits(const Work *work, float *z)
     }
 }
 
-/* Logits of rows begin to end and the strip's words, WORDS floats apart. */
-static void compute_logits(const Work *work, int64_t begin, int64_t end, float *z)
+/* Logits of rows begin to end and the strip's words, WORDS floats apart. Embeddings that must be gathered stay in
+   `gathered`; NULL: in scratch. */
+static void compute_logits(const Work *work, int64_t begin, int64_t end, float *gathered, float *z)
 {
     const int64_t d = work->problem->width, nr = kernels()->nr;
-    GemmLeft left = embeddings_of(work, begin, end);
+    GemmLeft left = embeddings_of(work, begin, end, work->valid && !gathered ? gemm_scratch(ROWS * d) : gathered);
     for (int64_t p = 0; p < d; p += PIECE, left.data += PIECE)
         gemm_block(end - begin, gemm_whole_panels(work->columns), smaller(PIECE, d - p), left,
-                   (GemmRight){work->by_width + p * nr, d * nr}, p > 0, z, WORDS);
+                   (GemmRight){work->by_width + p * nr, d * nr, nr}, p > 0, z, WORDS);
     for (int64_t i = 0; i < end - begin; i++)
         finish_logits(work, z + i * WORDS);
 }
@@ -187,7 +200,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
     float tile[ROWS * WORDS] __attribute__((aligned(64)));
-    compute_logits(work, begin, end, tile);
+    compute_logits(work, begin, end, NULL, tile);
     for (int64_t i = begin; i < end; i++) {
         const int64_t token = token_of(work, i), column = work->targets[token] - work->first_word;
         float *z = tile + (i - begin) * WORDS, *largest = work->parts + 2 * token;
@@ -293,7 +306,7 @@ static void pack_strip_twice(void *context, int64_t begin, int64_t end)
     const int64_t d = work->problem->width, panel = WORDS * kernels()->nr;
     for (int64_t j = begin; j < end; j++)
         gemm_block_put_row(d, work->weight + word_of(work, j) * d, j, panel, work->by_word);
-    gemm_block_turn(d, begin, end - begin, (GemmRight){work->by_word, panel}, work->by_width + begin * d);
+    gemm_block_turn(d, begin, end - begin, gemm_right_panels(work->by_word, WORDS), work->by_width + begin * d);
 }
 
 /* Column of the token's target in this strip, or -1. */
@@ -337,7 +350,7 @@ static void gradient_row(const Work *work, int64_t token, float *z)
         z[column] -= weight * (1 - u * u);
 }
 
-/* The tile's gradients and embeddings (rows from `first` on) to where gradient_words reads them. */
+/* The tile's gradients, and last columns of embeddings, to where gradient_words reads them; rows from `first` on. */
 static void hand_over(const Work *work, Block *block, int64_t first, int64_t rows, const float *z)
 {
     const int64_t mr = kernels()->mr, nr = kernels()->nr, at = first % work->block;
@@ -348,9 +361,9 @@ static void hand_over(const Work *work, Block *block, int64_t first, int64_t row
         else
             pack_panel(mr, work->columns - j, rows, z + j, 1, WORDS, to);
     }
-    for (int64_t i = 0; i < rows; i++)
-        gemm_block_put_row(work->problem->width, embedding_of(work, first + i), at + i, work->block * nr,
-                           block->tokens);
+    const int64_t whole = work->problem->width / nr * nr;
+    for (int64_t i = 0; i < rows && block->edge; i++)
+        gemm_block_put_row(work->problem->width - whole, embedding_of(work, first + i) + whole, at + i, 0, block->edge);
 }
 
 /* block: NULL where the weight's gradient is not wanted. */
@@ -359,7 +372,7 @@ static void gradient_rows(const Work *work, int64_t begin, int64_t end, Block *b
     const CutCrossEntropyOptions *options = &work->problem->options;
     const int64_t rows = end - begin, d = work->problem->width;
     float tile[ROWS * WORDS] __attribute__((aligned(64)));
-    compute_logits(work, begin, end, tile);
+    compute_logits(work, begin, end, block && work->valid ? block->gathered + begin % work->block * d : NULL, tile);
     bool reaches = !(options->filter > 0);
     for (int64_t i = 0; i < rows && !reaches; i++)
         reaches = reaches_filter(work, token_of(work, begin + i), tile + i * WORDS);
@@ -369,7 +382,7 @@ static void gradient_rows(const Work *work, int64_t begin, int64_t end, Block *b
         gradient_row(work, token_of(work, begin + i), tile + i * WORDS);
     if (embeddings)
         gemm_block(rows, d, work->columns, gemm_left_rows(tile, WORDS),
-                   (GemmRight){work->by_word, WORDS * kernels()->nr}, true, work->dembeddings + begin * d, d);
+                   gemm_right_panels(work->by_word, WORDS), true, work->dembeddings + begin * d, d);
     if (weight)
         hand_over(work, block, begin, rows, tile);
     if (block)
@@ -391,19 +404,32 @@ static bool next_kept(const Block *block, int64_t rows, int64_t *begin, int64_t 
     return *begin < rows;
 }
 
-/* What a block of `rows` adds to the gradient of the strip's words begin to end; where these do not lie together, by
-   way of a copy. */
-static void gradient_words(const Work *work, const Block *block, int64_t rows, int64_t begin, int64_t end)
+/* c += what rows `row` to `after` of the block give to the gradient of the strip's words begin to end, or c = that. */
+static void multiply_rows(const Work *work, int64_t b, int64_t row, int64_t after, int64_t begin, int64_t end, bool adds,
+                          float *c)
 {
-    const int64_t d = work->problem->width, mr = kernels()->mr, nr = kernels()->nr;
+    const Block *block = &work->blocks[b % 2];
+    const int64_t d = work->problem->width, mr = kernels()->mr, nr = kernels()->nr, whole = d / nr * nr;
+    const GemmLeft gradient = {block->turned + begin * work->block + row * mr, work->block * mr, 1, mr};
+    const float *embeddings = block->gathered ? block->gathered : work->embeddings + b * work->block * d;
+    gemm_block(end - begin, whole, after - row, gradient, (GemmRight){embeddings + row * d, nr, d}, adds, c, d);
+    if (block->edge)
+        gemm_block(end - begin, d - whole, after - row, gradient, gemm_right_panels(block->edge + row * nr, 0), adds,
+                   c + whole, d);
+}
+
+/* What block b adds to the gradient of the strip's words begin to end; where these do not lie together, by
+   way of a copy. */
+static void gradient_words(const Work *work, int64_t b, int64_t begin, int64_t end)
+{
+    const Block *block = &work->blocks[b % 2];
+    const int64_t rows = rows_of(work, b), d = work->problem->width, mr = kernels()->mr;
     float *sums = work->order ? gemm_scratch(WORDS_OF_TASK * d) : NULL;
     float *to = sums ? sums : work->dweight + (work->first_word + begin) * d;
     bool adds = !sums;
     for (int64_t row = 0, after; next_kept(block, rows, &row, &after); row = after) {
-        const GemmLeft gradient = {block->turned + begin * work->block + row * mr, work->block * mr, 1, mr};
         if (work->dweight)
-            gemm_block(end - begin, d, after - row, gradient, (GemmRight){block->tokens + row * nr, work->block * nr},
-                       adds, to, d);
+            multiply_rows(work, b, row, after, begin, end, adds, to);
         adds = true;
         for (int64_t j = begin; j < end && work->dbias; j += mr) {
             float sum[KERNEL_MAX_MR];
@@ -418,16 +444,6 @@ static void gradient_words(const Work *work, const Block *block, int64_t rows, i
 
 /* ---- The tasks of a strip: rows of block 0, rows of block 1, words of block 0, rows of block 2, words of block 1, ...,
    words of the last ---- */
-
-static int64_t pieces(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
-
-static int64_t rows_of(const Work *work, int64_t block)
-{
-    return smaller(work->block, work->count - block * work->block);
-}
 
 /* How many tasks of the blocks b, b - 2, b - 4, ... there are, given those of b itself and of a whole block. */
 static int64_t tasks_until(int64_t b, int64_t own, int64_t whole)
@@ -448,11 +464,11 @@ static void run_rows(Work *work, int64_t b, int64_t task)
 static void run_words(Work *work, int64_t b, int64_t task)
 {
     Block *block = &work->blocks[b % 2];
-    const int64_t rows = rows_of(work, b), begin = task * WORDS_OF_TASK, words = pieces(work->columns, WORDS_OF_TASK);
-    threads_wait(&block->rows_done, tasks_until(b, pieces(rows, ROWS), work->block / ROWS));
+    const int64_t begin = task * WORDS_OF_TASK, words = pieces(work->columns, WORDS_OF_TASK);
+    threads_wait(&block->rows_done, tasks_until(b, pieces(rows_of(work, b), ROWS), work->block / ROWS));
     if (b >= 1) /* who adds to the same words before */
         threads_wait(&work->blocks[(b - 1) % 2].words_done, tasks_until(b - 1, words, words));
-    gradient_words(work, block, rows, begin, smaller(begin + WORDS_OF_TASK, work->columns));
+    gradient_words(work, b, begin, smaller(begin + WORDS_OF_TASK, work->columns));
     threads_add(&block->words_done);
 }
 
@@ -461,7 +477,10 @@ static void run_task(void *context, int64_t task, int64_t end)
     (void)end;
     Work *work = context;
     const int64_t blocks = pieces(work->count, work->block), words = pieces(work->columns, WORDS_OF_TASK);
-    for (int64_t b = 0; b <= blocks; b++) {
+    const int64_t whole = work->block / ROWS;
+    int64_t b = task < whole ? 0 : smaller(1 + (task - whole) / (whole + words), blocks - 1);
+    task -= b > 0 ? whole + (b - 1) * (whole + words) : 0;
+    for (; b <= blocks; b++) {
         const int64_t rows = b < blocks ? pieces(rows_of(work, b), ROWS) : 0;
         if (task < rows) {
             run_rows(work, b, task);
@@ -495,7 +514,7 @@ static void backward_strip(Work *work)
 {
     next_strip(work);
     parallel_for(work->columns, kernels()->nr, pack_strip_twice, work);
-    if (!work->blocks[0].tokens) {
+    if (!work->blocks[0].turned) {
         parallel_for(work->count, ROWS, gradient_rows_alone, work);
         return;
     }
