@@ -25,7 +25,7 @@
    width 256 all the extra memory is then below 1 MB, the order of 32,768 words included). PIECE: of a sum, so that a
    panel stays in the first cache. */
 enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 10 * ROWS, BLOCK_VALUES = 10 * ROWS * WORDS,
-       PIECE = 384, WORDS_OF_TASK = 48 };
+       PIECE = 384, WORDS_OF_TASK = 24 };
 
 /* What a block's tasks of tokens leave to its tasks of words. There are two in turn: with block b + 1 under way, block b
    is done. */
@@ -45,6 +45,7 @@ typedef struct Work {
     float *dembeddings, *dweight, *dbias; /* NULL: not wanted; the first by rows that count, until spread_rows */
     int32_t *valid;             /* [count] the tokens that are not ignored; NULL: all */
     int32_t *order;             /* [words] in which they are taken; NULL: as they come */
+    int32_t *places;            /* [tokens] with an order: where the target stands in it */
     double *sum;                /* [count] in forward: exp(logit - largest) over the strips so far */
     float *by_word;             /* the strip, packed as B of gradient * weight; backward only */
     float *by_width;            /* and as B of embeddings * weight^T */
@@ -279,6 +280,19 @@ static int compare_means(const void *a, const void *b)
     return (x->word > y->word) - (x->word < y->word);
 }
 
+static void find_places(Work *work)
+{
+    const CutProblem *problem = work->problem;
+    int32_t *place_of = room(NULL, problem->words, sizeof(int32_t), true);
+    work->places = room(NULL, problem->tokens, sizeof(int32_t), true);
+    for (int64_t v = 0; v < problem->words; v++)
+        place_of[work->order[v]] = (int32_t)v;
+    for (int64_t token = 0; token < problem->tokens; token++)
+        if (cut_counts(problem, work->targets[token]))
+            work->places[token] = place_of[work->targets[token]];
+    room(place_of, problem->words, sizeof(int32_t), false);
+}
+
 /* By mean logit, which without a softcap is the logit of the mean embedding. */
 static void sort_words(Work *work)
 {
@@ -296,6 +310,7 @@ static void sort_words(Work *work)
         work->order[v] = logits[v].word;
     room(logits, words, sizeof(MeanLogit), false);
     room(embedding, d, sizeof(float), false);
+    find_places(work);
 }
 
 /* ---- Backward ---- */
@@ -312,13 +327,8 @@ static void pack_strip_twice(void *context, int64_t begin, int64_t end)
 /* Column of the token's target in this strip, or -1. */
 static int64_t target_column(const Work *work, int64_t token)
 {
-    const int64_t target = work->targets[token];
-    if (!work->order)
-        return target >= work->first_word && target < work->first_word + work->columns ? target - work->first_word : -1;
-    for (int64_t j = 0; j < work->columns; j++)
-        if (word_of(work, j) == target)
-            return j;
-    return -1;
+    const int64_t column = (work->order ? work->places[token] : work->targets[token]) - work->first_word;
+    return column >= 0 && column < work->columns ? column : -1;
 }
 
 /* Whether |softmax - one hot| reaches the filter somewhere in a row of logits. What is not a number does. */
@@ -366,12 +376,24 @@ static void hand_over(const Work *work, Block *block, int64_t first, int64_t row
         gemm_block_put_row(work->problem->width - whole, embedding_of(work, first + i) + whole, at + i, 0, block->edge);
 }
 
+/* Another core has read them last: asked for early, they are there when hand_over writes. */
+static void fetch_turned(const Work *work, const Block *block, int64_t first, int64_t rows)
+{
+    enum { LINE = 16 };
+    const int64_t mr = kernels()->mr;
+    for (int64_t j = 0; j < work->columns; j += mr)
+        for (int64_t k = 0; k < rows * mr; k += LINE)
+            __builtin_prefetch(block->turned + j * work->block + first % work->block * mr + k, 1);
+}
+
 /* block: NULL where the weight's gradient is not wanted. */
 static void gradient_rows(const Work *work, int64_t begin, int64_t end, Block *block)
 {
     const CutCrossEntropyOptions *options = &work->problem->options;
     const int64_t rows = end - begin, d = work->problem->width;
     float tile[ROWS * WORDS] __attribute__((aligned(64)));
+    if (block)
+        fetch_turned(work, block, begin, rows);
     compute_logits(work, begin, end, block && work->valid ? block->gathered + begin % work->block * d : NULL, tile);
     bool reaches = !(options->filter > 0);
     for (int64_t i = 0; i < rows && !reaches; i++)
@@ -540,7 +562,9 @@ void cut_backward_single(const CutProblem *problem, Tensor *const *inputs, const
     if (work.dembeddings && work.valid)
         spread_rows(&work);
     backward_memory(&work, false);
-    if (work.order)
+    if (work.order) {
         room(work.order, problem->words, sizeof(int32_t), false);
+        room(work.places, problem->tokens, sizeof(int32_t), false);
+    }
     find_valid(&work, false);
 }
