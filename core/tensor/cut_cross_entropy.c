@@ -280,37 +280,46 @@ static int compare_means(const void *a, const void *b)
     return (x->word > y->word) - (x->word < y->word);
 }
 
-static void find_places(Work *work)
-{
-    const CutProblem *problem = work->problem;
-    int32_t *place_of = room(NULL, problem->words, sizeof(int32_t), true);
-    work->places = room(NULL, problem->tokens, sizeof(int32_t), true);
-    for (int64_t v = 0; v < problem->words; v++)
-        place_of[work->order[v]] = (int32_t)v;
-    for (int64_t token = 0; token < problem->tokens; token++)
-        if (cut_counts(problem, work->targets[token]))
-            work->places[token] = place_of[work->targets[token]];
-    room(place_of, problem->words, sizeof(int32_t), false);
-}
-
-/* By mean logit, which without a softcap is the logit of the mean embedding. */
-static void sort_words(Work *work)
+/* By mean logit, which without a softcap is the logit of the mean embedding. lent: room for the logits and as many
+   places. */
+static void sort_words(Work *work, float *lent)
 {
     enum { GRAIN = 256 };
-    const int64_t words = work->problem->words, d = work->problem->width;
-    work->order = room(NULL, words, sizeof(int32_t), true);
+    const CutProblem *problem = work->problem;
+    const int64_t words = problem->words, d = problem->width;
     float *embedding = room(NULL, d, sizeof(float), true);
-    MeanLogit *logits = room(NULL, words, sizeof(MeanLogit), true);
     memset(embedding, 0, (size_t)d * sizeof(float));
     for (int64_t i = 0; i < work->count; i++)
         kernels()->axpy(d, 1 / (float)work->count, embedding_of(work, i), embedding);
+    MeanLogit *logits = (MeanLogit *)(void *)lent;
     parallel_for(words, GRAIN, compute_means, &(MeanLogits){work, embedding, logits});
     qsort(logits, (size_t)words, sizeof *logits, compare_means);
-    for (int64_t v = 0; v < words; v++)
-        work->order[v] = logits[v].word;
-    room(logits, words, sizeof(MeanLogit), false);
     room(embedding, d, sizeof(float), false);
-    find_places(work);
+    int32_t *place_of = (int32_t *)(void *)(logits + words);
+    work->order = room(NULL, words, sizeof(int32_t), true);
+    work->places = room(NULL, problem->tokens, sizeof(int32_t), true);
+    for (int64_t v = 0; v < words; v++) {
+        work->order[v] = logits[v].word;
+        place_of[logits[v].word] = (int32_t)v;
+    }
+    for (int64_t i = 0; i < work->count; i++)
+        work->places[token_of(work, i)] = place_of[work->targets[token_of(work, i)]];
+}
+
+/* The weight's gradient, of which nothing is there yet, lends its memory where that is enough. */
+static void make_order(Work *work, Tensor *dweight)
+{
+    enum { LENT = 3 }; /* floats a word */
+    const CutProblem *problem = work->problem;
+    if (!problem->options.sorted || !(problem->options.filter > 0) || problem->words <= WORDS || work->count == 0)
+        return;
+    if (dweight && problem->width >= LENT) {
+        sort_words(work, tensor_f32(dweight));
+        return;
+    }
+    float *lent = room(NULL, LENT * problem->words, sizeof(float), true);
+    sort_words(work, lent);
+    room(lent, LENT * problem->words, sizeof(float), false);
 }
 
 /* ---- Backward ---- */
@@ -551,11 +560,12 @@ void cut_backward_single(const CutProblem *problem, Tensor *const *inputs, const
 {
     Work work = {.problem = problem, .embeddings = floats(inputs[0]), .weight = floats(inputs[1]),
                  .bias = floats(inputs[2]), .targets = tensor_i32(inputs[3]), .parts = tensor_f32(parts),
-                 .gradient = floats(gradient), .dembeddings = cleared(gradients[0]),
-                 .dweight = cleared(gradients[1]), .dbias = cleared(gradients[2])};
+                 .gradient = floats(gradient)};
     find_valid(&work, true);
-    if (problem->options.sorted && problem->options.filter > 0 && problem->words > WORDS && work.count > 0)
-        sort_words(&work);
+    make_order(&work, gradients[1]);
+    work.dembeddings = cleared(gradients[0]);
+    work.dweight = cleared(gradients[1]);
+    work.dbias = cleared(gradients[2]);
     backward_memory(&work, true);
     for (; work.count > 0 && work.first_word < problem->words; work.first_word += WORDS)
         backward_strip(&work);
