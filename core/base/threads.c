@@ -134,7 +134,7 @@ static void wait_for_workers(void)
 void threads_wait(const ThreadsCounter *done, int64_t count)
 {
     for (int i = 0; atomic_load_explicit(done, memory_order_acquire) < count; i++) {
-        if (i < SPINS)
+        if (i < spins)
             spin_once();
         else
             sched_yield(); /* who is waited for may need this processor */
