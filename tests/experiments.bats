@@ -77,3 +77,14 @@ setup() {
     run sh scripts/experiments/ldr.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
     [ "$status" -eq 1 ] && [[ "$output" == *"ldr_kl-3 - ce is not above 0.08"* ]]
 }
+
+@test "cut cross-entropy: trains as the dense one does" {
+    sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+    for seed in 101 102; do
+        echo '{"peak_memory_bytes": 1, "samples_per_second": 1, "metrics": {"test": {"loss": 9}}}' \
+            > "$BATS_TEST_TMPDIR/cut/auto-$seed/summary.json"
+    done
+    run sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut"
+    [ "$status" -eq 1 ] && [[ "$output" == *"auto is "*" nats from dense"* ]]
+}
