@@ -145,6 +145,29 @@ static void test_operations_cut_cross_entropy__same_bits_for_any_number_of_threa
     }
 }
 
+/* One gradient at a time has the bits that it has among the others. */
+static void test_operations_cut_cross_entropy__gradients_alone(void **state)
+{
+    (void)state;
+    const CutCrossEntropyOptions options[] = {{.filter = 0}, {.filter = 0x1p-20, .sorted = true}};
+    for (int k = 0; k < 4; k++) {
+        Tensor *inputs[] = {leaf(ARRAY_F32, SHAPE(300, 20), 0), leaf(ARRAY_F32, SHAPE(400, 20), 1),
+                            leaf(ARRAY_F32, SHAPE(400), 2)};
+        Tensor *targets = t_zeros(ARRAY_I32, SHAPE(300)), *together[3], *alone;
+        tensor_i32(targets)[7] = k < 2 ? 0 : -1;
+        t_gradients(t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, &options[k % 2]),
+                    t_full(ARRAY_F32, SHAPE(300), 1), 3, inputs, together, false);
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 3; j++)
+                inputs[j]->requires_gradient = j == i;
+            t_gradients(t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, &options[k % 2]),
+                        t_full(ARRAY_F32, SHAPE(300), 1), 1, &inputs[i], &alone, false);
+            assert_memory_equal(alone->data, together[i]->data, (size_t)alone->count * sizeof(float));
+        }
+        tape_reset();
+    }
+}
+
 /* Worked by hand: mean over three tokens. */
 static void test_operations_cut_cross_entropy__known_values(void **state)
 {
@@ -342,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations_cut_cross_entropy__agrees_with_dense),
         cmocka_unit_test(test_operations_cut_cross_entropy__same_bits_for_any_number_of_threads),
+        cmocka_unit_test(test_operations_cut_cross_entropy__gradients_alone),
         cmocka_unit_test(test_operations_cut_cross_entropy__known_values),
         cmocka_unit_test(test_operations_cut_cross_entropy__extreme_logits),
         cmocka_unit_test(test_operations_cut_cross_entropy__filter_keeps_its_bound),

@@ -68,7 +68,7 @@ static void gradient_row(const Work *work, int64_t token, float *z)
         z[column] -= weight * (1 - u * u);
 }
 
-/* The tile's gradients, and last columns of embeddings, to where gradient_words reads them; rows from `first` on. */
+/* The tile's gradients, and last columns of embeddings, to where the words' tasks read them; rows from `first` on. */
 static void hand_over(const Work *work, Block *block, int64_t first, int64_t rows, const float *z)
 {
     const int64_t mr = kernels()->mr, nr = kernels()->nr, at = first % work->block;
@@ -148,28 +148,33 @@ static void multiply_rows(const Work *work, int64_t b, int64_t row, int64_t afte
                    c + whole, d);
 }
 
-/* What block b adds to the gradient of the strip's words begin to end; where these do not lie together, by
-   way of a copy. */
-static void gradient_words(const Work *work, int64_t b, int64_t begin, int64_t end)
+/* What block b adds to the weight's gradient for the strip's words begin to end; where these do not lie together, by way
+   of a copy. */
+static void add_to_weight(const Work *work, int64_t b, int64_t begin, int64_t end)
 {
-    const Block *block = &work->blocks[b % 2];
-    const int64_t rows = rows_of(work, b), d = work->problem->width, mr = kernels()->mr;
+    const int64_t d = work->problem->width, rows = rows_of(work, b);
     float *sums = work->order ? gemm_scratch(WORDS_OF_TASK * d) : NULL;
     float *to = sums ? sums : work->dweight + (work->first_word + begin) * d;
     bool adds = !sums;
-    for (int64_t row = 0, after; next_kept(block, rows, &row, &after); row = after) {
-        if (work->dweight)
-            multiply_rows(work, b, row, after, begin, end, adds, to);
+    for (int64_t row = 0, after; next_kept(&work->blocks[b % 2], rows, &row, &after); row = after) {
+        multiply_rows(work, b, row, after, begin, end, adds, to);
         adds = true;
-        for (int64_t j = begin; j < end && work->dbias; j += mr) {
-            float sum[KERNEL_MAX_MR];
+    }
+    for (int64_t j = begin; j < end && sums && adds; j++)
+        kernels()->axpy(d, 1, sums + (j - begin) * d, work->dweight + word_of(work, j) * d);
+}
+
+static void add_to_bias(const Work *work, int64_t b, int64_t begin, int64_t end)
+{
+    const Block *block = &work->blocks[b % 2];
+    const int64_t mr = kernels()->mr, rows = rows_of(work, b);
+    float sum[KERNEL_MAX_MR];
+    for (int64_t row = 0, after; next_kept(block, rows, &row, &after); row = after)
+        for (int64_t j = begin; j < end; j += mr) {
             kernels()->elementwise.sum_columns(after - row, mr, mr, block->turned + j * work->block + row * mr, sum);
             for (int64_t k = j; k < smaller(j + mr, end); k++)
                 work->dbias[word_of(work, k)] += sum[k - j];
         }
-    }
-    for (int64_t j = begin; j < end && sums && adds && work->dweight; j++)
-        kernels()->axpy(d, 1, sums + (j - begin) * d, work->dweight + word_of(work, j) * d);
 }
 
 /* ---- The tasks of a strip: rows of block 0, rows of block 1, words of block 0, rows of block 2, words of block 1, ...,
@@ -198,7 +203,11 @@ static void run_words(Work *work, int64_t b, int64_t task)
     threads_wait(&block->rows_done, tasks_until(b, pieces(rows_of(work, b), ROWS), work->block / ROWS));
     if (b >= 1) /* who adds to the same words before */
         threads_wait(&work->blocks[(b - 1) % 2].words_done, tasks_until(b - 1, words, words));
-    gradient_words(work, b, begin, smaller(begin + WORDS_OF_TASK, work->columns));
+    const int64_t end = smaller(begin + WORDS_OF_TASK, work->columns);
+    if (work->dweight)
+        add_to_weight(work, b, begin, end);
+    if (work->dbias)
+        add_to_bias(work, b, begin, end);
     threads_add(&block->words_done);
 }
 
