@@ -115,3 +115,14 @@ setup() {
     sh scripts/experiments/simclr.sh --quick -o "$BATS_TEST_TMPDIR/simclr" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
 }
+
+@test "cut cross-entropy: trains as the dense one does" {
+    sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+    for seed in 101 102; do
+        echo '{"peak_memory_bytes": 1, "samples_per_second": 1, "metrics": {"test": {"loss": 9}}}' \
+            > "$BATS_TEST_TMPDIR/cut/auto-$seed/summary.json"
+    done
+    run sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut"
+    [ "$status" -eq 1 ] && [[ "$output" == *"auto is "*" nats from dense"* ]]
+}

@@ -128,6 +128,20 @@ class_balanced --logits z.npy --targets y.npy
 END
 }
 
+@test "cce: embeddings, weight and bias, and the gradient of each" {
+    # weight [[1, 0], [0, 1]] makes logits of embeddings
+    npy b.npy '<f4' 2 '\0\0\0\0\0\0\0\0'
+    [ "$("$XENT" loss cce --logits z.npy --targets y.npy --extra weight=z.npy --extra bias=b.npy --grad logits=e.npy --grad weight=w_.npy --grad bias=b_.npy --json)" = "$("$XENT" loss ce --logits z.npy --targets y.npy --grad z_.npy --json)" ]
+    cmp e.npy z_.npy
+    [ "$(wc -c < w_.npy)" -eq "$(wc -c < z_.npy)" ]
+    [ -s b_.npy ]
+    [ "$("$XENT" loss cce --logits z8.npy --targets y.npy --extra weight=z8.npy --json)" = "$("$XENT" loss ce --logits z8.npy --targets y.npy --json)" ]
+    run "$XENT" loss cce --set filter_eps=most --logits z.npy --targets y.npy
+    [ "$status" -eq 2 ] && [[ "$output" == *'filter_eps: expected a number >= 0, "auto", "paper" or null'* ]]
+    run "$XENT" loss cce --logits z.npy --targets y.npy --extra weight=b.npy
+    [ "$status" -eq 1 ] && [ "$output" = "xent: b.npy: weight: expected [words, 2], as wide as the embeddings" ]
+}
+
 @test "describe says what every component is" {
     for kind in $("$XENT" list --json | tr ',{' '\n\n' | sed -n 's/^"\([a-z]*\)":\[$/\1/p'); do
         for name in $("$XENT" list "$kind" | sed -n 's/^  \([a-z0-9_]*\) .*/\1/p'); do

@@ -136,6 +136,36 @@ static void test_base_threads__same_bits_for_any_number(void **state)
     threads_set(1);
 }
 
+typedef struct Chain {
+    int64_t values[200];
+    ThreadsCounter done;
+} Chain;
+
+/* Each link needs the one before. */
+static void add_link(void *context, int64_t begin, int64_t end)
+{
+    (void)end;
+    Chain *chain = context;
+    threads_wait(&chain->done, begin);
+    chain->values[begin] = begin ? 3 * chain->values[begin - 1] % 1009 + 1 : 1;
+    threads_add(&chain->done);
+}
+
+static void test_base_threads__chunks_wait_for_earlier_ones(void **state)
+{
+    (void)state;
+    Chain one = {.done = 0};
+    threads_set(1);
+    parallel_for(200, 1, add_link, &one);
+    for (int threads = 2; threads <= 4; threads++) {
+        threads_set(threads);
+        Chain many = {.done = 0};
+        parallel_for(200, 1, add_link, &many);
+        assert_memory_equal(one.values, many.values, sizeof one.values);
+    }
+    threads_set(1);
+}
+
 static void test_base_file__write_is_atomic_and_reads_back(void **state)
 {
     (void)state;
@@ -286,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_base_random__moments),
         cmocka_unit_test(test_base_random__permutation_holds_every_index_once),
         cmocka_unit_test(test_base_threads__same_bits_for_any_number),
+        cmocka_unit_test(test_base_threads__chunks_wait_for_earlier_ones),
         cmocka_unit_test(test_base_file__write_is_atomic_and_reads_back),
         cmocka_unit_test(test_base_file__gzip_is_recognised_and_damage_is_named),
         cmocka_unit_test(test_base_file__gzip_members_and_false_sizes),

@@ -74,7 +74,7 @@ static void check_gradient(const Case *item, const char *name, Tensor *input)
 /* Extras that a loss differentiates by. */
 static bool is_differentiable(const char *name)
 {
-    return strcmp(name, "teacher_logits") == 0 || strcmp(name, "weight") == 0;
+    return strcmp(name, "teacher_logits") == 0 || strcmp(name, "weight") == 0 || strcmp(name, "bias") == 0;
 }
 
 static void check_gradients(Case *item)

@@ -49,23 +49,43 @@ static void check_near(const Tensor *got, const Tensor *expected, double toleran
 typedef struct Case {
     int64_t tokens, words, width;
     bool bias;
-    double softcap;
     enum { NONE, SOME, ALL } ignored;
-    double filter;
+    CutCrossEntropyOptions options;
 } Case;
+
+#define CASE(tokens_, words_, width_, bias_, ignored_, ...)                                                  \
+    {                                                                                                        \
+        .tokens = tokens_, .words = words_, .width = width_, .bias = bias_, .ignored = ignored_,             \
+        .options = { __VA_ARGS__ }                                                                           \
+    }
+#define EXACT .filter = 0
+
 static const Case cases[] = {
-    {1, 1, 1, true, 0, NONE, 0},     {700, 300, 20, true, 0, SOME, 0},  {700, 300, 20, false, 2.5, SOME, 0},
-    {513, 129, 5, true, 1, NONE, 0}, {30, 1000, 64, false, 0, SOME, 0}, {1030, 130, 7, true, 0, NONE, 0},
-    {40, 30, 3, true, 2, ALL, 0},    {300, 700, 20, true, 0, SOME, 0x1p-28}, {600, 2000, 20, true, 0, SOME, 0x1p-28},
+    CASE(1, 1, 1, true, NONE, EXACT),
+    CASE(700, 300, 20, true, SOME, EXACT),
+    CASE(700, 300, 20, false, SOME, .softcap = 2.5),
+    CASE(513, 129, 5, true, NONE, .softcap = 1),
+    CASE(30, 1000, 64, false, SOME, EXACT),
+    CASE(1030, 130, 7, true, NONE, EXACT),
+    CASE(40, 30, 3, true, ALL, .softcap = 2),
+    CASE(300, 700, 20, true, SOME, .filter = 0x1p-28),
+    CASE(600, 2000, 20, true, SOME, .filter = 0x1p-28, .sorted = true),
+    CASE(250, 400, 500, true, SOME, .softcap = 30),             /* a sum in two pieces, blocks of the least size */
+    CASE(600, 500, 33, true, SOME, .z_loss = 0.01, .softcap = 3, .filter = 0x1p-28, .sorted = true),
+    CASE(100, 500, 8, false, NONE, .z_loss = 0.01, .filter = 2, .full_embeddings = true, .full_weight = true,
+         .sorted = true),
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
-static Tensor *dense(Tensor **inputs, Tensor *targets, double softcap)
+static Tensor *dense(Tensor **inputs, Tensor *targets, const CutCrossEntropyOptions *options)
 {
-    Tensor *z = t_linear(inputs[0], inputs[1], inputs[2]);
-    if (softcap > 0)
-        z = t_scale(t_tanh(t_scale(z, 1 / softcap)), softcap);
-    return t_softmax_cross_entropy(z, targets);
+    Tensor *z = t_linear(inputs[0], inputs[1], inputs[2]), *kept = t_new(inputs[0]->type, SHAPE(targets->count));
+    if (options->softcap > 0)
+        z = t_scale(t_tanh(t_scale(z, 1 / options->softcap)), options->softcap);
+    for (int64_t i = 0; i < kept->count; i++)
+        tensor_set(kept, i, tensor_i32(targets)[i] >= 0 && tensor_i32(targets)[i] < z->shape[1]);
+    Tensor *square = t_mul(kept, t_square(t_log_sum_exp(z, 1, false)));
+    return t_add(t_softmax_cross_entropy(z, targets), t_scale(square, options->z_loss));
 }
 
 /* results: losses, then the gradients; returns how many. */
@@ -84,8 +104,8 @@ static int run(const Case *one, ArrayType type, bool cut, Tensor **results)
         if (ignored) /* on either side of what is valid */
             tensor_i32(targets)[i] = i % 2 ? -100 : (int32_t)one->words;
     }
-    results[0] = cut ? t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, one->softcap, one->filter)
-                     : dense(inputs, targets, one->softcap);
+    results[0] = cut ? t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, &one->options)
+                     : dense(inputs, targets, &one->options);
     Tensor *seed = leaf(type, SHAPE(one->tokens), 3);
     seed->requires_gradient = false;
     t_gradients(results[0], seed, count, inputs, results + 1, false);
@@ -101,7 +121,7 @@ static void test_operations_cut_cross_entropy__agrees_with_dense(void **state)
         run(&cases[k], ARRAY_F64, true, twice);
         run(&cases[k], ARRAY_F32, true, single);
         for (int i = 0; i < count; i++) {
-            check_near(twice[i], whole[i], cases[k].filter > 0 ? 1e-6 : 1e-11);
+            check_near(twice[i], whole[i], cases[k].options.filter > 0 ? 1e-6 : 1e-11);
             check_near(single[i], whole[i], i ? 3e-5 : 5e-6); /* gradients sum up to 1030 terms */
         }
         tape_reset();
@@ -125,6 +145,29 @@ static void test_operations_cut_cross_entropy__same_bits_for_any_number_of_threa
     }
 }
 
+/* One gradient at a time has the bits that it has among the others. */
+static void test_operations_cut_cross_entropy__gradients_alone(void **state)
+{
+    (void)state;
+    const CutCrossEntropyOptions options[] = {{.filter = 0}, {.filter = 0x1p-20, .sorted = true}};
+    for (int k = 0; k < 4; k++) {
+        Tensor *inputs[] = {leaf(ARRAY_F32, SHAPE(300, 20), 0), leaf(ARRAY_F32, SHAPE(400, 20), 1),
+                            leaf(ARRAY_F32, SHAPE(400), 2)};
+        Tensor *targets = t_zeros(ARRAY_I32, SHAPE(300)), *together[3], *alone;
+        tensor_i32(targets)[7] = k < 2 ? 0 : -1;
+        t_gradients(t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, &options[k % 2]),
+                    t_full(ARRAY_F32, SHAPE(300), 1), 3, inputs, together, false);
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 3; j++)
+                inputs[j]->requires_gradient = j == i;
+            t_gradients(t_linear_cross_entropy(inputs[0], inputs[1], inputs[2], targets, &options[k % 2]),
+                        t_full(ARRAY_F32, SHAPE(300), 1), 1, &inputs[i], &alone, false);
+            assert_memory_equal(alone->data, together[i]->data, (size_t)alone->count * sizeof(float));
+        }
+        tape_reset();
+    }
+}
+
 /* Worked by hand: mean over three tokens. */
 static void test_operations_cut_cross_entropy__known_values(void **state)
 {
@@ -134,7 +177,7 @@ static void test_operations_cut_cross_entropy__known_values(void **state)
     Tensor *targets = t_wrap(ARRAY_I32, SHAPE(3), (int32_t[]){1, 3, 4}), *inputs[] = {embeddings, weight},
            *gradients[2];
     embeddings->requires_gradient = weight->requires_gradient = true;
-    Tensor *loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 0, 0);
+    Tensor *loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, NULL);
     check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.204107F, 1.531934F, 2.287871F}), 1e-6);
     t_gradients(t_mean(loss, 0, false), NULL, 2, inputs, gradients, false);
     check_near(
@@ -146,7 +189,7 @@ static void test_operations_cut_cross_entropy__known_values(void **state)
                       (float[]){-0.013995F, 0.043571F, -0.097561F, 0.064541F, -0.059086F, 0.155321F, 0.144179F,
                                 -0.047812F, 0.026463F, -0.215620F}),
                1e-6);
-    loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, 2, 0);
+    loss = t_linear_cross_entropy(embeddings, weight, NULL, targets, &(CutCrossEntropyOptions){.softcap = 2});
     check_near(loss, t_wrap(ARRAY_F32, SHAPE(3), (float[]){0.543521F, 1.536910F, 2.249739F}), 1e-6);
     tape_reset();
 }
@@ -158,30 +201,30 @@ static void test_operations_cut_cross_entropy__extreme_logits(void **state)
     Tensor *embedding = t_full(ARRAY_F32, SHAPE(1, 1), 1e4), *weight = t_full(ARRAY_F32, SHAPE(WORDS, 1), 1);
     Tensor *target = t_full(ARRAY_I32, SHAPE(1), 150), *inputs[] = {embedding, weight}, *gradients[2];
     embedding->requires_gradient = weight->requires_gradient = true;
-    Tensor *loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0, 0);
+    Tensor *loss = t_linear_cross_entropy(embedding, weight, NULL, target, NULL);
     check_near(loss, t_full(ARRAY_F32, SHAPE(1), log(WORDS)), 1e-6); /* all alike */
     for (int i = 0; i < WORDS; i++)
         tensor_set(weight, i, i == 150 ? 1 : -1);
-    loss = t_linear_cross_entropy(embedding, weight, NULL, target, 0, 0);
+    loss = t_linear_cross_entropy(embedding, weight, NULL, target, NULL);
     assert_true(tensor_value(loss, 0) == 0);
     t_gradients(loss, NULL, 2, inputs, gradients, false);
     check_near(gradients[1], t_zeros(ARRAY_F32, SHAPE(WORDS, 1)), 0);
     tensor_set(target, 0, 0);
-    check_near(t_linear_cross_entropy(embedding, weight, NULL, target, 0, 0), t_full(ARRAY_F32, SHAPE(1), 2e4), 1e-6);
+    check_near(t_linear_cross_entropy(embedding, weight, NULL, target, NULL), t_full(ARRAY_F32, SHAPE(1), 2e4), 1e-6);
     /* Words that a bias of -inf forbids, a whole strip of them first. */
     Tensor *bias = t_zeros(ARRAY_F32, SHAPE(WORDS)), *plain = t_zeros(ARRAY_F32, SHAPE(WORDS, 1));
     for (int i = 0; i < 140; i++)
         tensor_set(bias, i, -INFINITY);
     tensor_set(target, 0, 150);
     plain->requires_gradient = true;
-    loss = t_linear_cross_entropy(embedding, plain, bias, target, 0, 0);
+    loss = t_linear_cross_entropy(embedding, plain, bias, target, NULL);
     check_near(loss, t_full(ARRAY_F32, SHAPE(1), log(60)), 1e-6);
     t_gradients(loss, NULL, 1, &plain, gradients, false);
     assert_true(tensor_value(gradients[0], 0) == 0);
     check_near(t_sum(gradients[0], ALL_AXES, false), t_zeros(ARRAY_F32, 0, NULL), 1e-2); /* of terms up to 1e4 */
     /* What is not a number stays visible. */
     Tensor *broken = t_full(ARRAY_F32, SHAPE(1, 1), NAN);
-    assert_true(isnan(tensor_value(t_linear_cross_entropy(broken, weight, NULL, target, 0, 0), 0)));
+    assert_true(isnan(tensor_value(t_linear_cross_entropy(broken, weight, NULL, target, NULL), 0)));
     tape_reset();
 }
 
@@ -189,7 +232,7 @@ static void test_operations_cut_cross_entropy__extreme_logits(void **state)
 static void check_bound(const Case *one, ArrayType type)
 {
     Case exact = *one;
-    exact.filter = 0;
+    exact.options.filter = 0;
     Tensor *whole[4], *some[4];
     const int count = run(&exact, type, true, whole);
     run(one, type, true, some);
@@ -207,7 +250,7 @@ static void check_bound(const Case *one, ArrayType type)
                 bound += fabs(tensor_value(seed, j)) *
                          (which == 2 ? fabs(tensor_value(inputs[0], j * one->width + i % one->width)) : 1);
             const double error = fabs(tensor_value(some[which], i) - tensor_value(whole[which], i));
-            if (!(error <= bound * one->filter + 1e-5))
+            if (!(error <= bound * one->options.filter + 1e-5))
                 fail_msg("gradient %d [%lld] is off by %.9g of %.9g", which, (long long)i, error, bound);
             difference = fmax(difference, error);
         }
@@ -217,9 +260,11 @@ static void check_bound(const Case *one, ArrayType type)
 static void test_operations_cut_cross_entropy__filter_keeps_its_bound(void **state)
 {
     (void)state;
-    const Case peaked[] = {{4, 1300, 40, true, 0, NONE, 0.3}, {600, 3000, 20, true, 0, SOME, 0.5},
-                           {4, 1300, 40, true, 4, SOME, 0.01}};
-    for (int k = 0; k < 3; k++) {
+    const Case peaked[] = {CASE(4, 1300, 40, true, NONE, .filter = 0.3),
+                           CASE(600, 3000, 20, true, SOME, .filter = 0.5, .sorted = true),
+                           CASE(4, 1300, 40, true, SOME, .softcap = 4, .filter = 0.01),
+                           CASE(300, 700, 40, false, SOME, .filter = 0.1, .sorted = true, .softcap = 8)};
+    for (int k = 0; k < 4; k++) {
         check_bound(&peaked[k], ARRAY_F32);
         check_bound(&peaked[k], ARRAY_F64);
         tape_reset();
@@ -229,7 +274,7 @@ static void test_operations_cut_cross_entropy__filter_keeps_its_bound(void **sta
 static void test_operations_cut_cross_entropy__filter_above_everything_leaves_nothing(void **state)
 {
     (void)state;
-    const Case one = {70, 300, 4, true, 3, SOME, 2};
+    const Case one = CASE(70, 300, 4, true, SOME, .softcap = 3, .filter = 2);
     for (int type = 0; type < 2; type++) {
         Tensor *results[4];
         const int count = run(&one, type ? ARRAY_F64 : ARRAY_F32, true, results);
@@ -249,49 +294,65 @@ static void test_operations_cut_cross_entropy__filter_drops_what_is_learned(void
     Tensor *weight = t_wrap(ARRAY_F32, SHAPE(2, 1), (float[]){1, 0}), *targets = t_zeros(ARRAY_I32, SHAPE(2));
     Tensor *inputs[] = {embeddings, weight}, *both[2], *first[2];
     embeddings->requires_gradient = weight->requires_gradient = true;
-    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, 0, 0.1), NULL, 2, inputs, both, false);
+    const CutCrossEntropyOptions tenth = {.filter = 0.1};
+    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, &tenth), NULL, 2, inputs, both, false);
     assert_true(tensor_value(both[0], 1) < -0.2);               /* in one tile with it, both are kept */
     embeddings = inputs[0] = t_wrap(ARRAY_F32, SHAPE(1, 1), (float[]){20});
     embeddings->requires_gradient = true;
     targets = t_zeros(ARRAY_I32, SHAPE(1));
-    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, 0, 0.1), NULL, 2, inputs, first, false);
+    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, &tenth), NULL, 2, inputs, first, false);
     assert_true(tensor_value(first[0], 0) == 0 && tensor_value(first[1], 0) == 0);
 }
 
-/* What the loss takes beside the gradients at 2048 tokens of width 256. Words are few, since none of it has their
-   number for a size. */
+/* Bytes that loss and gradients take beside the gradients themselves, packed operands included; `counted` tokens have
+   a class, the others are ignored. Every thread has one buffer more, of 24 rows as wide as the embeddings. */
+static size_t extra_memory(int64_t tokens, int64_t width, int64_t words, int64_t counted,
+                           const CutCrossEntropyOptions *options)
+{
+    Tape *own = tape_new(), *before = tape_use(own);
+    Arena *arena = arena_new();
+    float *values = arena_zero(arena, (size_t)((tokens + words) * width), sizeof(float));
+    int32_t *classes = arena_zero(arena, (size_t)tokens, sizeof(int32_t));
+    for (int64_t i = counted; i < tokens; i++)
+        classes[i] = -100;
+    Tensor *inputs[] = {t_wrap(ARRAY_F32, SHAPE(tokens, width), values),
+                        t_wrap(ARRAY_F32, SHAPE(words, width), values + tokens * width)};
+    Tensor *gradients[2];
+    inputs[0]->requires_gradient = inputs[1]->requires_gradient = true;
+    const size_t start = tape_peak();
+    Tensor *targets = t_wrap(ARRAY_I32, SHAPE(tokens), classes);
+    Tensor *loss = t_mean(t_linear_cross_entropy(inputs[0], inputs[1], NULL, targets, options), 0, false);
+    t_gradients(loss, NULL, 2, inputs, gradients, false);
+    const size_t extra = tape_peak() - start - (size_t)(4 * width * (tokens + words));
+    tape_use(before);
+    tape_free(own);
+    arena_free(arena);
+    return extra;
+}
+
+/* At 2048 tokens, 32768 words and width 256: the parts are measured one by one, because the whole takes a second. What
+   is there for the words is their order. */
 static void test_operations_cut_cross_entropy__extra_memory_below_a_megabyte(void **state)
 {
     (void)state;
-    enum { TOKENS = 2048, WIDTH = 256, WORDS = 600 };
-    for (int ignored = 0; ignored < 2; ignored++) {
-        Tape *own = tape_new(), *before = tape_use(own);
-        Arena *arena = arena_new();
-        float *values = arena_zero(arena, (size_t)TOKENS * WIDTH, sizeof(float));
-        int32_t *classes = arena_zero(arena, TOKENS, sizeof(int32_t));
-        classes[5] = ignored ? -100 : 0;
-        Tensor *inputs[] = {t_wrap(ARRAY_F32, SHAPE(TOKENS, WIDTH), values),
-                            t_wrap(ARRAY_F32, SHAPE(WORDS, WIDTH), values)};
-        Tensor *gradients[2];
-        inputs[0]->requires_gradient = inputs[1]->requires_gradient = true;
-        const size_t start = tape_peak();
-        Tensor *targets = t_wrap(ARRAY_I32, SHAPE(TOKENS), classes);
-        Tensor *loss = t_mean(t_linear_cross_entropy(inputs[0], inputs[1], NULL, targets, 0, 0), 0, false);
-        t_gradients(loss, NULL, 2, inputs, gradients, false);
-        const size_t extra = tape_peak() - start - 4 * WIDTH * (TOKENS + WORDS);
-        if (extra >= 1000 * 1000)
-            fail_msg("%zu bytes beside the gradients", extra);
-        tape_use(before);
-        tape_free(own);
-        arena_free(arena);
-    }
+    const CutCrossEntropyOptions exact = {.filter = 0}, sorted = {.filter = 0x1p-28, .sorted = true};
+    enum { TOKENS = 2048, WIDTH = 256, WORDS = 32768, LIMIT = 1000 * 1000 };
+    const size_t all = extra_memory(TOKENS, WIDTH, 600, TOKENS, &exact);
+    const size_t some = extra_memory(TOKENS, WIDTH, 600, TOKENS - 1, &exact);
+    const size_t with_order = extra_memory(TOKENS, WIDTH, WORDS, 5, &sorted), 
+                 few = extra_memory(TOKENS, WIDTH, 600, 5, &exact);
+    print_message("extra bytes: %zu; with ignored tokens %zu; for an order of 32768 words %zu more\n", all, some,
+                  with_order - few);
+    assert_true(all < LIMIT && some < LIMIT && with_order < LIMIT);
+    assert_true(all + (with_order - few) < LIMIT && some + (with_order - few) < LIMIT);
+    assert_true(extra_memory(TOKENS, WIDTH, WORDS, 5, &exact) <= few); /* without one, words cost nothing */
 }
 
 static void test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words(void **state)
 {
     (void)state;
     Tape *own = tape_new(), *before = tape_use(own);
-    Case large = {1200, 4000, 2, true, 0, NONE, 0};
+    Case large = CASE(1200, 4000, 2, true, NONE, .filter = 0x1p-28, .sorted = true);
     Tensor *results[4];
     run(&large, ARRAY_F32, true, results);
     assert_true(tape_peak() < 1024 * 1024); /* the logits would take 18 MB */
@@ -304,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations_cut_cross_entropy__agrees_with_dense),
         cmocka_unit_test(test_operations_cut_cross_entropy__same_bits_for_any_number_of_threads),
+        cmocka_unit_test(test_operations_cut_cross_entropy__gradients_alone),
         cmocka_unit_test(test_operations_cut_cross_entropy__known_values),
         cmocka_unit_test(test_operations_cut_cross_entropy__extreme_logits),
         cmocka_unit_test(test_operations_cut_cross_entropy__filter_keeps_its_bound),

@@ -231,3 +231,25 @@ steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "
     cmp part/checkpoints/last.safetensors whole/checkpoints/last.safetensors
     cmp part/checkpoints/last.state.safetensors whole/checkpoints/last.state.safetensors
 }
+
+@test "cce in training: a language model's head forms no logits, and learns the same" {
+    text='{"data": {"type": "markov-text", "count": 2000, "val_count": 200, "test_count": 200, "length": 8},
+           "model": {"type": "transformer", "layers": 1, "width": 16, "heads": 2},
+           "train": {"steps": 30, "batch_size": 8, "report": false}}'
+    "$XENT" train "$text" -o ce --quiet
+    "$XENT" train "$text" --set loss=cce -o cce --quiet
+    expected=$(figure loss < ce/summary.json)
+    away() { awk -v a="$expected" -v b="$(figure loss < "$1/summary.json")" 'BEGIN { d = a - b; print d < 0 ? -d : d }'; }
+    above 1e-4 "$(away cce)"
+    "$XENT" train "$text" --set 'loss={"type": "cce", "softcap": 1, "z_loss": 0.01}' -o capped --quiet
+    above "$(away capped)" 0.01
+    "$XENT" train "$text" --set 'loss={"type": "cce", "filter_eps": 2}' -o filtered --quiet  # learns nothing
+    above "$(figure loss < filtered/summary.json)" "$expected"
+    "$XENT" eval capped > /dev/null
+    "$XENT" generate capped --tokens 5 > /dev/null
+    fails 2 "*loss: shift: the targets of training are shifted already*" "$XENT" train "$text" \
+        --set 'loss={"type": "cce", "shift": 1}' -o shifted --quiet
+    "$XENT" train "$glyphs" --set loss=cce -o dense --quiet  # no head of words: logits are formed
+    "$XENT" train "$glyphs" --set loss=ce -o plain --quiet
+    [ "$(figure loss < dense/summary.json)" = "$(figure loss < plain/summary.json)" ]
+}

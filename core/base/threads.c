@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -141,6 +142,21 @@ static void wait_for_workers(void)
         pthread_cond_wait(&work_done, &lock);
     atomic_store(&caller_sleeps, false);
     pthread_mutex_unlock(&lock);
+}
+
+void threads_wait(const ThreadsCounter *done, int64_t count)
+{
+    for (int i = 0; atomic_load_explicit(done, memory_order_acquire) < count; i++) {
+        if (i < spins)
+            spin_once();
+        else
+            sched_yield(); /* who is waited for may need this processor */
+    }
+}
+
+void threads_add(ThreadsCounter *done)
+{
+    atomic_fetch_add_explicit(done, 1, memory_order_release);
 }
 
 int threads_count(void)

@@ -13,5 +13,11 @@ int threads_count(void);
 /* Calls body(context, k*grain, min(n, (k+1)*grain)) for every k; n <= grain runs in line. */
 void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context);
 void threads_stop(void);
+/* For bodies whose chunks build on earlier ones of the same loop: returns once *done >= count, after which what was
+   written before threads_add is seen. Chunks are begun in ascending order, so that what a chunk waits for, if it only
+   waits for smaller ones, is done or under way. */
+typedef _Atomic int64_t ThreadsCounter;
+void threads_wait(const ThreadsCounter *done, int64_t count);
+void threads_add(ThreadsCounter *done);
 
 #endif

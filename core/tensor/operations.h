@@ -177,13 +177,23 @@ Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random 
 /* Fused: embedding rows are t_index_select; its gradient is a scatter by sorted index (same bits always). */
 
 /* Cut cross-entropy (operations_cut_cross_entropy.c; Wijmans et al. 2024): embeddings [N, D], weight [V, D],
-   bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. softcap c > 0:
-   logits are c tanh(z / c); 0: none. filter e > 0: gradients leave out blocks of logits where |softmax - one hot| < e
-   everywhere (of doubles, single logits), so that of a token is off by at most g e (sum of the |weight| left out), that
-   of a word likewise; 0: exact. From about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is
-   below what floats resolve. The loss is never filtered. Second derivatives do form the logits, all of them. */
-Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets, double softcap,
-                               double filter);
+   bias [V] or NULL, targets [N] I32 (outside 0..V-1: ignored, 0) -> [N] nats, without the logits. Second derivatives do
+   form the logits, all of them. */
+typedef struct CutCrossEntropyOptions {
+    double softcap;             /* c > 0: logits are c tanh(z / c); 0: none */
+    double z_loss;              /* a >= 0: a lse^2 is added to a token's loss, lse its log-sum-exp */
+    /* e > 0: gradients leave out blocks of logits where |softmax - one hot| < e everywhere (of doubles, single logits),
+       so that of a token is off by at most g e (sum of the |weight| left out), that of a word likewise; 0: exact. From
+       about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is below what floats resolve. The loss
+       is never filtered. */
+    double filter;
+    bool full_embeddings, full_weight; /* the gradient by these (the bias goes with the weight) is exact all the same */
+    bool sorted;                /* words meet the filter in the order of their mean logits (before the softcap), so
+                                   that those that it drops lie together; the loss does not depend on it */
+} CutCrossEntropyOptions;
+/* options NULL: zeros. */
+Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets,
+                               const CutCrossEntropyOptions *options);
 
 /* Recomputation (operations_recompute.c): function(context, x), of which only x and the result are kept; backward calls
    it a second time. It must make the same result from the same x, may read parameters, and may leave nothing of its tape
