@@ -55,3 +55,14 @@ sparse() {
     truncate -s 1000000000 run/checkpoints/last.safetensors
     refused 'bytes of data belong to no tensor' eval run/checkpoints/last.safetensors
 }
+
+@test "a model that is too large is refused before it takes memory" {
+    local config='{"data": {"type": "spirals", "count": 40}, "model": {"type": "mlp", "hidden": [10000000, 10000000]}}'
+    memory=500000
+    for command in train check; do
+        run bash -c "ulimit -v $memory -t 10; \"$XENT\" $command '$config' --quiet"
+        [ "$status" -eq 2 ]
+        [ "$output" = "xent: config: model.layers.1: with weight [10000000, 10000000] the model has more than 500000000 parameters" ]
+    done
+    [ -z "$(ls)" ]
+}
