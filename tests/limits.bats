@@ -66,3 +66,14 @@ sparse() {
     done
     [ -z "$(ls)" ]
 }
+
+@test "the state of another run is refused by its header alone" {
+    local data='"data": {"type": "spirals", "count": 40}' model='"model": {"type": "mlp", "hidden": [4]}'
+    "$XENT" train "{$data, $model, \"train\": {\"epochs\": 1}}" -o run --quiet
+    local header='{"a": {"dtype": "F32", "shape": [250000000], "data_offsets": [0, 1000000000]}}  '
+    { printf "\\x$(printf %02x ${#header})\\0\\0\\0\\0\\0\\0\\0"; printf '%s' "$header"; } > run/checkpoints/last.state.safetensors
+    truncate -s $((8 + ${#header} + 1000000000)) run/checkpoints/last.state.safetensors
+    memory=500000
+    refused 'last.state.safetensors: tensor progress is missing' train "{$data, $model, \"train\": {\"epochs\": 2}}" \
+        -o run --resume --quiet
+}
