@@ -77,3 +77,12 @@ sparse() {
     refused 'last.state.safetensors: tensor progress is missing' train "{$data, $model, \"train\": {\"epochs\": 2}}" \
         -o run --resume --quiet
 }
+
+@test "text of too many different words is refused before merges are learned" {
+    head -c 38000000 /dev/zero | tr '\0' a | gzip -1 > a.txt
+    local model='"model": {"type": "transformer", "layers": 1, "width": 8, "heads": 1}'
+    for tokenizer in bpe wordpiece; do
+        refused 'a.txt: the different words have more than 33554432 bytes' \
+            check "{\"data\": {\"type\": \"text\", \"path\": \"a.txt\", \"tokenizer\": \"$tokenizer\"}, $model}" --quiet
+    done
+}
