@@ -152,13 +152,14 @@ static void print_table(const BenchmarkList *list, const struct settings *settin
 
 /* Prepares first, so that what is wrong is found before anything is measured; then the machine, then rounds, with a
    line on a terminal that says which. */
-static bool measure(BenchmarkList *list, const struct settings *settings, bool quiet, Outcome *outcome, Error *error)
+static bool measure(BenchmarkList *list, const struct settings *settings, uint64_t seed, bool quiet, Outcome *outcome,
+                    Error *error)
 {
     bool show = !quiet && isatty(STDERR_FILENO);
     double before = peak_memory();
     if (show)
         fprintf(stderr, "preparing %lld benchmarks", (long long)list->count);
-    bool good = benchmarks_prepare(list, settings->repeat, settings->seconds, error);
+    bool good = benchmarks_prepare(list, seed, settings->repeat, settings->seconds, error);
     outcome->measured = settings->peaks;
     if (good && settings->peaks)
         machine_measure(&outcome->peaks);
@@ -181,13 +182,13 @@ static bool run(const Arguments *arguments, Error *error)
 {
     struct settings settings;
     BenchmarkList list;
-    if (argument_option(arguments, "seed"))
-        return fail_usage(error, "--seed: does not apply to bench");
-    if (!parse_settings(arguments, &settings, error)
+    uint64_t seed;
+    const uint64_t *given;
+    if (!argument_seed(arguments, &seed, &given, error) || !parse_settings(arguments, &settings, error)
         || !benchmarks_find(arguments->count, arguments->words, &list, error))
         return false;
     Outcome outcome = {0};
-    bool good = measure(&list, &settings, argument_option(arguments, "quiet") != NULL, &outcome, error);
+    bool good = measure(&list, &settings, seed, argument_option(arguments, "quiet") != NULL, &outcome, error);
     if (good && argument_option(arguments, "json"))
         print_json(&list, &outcome);
     else if (good)
@@ -198,7 +199,7 @@ static bool run(const Arguments *arguments, Error *error)
 
 const Command command_bench = {
     .name = "bench",
-    .synopsis = "bench [NAME]... [--set KEY=VALUE]... [--json]",
+    .synopsis = "bench [NAME]... [--set KEY=VALUE]... [--seed N] [--json]",
     .summary = "kernels and training steps beside this machine's peaks",
     .description =
         "Measures this machine's arithmetic and memory, then each benchmark in interleaved rounds, and prints\n"

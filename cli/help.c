@@ -17,16 +17,50 @@ static bool print_made(const Arguments *arguments, const char *page, const char 
     return true;
 }
 
+static void add_options(cJSON *list, const Option *options)
+{
+    for (; options && options->name; options++) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "name", options->name);
+        cJSON_AddItemToObject(entry, "value",
+                              options->value ? cJSON_CreateString(options->value) : cJSON_CreateNull());
+        cJSON_AddStringToObject(entry, "help", options->help);
+        cJSON_AddItemToArray(list, entry);
+    }
+}
+
+static void print_json(const Command *only)
+{
+    cJSON *object = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(object, "commands");
+    for (const Command *const *command = commands; *command; command++) {
+        if (only && *command != only)
+            continue;
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddStringToObject(entry, "name", (*command)->name);
+        cJSON_AddStringToObject(entry, "summary", (*command)->summary);
+        cJSON_AddStringToObject(entry, "synopsis", (*command)->synopsis);
+        cJSON *options = cJSON_AddArrayToObject(entry, "options");
+        add_options(options, (*command)->options);
+        add_options(options, common_options);
+        cJSON_AddItemToArray(list, entry);
+    }
+    print_json_object(object);
+}
+
 static bool run(const Arguments *arguments, Error *error)
 {
     const char *page = argument_option(arguments, "page"), *shell = argument_option(arguments, "completion");
     if (page || shell || argument_option(arguments, "pages"))
         return print_made(arguments, page, shell, error);
-    if (arguments->count == 1) {
-        const Command *command = command_find(arguments->words[0]);
-        if (!command)
-            return fail_usage(error, "%s: unknown command; see xent help", arguments->words[0]);
-        command_print_help(command);
+    const Command *only = arguments->count ? command_find(arguments->words[0]) : NULL;
+    if (arguments->count && !only)
+        return fail_usage(error, "%s: unknown command; see xent help", arguments->words[0]);
+    if (argument_option(arguments, "json")) {
+        print_json(only);
+        return true;
+    }
+    if (only) {
+        command_print_help(only);
         return true;
     }
     printf("usage: xent COMMAND ...\n\nCommands:\n");
@@ -44,7 +78,7 @@ static const Option options[] = {
 };
 
 const Command command_help = {
-    .name = "help", .synopsis = "help [COMMAND] [--page NAME] [--completion SHELL]",
+    .name = "help", .synopsis = "help [COMMAND] [--json] [--page NAME] [--completion SHELL]",
     .summary = "what a command does and takes",
     .description = "Prints the list of commands, or one command's usage and options.", .most = 1,
     .options = options, .run = run,

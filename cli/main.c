@@ -118,8 +118,11 @@ static bool run_command(const Command *command, int count, char **words, Error *
             parsed.words[parsed.word_count++] = words[i];
     }
     Arguments arguments = {parsed.word_count, parsed.words, parsed.names, parsed.values};
+    uint64_t seed;
+    const uint64_t *seed_given;
     int64_t threads = usable_cores();
-    good = good && argument_integer(&arguments, "threads", 1, 1024, &threads, error);
+    good = good && argument_integer(&arguments, "threads", 1, 1024, &threads, error)
+           && argument_seed(&arguments, &seed, &seed_given, error); /* for commands that have no use for it too */
     threads_set((int)threads);
     if (good && argument_option(&arguments, "help"))
         command_print_help(command);

@@ -5,6 +5,7 @@
 
 #include "cli/mdoc.h"
 #include "core/base/component.h"
+#include "core/nn/layer.h"
 #include "core/train/config.h"
 #include "data/dataset.h"
 #include "losses/loss.h"
@@ -123,6 +124,8 @@ static void print_limits(void)
     printf(".It\n%d MB a config, files that it extends each\n", JSON_MAX_BYTES >> 20);
     printf(".It\n%d levels of nesting\n", JSON_MAX_DEPTH);
     printf(".It\n%d files deep, by\n.Ic extends\n", CONFIG_MAX_EXTENDS);
+    printf(".It\n%d parameters of a model, %d layers, and elements of a layer's output for a sample as many as "
+           "parameters\n", MODEL_MOST_ELEMENTS, MODEL_MOST_LAYERS);
     fputs(".It\n1 GB a data file after unpacking, 2 GB of pixels or table columns\n.It\nseeds from 0 to "
           "9007199254740991 in a config, to "
           "9223372036854775807 by\n.Fl -seed\n.El\n",

@@ -192,8 +192,9 @@ static void merge_everywhere(Trainer *trainer, int32_t pair, int32_t token)
     memory_free(list);
 }
 
-/* The different words of the text, how often each occurs, and a place for each of their bytes. */
-static void count_words(Trainer *trainer, const unsigned char *text, size_t size)
+/* The different words of the text, how often each occurs, and a place for each of their bytes. False: there are more
+   than MERGE_MOST_BYTES. */
+static bool count_words(Trainer *trainer, const unsigned char *text, size_t size)
 {
     ByteTable *words = byte_table_new(trainer->arena);
     size_t total = 0, room = 0;
@@ -202,6 +203,8 @@ static void count_words(Trainer *trainer, const unsigned char *text, size_t size
         int32_t known = byte_table_count(words), word = byte_table_add(words, text + at, end - at);
         if (word == known)
             total += end - at;
+        if (total > MERGE_MOST_BYTES)
+            return false;
         if ((size_t)word >= room) {
             size_t more = room ? 2 * room : 1024;
             trainer->word_counts = memory_grow(trainer->word_counts, room * sizeof(int64_t), more * sizeof(int64_t));
@@ -222,6 +225,7 @@ static void count_words(Trainer *trainer, const unsigned char *text, size_t size
     }
     for (int32_t i = 0; i < at; i++)
         join_pair(trainer, i);
+    return true;
 }
 
 const unsigned char *merge_join(Arena *arena, Merge merge, const unsigned char *const *pieces, const int64_t *sizes)
@@ -273,9 +277,9 @@ int32_t merge_train(const unsigned char *text, size_t size, MergeRule rule, int6
     Trainer trainer = {.arena = arena_new(), .rule = rule, .pieces = pieces, .sizes = sizes};
     trainer.numbers = byte_table_new(trainer.arena);
     trainer.token_counts = memory_array((size_t)(MERGE_BYTES + limit), sizeof(int64_t));
-    count_words(&trainer, text, size);
+    bool counted = count_words(&trainer, text, size);
     int32_t made = 0, best;
-    for (; made < limit && (best = best_pair(&trainer, least)) != NONE; made++) {
+    for (; counted && made < limit && (best = best_pair(&trainer, least)) != NONE; made++) {
         int32_t token = MERGE_BYTES + made;
         Merge merge = merges[made] = trainer.pairs[best].tokens;
         pieces[token] = merge_join(arena, merge, pieces, sizes);
@@ -288,5 +292,5 @@ int32_t merge_train(const unsigned char *text, size_t size, MergeRule rule, int6
     memory_free(trainer.pairs);
     memory_free(trainer.heap);
     arena_free(trainer.arena);
-    return made;
+    return counted ? made : -1;
 }

@@ -24,17 +24,21 @@ static void finish(Tokenizer *tokenizer, Merges *merges, const unsigned char **p
     tokenizer->state = merges;
 }
 
-void merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size,
-                  Arena *arena, Tokenizer *tokenizer)
+bool merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size,
+                  Arena *arena, Tokenizer *tokenizer, Error *error)
 {
     int32_t limit = (int32_t)vocabulary - MERGE_BYTES;
     const unsigned char **pieces;
     int64_t *sizes;
     Merges *merges = start(arena, limit, &pieces, &sizes);
     merges->count = merge_train(text, size, rule, least, limit, arena, merges->items, pieces, sizes);
+    if (merges->count < 0)
+        return fail(error, "the different words have more than %d bytes; the tokenizers byte and char need no words",
+                    MERGE_MOST_BYTES);
     for (int32_t i = 0; i < merges->count; i++)
         byte_table_add(merges->numbers, &merges->items[i], sizeof(Merge));
     finish(tokenizer, merges, pieces, sizes);
+    return true;
 }
 
 cJSON *merges_save(const Merges *merges)

@@ -9,7 +9,8 @@
 enum {
     MERGE_BYTES = 256,          /* the tokens before the first merge, each its byte */
     MERGE_LONGEST = 256,        /* bytes of a token: a pair that would be longer is never merged */
-    MERGE_MOST_TOKENS = 1 << 18
+    MERGE_MOST_TOKENS = 1 << 18,
+    MERGE_MOST_BYTES = 1 << 25  /* of the different words that are learned from; each takes 28 in memory */
 };
 
 /* Merge k makes token MERGE_BYTES + k of two earlier ones. */
@@ -30,7 +31,8 @@ typedef enum MergeRule { MERGE_FREQUENT, MERGE_LIKELY } MergeRule;
    the pair whose left piece, then right piece, is smaller as a byte string (a prefix is smaller), then
    whose tokens are. pieces[MERGE_BYTES + limit] and sizes, of which the bytes are there already, get
    those of the merges, in `arena`. For n bytes of different words MERGE_FREQUENT takes O(n log n) time,
-   MERGE_LIKELY the number of merges times that of different pairs besides. */
+   MERGE_LIKELY the number of merges times that of different pairs besides. -1: the different words have more than
+   MERGE_MOST_BYTES, found before they are learned from. */
 int32_t merge_train(const unsigned char *text, size_t size, MergeRule rule, int64_t least, int32_t limit, Arena *arena,
                     Merge *merges, const unsigned char **pieces, int64_t *sizes);
 /* The piece of a merge: both pieces, one after the other; in the arena. */
@@ -38,8 +40,8 @@ const unsigned char *merge_join(Arena *arena, Merge merge, const unsigned char *
 
 /* Fill vocabulary, pieces and state (a Merges) of a tokenizer, by learning or from what merges_save
    gave; `vocabulary` is the largest number of tokens. Both in the arena. */
-void merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size,
-                  Arena *arena, Tokenizer *tokenizer);
+bool merges_train(int64_t vocabulary, MergeRule rule, int64_t least, const unsigned char *text, size_t size,
+                  Arena *arena, Tokenizer *tokenizer, Error *error);
 bool merges_restore(int64_t vocabulary, const cJSON *state, Arena *arena, Tokenizer *tokenizer, Error *error);
 cJSON *merges_save(const Merges *merges);
 

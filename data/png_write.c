@@ -1,20 +1,20 @@
 #include <assert.h>
 #include <png.h>
 #include <setjmp.h>
+#include <string.h>
 
 #include "core/base/file.h"
 #include "data/png_image.h"
 
-/* What must survive libpng's longjmp. */
-typedef struct Writer {
+/* What libpng's jump must not lose. */
+typedef struct Encoder {
     png_structp png;
     png_infop info;
-    OutputFile output;
-    const PngImage *image;
-    unsigned char *row;     /* [width, channels] */
-    const char *path;
+    uint8_t *data;
+    size_t size, room;
+    int filters; /* PNG_FILTER_NONE or PNG_ALL_FILTERS */
     Error *error;
-} Writer;
+} Encoder;
 
 static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
 {
@@ -28,10 +28,27 @@ static void release(png_structp png, png_voidp block)
     memory_free(block);
 }
 
+static void take_bytes(png_structp png, png_bytep data, png_size_t size)
+{
+    Encoder *encoder = png_get_io_ptr(png);
+    if (encoder->size + size > encoder->room) {
+        size_t room = (encoder->size + size) * 2;
+        encoder->data = memory_grow(encoder->data, encoder->room, room);
+        encoder->room = room;
+    }
+    memcpy(encoder->data + encoder->size, data, size);
+    encoder->size += size;
+}
+
+static void flush_nothing(png_structp png)
+{
+    (void)png;
+}
+
 static void on_error(png_structp png, png_const_charp message)
 {
-    Writer *writer = png_get_error_ptr(png);
-    fail(writer->error, "%s: %s", writer->path, message);
+    Encoder *encoder = png_get_error_ptr(png);
+    fail(encoder->error, "writing a PNG: %s", message);
     png_longjmp(png, 1);
 }
 
@@ -41,63 +58,76 @@ static void on_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
-/* A write that fails shows at the commit. */
-static void take_bytes(png_structp png, png_bytep bytes, size_t count)
+static void write_rows(Encoder *encoder, int width, int height, int channels, const uint8_t *pixels)
 {
-    Writer *writer = png_get_io_ptr(png);
-    fwrite(bytes, 1, count, writer->output.stream);
-}
-
-static void flush_nothing(png_structp png)
-{
-    (void)png;
-}
-
-/* The part that libpng may leave with a jump; it changes *writer only. */
-static void write_rows(Writer *writer)
-{
-    const PngImage *image = writer->image;
-    png_structp png = writer->png;
-    png_set_write_fn(png, writer, take_bytes, flush_nothing);
-    png_set_IHDR(png, writer->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 image->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+    png_structp png = encoder->png;
+    png_set_write_fn(png, encoder, take_bytes, flush_nothing);
+    png_set_IHDR(png, encoder->info, (png_uint_32)width, (png_uint_32)height, 8,
+                 channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, writer->info);
-    int64_t plane = image->height * image->width;
-    for (int64_t y = 0; y < image->height; y++) {
-        for (int64_t x = 0; x < image->width; x++)
-            for (int64_t c = 0; c < image->channels; c++)
-                writer->row[x * image->channels + c] = image->pixels[c * plane + y * image->width + x];
-        png_write_row(png, writer->row);
-    }
+    png_set_filter(png, PNG_FILTER_TYPE_BASE, encoder->filters);
+    png_write_info(png, encoder->info);
+    for (int y = 0; y < height; y++)
+        png_write_row(png, pixels + (size_t)y * (size_t)width * (size_t)channels);
     png_write_end(png, NULL);
 }
 
-bool png_image_write(const char *path, const PngImage *image, Error *error)
+static bool encode(int width, int height, int channels, const uint8_t *pixels, int filters, uint8_t **data,
+                   size_t *size, Error *error)
 {
-    assert(image->channels == 1 || image->channels == 3);
-    Writer writer = {.image = image, .path = path, .error = error};
-    if (!output_open(&writer.output, path, error))
-        return false;
-    writer.png =
-        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &writer, on_error, on_warning, NULL, allocate, release);
-    if (!writer.png) {
-        output_abandon(&writer.output);
-        return fail(error, "%s: libpng does not start", path);
-    }
-    writer.info = png_create_info_struct(writer.png);
-    writer.row = memory_array((size_t)image->width, (size_t)image->channels);
+    assert(channels == 1 || channels == 3);
+    *data = NULL;
+    *size = 0;
+    Encoder encoder = {.error = error, .filters = filters};
+    encoder.png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &encoder, on_error, on_warning, NULL, allocate, release);
+    if (!encoder.png)
+        return fail(error, "writing a PNG: libpng does not start");
+    encoder.info = png_create_info_struct(encoder.png);
     bool good;
-    if (setjmp(png_jmpbuf(writer.png)) == 0) {
-        write_rows(&writer);
+    if (setjmp(png_jmpbuf(encoder.png)) == 0) {
+        write_rows(&encoder, width, height, channels, pixels);
         good = true;
     } else {
         good = false;
     }
-    png_destroy_write_struct(&writer.png, &writer.info);
-    memory_free(writer.row);
-    if (good)
-        return output_commit(&writer.output, error);
-    output_abandon(&writer.output);
-    return false;
+    png_destroy_write_struct(&encoder.png, &encoder.info);
+    if (!good) {
+        memory_free(encoder.data);
+        return false;
+    }
+    *data = encoder.data;
+    *size = encoder.size;
+    return true;
+}
+
+/* Pictures of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. */
+bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error)
+{
+    return encode(width, height, channels, pixels, PNG_FILTER_NONE, data, size, error);
+}
+
+bool png_encode_planes(int width, int height, int channels, const uint8_t *planes, uint8_t **data, size_t *size,
+                       Error *error)
+{
+    size_t plane = (size_t)width * (size_t)height, count = (size_t)channels;
+    uint8_t *interleaved = memory_array(plane, count);
+    for (size_t c = 0; c < count; c++)
+        for (size_t i = 0; i < plane; i++)
+            interleaved[i * count + c] = planes[c * plane + i];
+    bool good = encode(width, height, channels, interleaved, PNG_ALL_FILTERS, data, size, error);
+    memory_free(interleaved);
+    return good;
+}
+
+bool png_image_write(const char *path, const PngImage *image, Error *error)
+{
+    uint8_t *data;
+    size_t size;
+    if (!png_encode_planes((int)image->width, (int)image->height, (int)image->channels, image->pixels, &data, &size,
+                           error))
+        return fail_at(error, "%s", path);
+    bool good = file_write(path, data, size, error);
+    memory_free(data);
+    return good;
 }

@@ -39,9 +39,9 @@ static void add_pieces(Arena *arena, Tokenizer *tokenizer)
 static bool wordpiece_train(const void *values, const unsigned char *text, size_t size, Arena *arena,
                             Tokenizer *tokenizer, Error *error)
 {
-    (void)error;
     const struct wordpiece *self = values;
-    merges_train(self->vocabulary, MERGE_LIKELY, self->min_count, text, size, arena, tokenizer);
+    if (!merges_train(self->vocabulary, MERGE_LIKELY, self->min_count, text, size, arena, tokenizer, error))
+        return false;
     add_pieces(arena, tokenizer);
     return true;
 }

@@ -103,7 +103,7 @@ losses/forward_correction/3
 sgemm/2x2x2 --set repeat=0
 sgemm/2x2x2 --set rounds=3
 sgemm/2x2x2 --set seconds=-1
-sgemm/2x2x2 --seed 1
+sgemm/2x2x2 --seed x
 WORDS
     [[ "$("$XENT" bench sgem 2>&1)" == *'did you mean "sgemm"?' ]]
     [[ "$("$XENT" bench sgemm/5x5 2>&1)" == *"expected sgemm/MxNxK"* ]]

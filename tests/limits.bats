@@ -55,3 +55,34 @@ sparse() {
     truncate -s 1000000000 run/checkpoints/last.safetensors
     refused 'bytes of data belong to no tensor' eval run/checkpoints/last.safetensors
 }
+
+@test "a model that is too large is refused before it takes memory" {
+    local config='{"data": {"type": "spirals", "count": 40}, "model": {"type": "mlp", "hidden": [10000000, 10000000]}}'
+    memory=500000
+    for command in train check; do
+        run bash -c "ulimit -v $memory -t 10; \"$XENT\" $command '$config' --quiet"
+        [ "$status" -eq 2 ]
+        [ "$output" = "xent: config: model.layers.1: with weight [10000000, 10000000] the model has more than 500000000 parameters" ]
+    done
+    [ -z "$(ls)" ]
+}
+
+@test "the state of another run is refused by its header alone" {
+    local data='"data": {"type": "spirals", "count": 40}' model='"model": {"type": "mlp", "hidden": [4]}'
+    "$XENT" train "{$data, $model, \"train\": {\"epochs\": 1}}" -o run --quiet
+    local header='{"a": {"dtype": "F32", "shape": [250000000], "data_offsets": [0, 1000000000]}}  '
+    { printf "\\x$(printf %02x ${#header})\\0\\0\\0\\0\\0\\0\\0"; printf '%s' "$header"; } > run/checkpoints/last.state.safetensors
+    truncate -s $((8 + ${#header} + 1000000000)) run/checkpoints/last.state.safetensors
+    memory=500000
+    refused 'last.state.safetensors: tensor progress is missing' train "{$data, $model, \"train\": {\"epochs\": 2}}" \
+        -o run --resume --quiet
+}
+
+@test "text of too many different words is refused before merges are learned" {
+    head -c 38000000 /dev/zero | tr '\0' a | gzip -1 > a.txt
+    local model='"model": {"type": "transformer", "layers": 1, "width": 8, "heads": 1}'
+    for tokenizer in bpe wordpiece; do
+        refused 'a.txt: the different words have more than 33554432 bytes' \
+            check "{\"data\": {\"type\": \"text\", \"path\": \"a.txt\", \"tokenizer\": \"$tokenizer\"}, $model}" --quiet
+    done
+}

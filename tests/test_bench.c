@@ -5,6 +5,7 @@
 #include "core/base/threads.h"
 #include "core/bench/benchmark.h"
 #include "core/bench/machine.h"
+#include "core/train/run.h"
 
 static const char *const some[] = {"step", "sgemm/3x4x5", "step/mlp-b16", "sgemm/3x4x5"};
 
@@ -81,7 +82,7 @@ static void test_bench__measures(void **state)
     BenchmarkList list;
     Error error;
     assert_true(benchmarks_find(1, (const char *const[]){"sgemm/3x4x5"}, &list, &error));
-    assert_true(benchmarks_prepare(&list, ROUNDS, 0, &error));
+    assert_true(benchmarks_prepare(&list, 0, ROUNDS, 0, &error));
     Benchmark *product = list.items[0];
     assert_int_equal(product->repeats, 1);
     assert_true(product->flops == 2 * 3 * 4 * 5);
@@ -93,6 +94,42 @@ static void test_bench__measures(void **state)
     memcpy(product->times, (double[]){3, 1, 2, 9}, ROUNDS * sizeof(double));
     benchmarks_finish(&list, ROUNDS);
     assert_true(product->median == 2.5 && product->least == 1 && product->most == 9);
+    benchmarks_free(&list);
+}
+
+/* The same inputs for the same seed, others for another. */
+static void test_bench__inputs_are_of_the_seed(void **state)
+{
+    (void)state;
+    static const uint64_t seeds[] = {1, 1, 2};
+    Benchmark benchmarks[3] = {0};
+    float *normals[3];
+    int32_t *classes[3];
+    for (int i = 0; i < 3; i++) {
+        benchmarks[i].arena = arena_new();
+        benchmarks[i].seed = seeds[i];
+        normals[i] = tensor_f32(benchmark_normals(&benchmarks[i], 1, false, SHAPE(50)));
+        classes[i] = tensor_i32(benchmark_classes(&benchmarks[i], 1000, 50));
+    }
+    assert_memory_equal(normals[0], normals[1], 50 * sizeof(float));
+    assert_memory_equal(classes[0], classes[1], 50 * sizeof(int32_t));
+    assert_memory_not_equal(normals[0], normals[2], 50 * sizeof(float));
+    assert_memory_not_equal(classes[0], classes[2], 50 * sizeof(int32_t));
+    for (int i = 0; i < 3; i++)
+        arena_free(benchmarks[i].arena);
+}
+
+/* The seed reaches every benchmark of a list. */
+static void test_bench__prepares_with_the_seed(void **state)
+{
+    (void)state;
+    BenchmarkList list;
+    Error error;
+    assert_true(benchmarks_find(2, (const char *const[]){"sgemm/1x1x1", "step/mlp-b1"}, &list, &error));
+    assert_true(benchmarks_prepare(&list, 7, 1, 0, &error));
+    assert_int_equal(list.items[0]->seed, 7);
+    const Run *run = list.items[1]->state;
+    assert_int_equal(run->config->seed, 7);
     benchmarks_free(&list);
 }
 
@@ -130,6 +167,8 @@ int main(void)
         cmocka_unit_test(test_bench__references_stand_before),
         cmocka_unit_test(test_bench__wrong_names_are_usage_errors),
         cmocka_unit_test(test_bench__measures),
+        cmocka_unit_test(test_bench__inputs_are_of_the_seed),
+        cmocka_unit_test(test_bench__prepares_with_the_seed),
         cmocka_unit_test(test_bench__bound_is_the_lower_roof),
         cmocka_unit_test(test_bench__peaks_are_measured),
     };

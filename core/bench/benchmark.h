@@ -36,6 +36,7 @@ struct Benchmark {
     const BenchmarkDef *def;
     char name[BENCHMARK_NAME], word[BENCHMARK_WORD];
     int64_t sizes[BENCHMARK_MAX_SIZES];
+    uint64_t seed;                  /* of its inputs */
     Arena *arena;
     Tape *tape;                     /* in use while prepare and run are */
     void *state;
@@ -62,8 +63,9 @@ bool benchmarks_find(int count, const char *const *names, BenchmarkList *list, E
 bool benchmarks_add(BenchmarkList *list, const char *name, Error *error);
 void benchmarks_free(BenchmarkList *list);
 
-/* Prepares everything, runs it twice, and decides on repeats, so that a measurement takes `seconds` at least. */
-bool benchmarks_prepare(BenchmarkList *list, int64_t rounds, double seconds, Error *error);
+/* Prepares everything with inputs of that seed, runs it twice, and decides on repeats, so that a measurement takes
+   `seconds` at least. */
+bool benchmarks_prepare(BenchmarkList *list, uint64_t seed, int64_t rounds, double seconds, Error *error);
 /* Measures each in turn. Rounds interleave: A B A B, so that a machine that slows down slows all alike. */
 void benchmarks_round(BenchmarkList *list, int64_t round);
 /* Median and spread of the rounds. */
@@ -71,10 +73,10 @@ void benchmarks_finish(BenchmarkList *list, int64_t rounds);
 
 double clock_now(void);             /* seconds, monotonic */
 
-/* Normal numbers of a deviation, in the benchmark's arena (drawn up to a point, then repeated); a leaf that requires a
+/* Normal numbers of a deviation, of the benchmark's seed, in the benchmark's arena (drawn up to a point, then repeated); a leaf that requires a
    gradient when told to. */
 Tensor *benchmark_normals(Benchmark *benchmark, double deviation, bool leaf, int rank, const int64_t *shape);
-/* Uniform classes, I32 [count]. */
+/* Uniform classes of the benchmark's seed, I32 [count]. */
 Tensor *benchmark_classes(Benchmark *benchmark, int64_t classes, int64_t count);
 
 #endif

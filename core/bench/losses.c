@@ -139,7 +139,7 @@ static void run(Benchmark *benchmark)
     LossState *state = benchmark->state;
     tape_reset();
     tensor_clear_gradient(state->input.logits);
-    state->input.random = random_start(1, "loss", 0);
+    state->input.random = random_start(benchmark->seed, "loss", 0);
     t_backward(loss_evaluate(&state->loss, &state->input).loss);
 }
 

@@ -38,11 +38,13 @@ static bool prepare(Benchmark *benchmark, int64_t rounds, double seconds, Error 
     return true;
 }
 
-bool benchmarks_prepare(BenchmarkList *list, int64_t rounds, double seconds, Error *error)
+bool benchmarks_prepare(BenchmarkList *list, uint64_t seed, int64_t rounds, double seconds, Error *error)
 {
-    for (int64_t i = 0; i < list->count; i++)
+    for (int64_t i = 0; i < list->count; i++) {
+        list->items[i]->seed = seed;
         if (!prepare(list->items[i], rounds, seconds, error))
             return false;
+    }
     return true;
 }
 
@@ -94,7 +96,7 @@ Tensor *benchmark_normals(Benchmark *benchmark, double deviation, bool leaf, int
     enum { DRAWN = 1 << 18 };
     Tensor *result = tensor_new(benchmark->arena, ARRAY_F32, rank, shape);
     float *values = tensor_f32(result);
-    Random random = random_start(1, "benchmark", (uint32_t)rank);
+    Random random = random_start(benchmark->seed, "benchmark", (uint32_t)rank);
     for (int64_t i = 0; i < result->count && i < DRAWN; i++)
         values[i] = (float)(deviation * random_normal(&random));
     for (int64_t i = DRAWN; i < result->count; i++)
@@ -106,7 +108,7 @@ Tensor *benchmark_normals(Benchmark *benchmark, double deviation, bool leaf, int
 Tensor *benchmark_classes(Benchmark *benchmark, int64_t classes, int64_t count)
 {
     Tensor *result = tensor_new(benchmark->arena, ARRAY_I32, SHAPE(count));
-    Random random = random_start(1, "classes", 0);
+    Random random = random_start(benchmark->seed, "classes", 0);
     for (int64_t i = 0; i < count; i++)
         tensor_i32(result)[i] = (int32_t)random_below(&random, classes);
     return result;

@@ -19,7 +19,7 @@ static int64_t batches_of(int64_t batch)
 /* The run owns the config; each run has a tape of its own. */
 static bool prepare(Benchmark *benchmark, const char *config_text, Error *error)
 {
-    Config *config = config_parse("config", config_text, NULL, NULL, error);
+    Config *config = config_parse("config", config_text, NULL, &benchmark->seed, error);
     Run *run = config ? run_new(config, NULL, error) : NULL;
     if (!run)
         return false;

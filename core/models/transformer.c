@@ -142,13 +142,18 @@ static bool build(Builder *builder, Model *model)
     bool first = !model->input.per_position && self->pooling == POOL_FIRST;
     if (first) {
         state->cls = builder_weight(builder, "cls", ROLE_EMBEDDING, "normal", SHAPE(1, self->width));
+        if (!state->cls)
+            return false;
         shape.sizes[0]++;
     }
     state->tokens = shape.sizes[0];
     state->causal = self->causal == CAUSAL_AUTO ? model->input.per_position : self->causal == CAUSAL_YES;
-    if (self->positions == POSITION_LEARNED)
+    if (self->positions == POSITION_LEARNED) {
         state->position =
             builder_weight(builder, "position", ROLE_EMBEDDING, "normal", SHAPE(state->tokens, self->width));
+        if (!state->position)
+            return false;
+    }
     if (self->positions == POSITION_SINUSOIDAL) {
         state->position = tensor_new(builder->arena, ARRAY_F32, SHAPE(state->tokens, self->width));
         sinusoidal(state->position);

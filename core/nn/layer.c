@@ -59,6 +59,26 @@ static void list_layer(Builder *builder, Layer *layer)
     builder->layers[builder->layer_count++] = layer;
 }
 
+/* Multiplied up; MODEL_MOST_ELEMENTS + 1 for all that is more. */
+static int64_t count_elements(int rank, const int64_t *sizes)
+{
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++)
+        if (sizes[i] == 0)
+            return 0;
+    for (int i = 0; i < rank; i++)
+        count = count > MODEL_MOST_ELEMENTS / sizes[i] ? MODEL_MOST_ELEMENTS + 1 : count * sizes[i];
+    return count;
+}
+
+static bool check_output(Builder *builder, const Layer *layer)
+{
+    if (count_elements(layer->output.rank, layer->output.sizes) <= MODEL_MOST_ELEMENTS)
+        return true;
+    return builder_fail(builder, "the output %s has more than %d elements a sample",
+                        shape_text(builder->arena, layer->output), MODEL_MOST_ELEMENTS);
+}
+
 static Layer *build(Builder *builder, const char *name, const LayerDef *def, const void *values, Shape input)
 {
     size_t length = strlen(builder->path);
@@ -69,9 +89,13 @@ static Layer *build(Builder *builder, const char *name, const LayerDef *def, con
     layer->name = arena_string(builder->arena, builder->path);
     layer->input = layer->output = input;
     layer->depth = builder->depth++;
+    if (builder->layer_count == MODEL_MOST_LAYERS) {
+        builder_fail(builder, "a model has at most %d layers", MODEL_MOST_LAYERS);
+        return NULL;
+    }
     list_layer(builder, layer);
     int64_t before = parameters_trainable(builder->parameters);
-    if (!def->build(builder, layer))
+    if (!def->build(builder, layer) || !check_output(builder, layer))
         return NULL; /* the path stays: it is part of the message */
     layer->parameter_count = parameters_trainable(builder->parameters) - before;
     builder->depth--;
@@ -176,6 +200,13 @@ Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Te
 
 static Tensor *add_parameter(Builder *builder, const char *name, ParameterRole role, int rank, const int64_t *shape)
 {
+    int64_t count = count_elements(rank, shape);
+    if (count > MODEL_MOST_ELEMENTS - builder->elements) {
+        builder_fail(builder, "with %s %s the model has more than %d parameters", name,
+                     shape_text(builder->arena, shape_of(rank, shape)), MODEL_MOST_ELEMENTS);
+        return NULL;
+    }
+    builder->elements += count;
     char full[sizeof builder->path + 64];
     snprintf(full, sizeof full, "%s%s%s", builder->path, builder->path[0] ? "." : "", name);
     return parameters_add(builder->parameters, full, role, rank, shape);
@@ -185,6 +216,8 @@ Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, c
                        const int64_t *shape)
 {
     Tensor *weight = add_parameter(builder, name, role, rank, shape);
+    if (!weight)
+        return NULL;
     int64_t rows = rank ? shape[0] : 1, columns = rows ? weight->count / rows : 0, receptive = 1;
     for (int i = 2; i < rank; i++)
         receptive *= shape[i];
@@ -201,7 +234,7 @@ Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role,
                          const int64_t *shape)
 {
     Tensor *parameter = add_parameter(builder, name, role, rank, shape);
-    for (int64_t i = 0; i < parameter->count; i++)
+    for (int64_t i = 0; parameter && i < parameter->count; i++)
         tensor_f32(parameter)[i] = (float)value;
     return parameter;
 }

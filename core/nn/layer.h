@@ -32,6 +32,10 @@ typedef struct Layer {
     double flops;               /* multiplications and additions of a forward, a sample; nested included */
 } Layer;
 
+/* What a model may be. A checkpoint of more could not be read (data/safetensors.h), and what a sample takes is held
+   whole. */
+enum { MODEL_MOST_ELEMENTS = 500000000, MODEL_MOST_LAYERS = 10000 };
+
 /* What a model is built with. Everything built belongs to `arena` and `parameters`. */
 typedef struct Builder {
     Arena *arena;
@@ -42,6 +46,7 @@ typedef struct Builder {
     int depth;
     Layer **layers;             /* every layer built, in the order of the table */
     int layer_count, layer_room;
+    int64_t elements;           /* of all parameters and buffers so far */
     Error *error;
 } Builder;
 
@@ -92,7 +97,7 @@ Tensor *layers_in_segments(Layer *const *layers, int64_t count, int64_t size, Fo
 
 /* A parameter of the layer being built, filled by builder->initializer (weights), or by `initializer`
    with its defaults. A weight [out, ...] counts fans over all but the first axis, times `receptive`
-   (kernel elements) for fan_out. */
+   (kernel elements) for fan_out. NULL after an error: the model has more than MODEL_MOST_ELEMENTS. */
 Tensor *builder_weight(Builder *builder, const char *name, ParameterRole role, const char *initializer, int rank,
                        const int64_t *shape);
 Tensor *builder_constant(Builder *builder, const char *name, ParameterRole role, double value, int rank,

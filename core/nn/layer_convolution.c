@@ -60,29 +60,39 @@ static bool read_options(Builder *builder, Layer *layer, ConvolutionOptions *opt
     return true;
 }
 
+/* The weight, the bias, and the flops of a kernel of shape[2..] at each place of `swept`. */
+static bool build_kernel(Builder *builder, Layer *layer, const int64_t *shape, const Shape *swept)
+{
+    const struct convolution *self = layer->values;
+    struct convolution_state *state = layer->state;
+    int axes = layer->input.rank - 1;
+    state->weight = builder_weight(builder, "weight", ROLE_WEIGHT, "kaiming_uniform", 2 + axes, shape);
+    if (self->bias)
+        state->bias = builder_constant(builder, "bias", ROLE_BIAS, 0, SHAPE(self->channels));
+    layer->flops = 2.0 * (double)shape[1] * (double)shape_count(*swept);
+    for (int i = 0; i < axes; i++)
+        layer->flops *= (double)shape[i + 2];
+    return state->weight && (state->bias || !self->bias);
+}
+
 static bool build(Builder *builder, Layer *layer)
 {
     const struct convolution *self = layer->values;
     struct convolution_state *state = layer->state = arena_zero(builder->arena, 1, sizeof *state);
-    int axes = layer->input.rank - 1;
-    int64_t shape[5] = {self->channels, layer->input.sizes[0] / self->groups}, taps = 1;
+    const ConvolutionOptions *options = &state->options;
+    int64_t shape[5] = {self->channels, layer->input.sizes[0] / self->groups};
     if (!read_options(builder, layer, &state->options, shape + 2))
         return false;
     layer->output.sizes[0] = self->channels;
-    for (int i = 0; i < axes; i++) {
-        int64_t size = convolution_size(layer->input.sizes[i + 1], shape[i + 2], state->options.stride[i],
-                                        state->options.padding[i], state->options.dilation[i]);
+    for (int i = 0; i < layer->input.rank - 1; i++) {
+        int64_t size = convolution_size(layer->input.sizes[i + 1], shape[i + 2], options->stride[i],
+                                        options->padding[i], options->dilation[i]);
         if (size < 1)
             return builder_fail(builder, "a kernel of %lld does not fit the input %s", (long long)shape[i + 2],
                                 shape_text(builder->arena, layer->input));
         layer->output.sizes[i + 1] = size;
-        taps *= shape[i + 2];
     }
-    state->weight = builder_weight(builder, "weight", ROLE_WEIGHT, "kaiming_uniform", 2 + axes, shape);
-    if (self->bias)
-        state->bias = builder_constant(builder, "bias", ROLE_BIAS, 0, SHAPE(self->channels));
-    layer->flops = 2.0 * (double)(shape[1] * taps) * (double)shape_count(layer->output);
-    return true;
+    return build_kernel(builder, layer, shape, &layer->output);
 }
 
 static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
@@ -118,25 +128,20 @@ static bool build_transposed(Builder *builder, Layer *layer)
 {
     const struct convolution *self = layer->values;
     struct convolution_state *state = layer->state = arena_zero(builder->arena, 1, sizeof *state);
-    int axes = layer->input.rank - 1;
-    int64_t shape[5] = {layer->input.sizes[0], self->channels / self->groups}, taps = 1;
+    const ConvolutionOptions *options = &state->options;
+    int64_t shape[5] = {layer->input.sizes[0], self->channels / self->groups};
     if (!read_options(builder, layer, &state->options, shape + 2))
         return false;
     layer->output.sizes[0] = self->channels;
-    for (int i = 0; i < axes; i++) {
-        int64_t size = (layer->input.sizes[i + 1] - 1) * state->options.stride[i] - 2 * state->options.padding[i]
-                       + state->options.dilation[i] * (shape[i + 2] - 1) + 1;
+    for (int i = 0; i < layer->input.rank - 1; i++) {
+        int64_t size = (layer->input.sizes[i + 1] - 1) * options->stride[i] - 2 * options->padding[i]
+                       + options->dilation[i] * (shape[i + 2] - 1) + 1;
         if (size < 1)
             return builder_fail(builder, "padding leaves nothing of the input %s",
                                 shape_text(builder->arena, layer->input));
         layer->output.sizes[i + 1] = size;
-        taps *= shape[i + 2];
     }
-    state->weight = builder_weight(builder, "weight", ROLE_WEIGHT, "kaiming_uniform", 2 + axes, shape);
-    if (self->bias)
-        state->bias = builder_constant(builder, "bias", ROLE_BIAS, 0, SHAPE(self->channels));
-    layer->flops = 2.0 * (double)(shape[1] * taps) * (double)shape_count(layer->input);
-    return true;
+    return build_kernel(builder, layer, shape, &layer->input);
 }
 
 static Tensor *forward_transposed(const Layer *layer, Forward *forward_, Tensor *x)

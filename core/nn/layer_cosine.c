@@ -18,7 +18,7 @@ static bool build(Builder *builder, Layer *layer)
     layer->state = builder_weight(builder, "weight", ROLE_WEIGHT, "kaiming_uniform", SHAPE(self->units, inputs));
     layer->output.sizes[last] = self->units;
     layer->flops = 2.0 * (double)inputs * (double)shape_count(layer->output);
-    return true;
+    return layer->state != NULL;
 }
 
 /* Lengths below 1e-12 count as 1e-12. */

@@ -17,7 +17,7 @@ static bool build(Builder *builder, Layer *layer)
     layer->state = builder_weight(builder, "weight", ROLE_EMBEDDING, "normal", SHAPE(layer->input.vocabulary, width));
     layer->output.vocabulary = 0;
     layer->output.sizes[layer->output.rank++] = width;
-    return true;
+    return layer->state != NULL;
 }
 
 static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)

@@ -25,7 +25,7 @@ static bool build(Builder *builder, Layer *layer)
         state->bias = builder_constant(builder, "bias", ROLE_BIAS, 0, SHAPE(self->units));
     layer->output.sizes[last] = self->units;
     layer->flops = 2.0 * (double)inputs * (double)shape_count(layer->output);
-    return true;
+    return state->weight && (state->bias || !self->bias);
 }
 
 static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)

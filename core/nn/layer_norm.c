@@ -12,7 +12,7 @@ static bool build_affine(Builder *builder, Layer *layer, int64_t size, bool shif
     state->scale = builder_constant(builder, "weight", ROLE_SCALE, 1, SHAPE(size));
     if (shift)
         state->shift = builder_constant(builder, "bias", ROLE_SCALE, 0, SHAPE(size));
-    return true;
+    return state->scale && (state->shift || !shift);
 }
 
 static bool need(Builder *builder, Layer *layer, int least)
@@ -109,11 +109,12 @@ static bool build_batch_norm(Builder *builder, Layer *layer)
     if (!need(builder, layer, 1))
         return false;
     int64_t channels = layer->input.sizes[0];
-    build_affine(builder, layer, channels, true);
+    if (!build_affine(builder, layer, channels, true))
+        return false;
     struct norm_state *state = layer->state;
     state->mean = builder_constant(builder, "running_mean", ROLE_BUFFER, 0, SHAPE(channels));
     state->variance = builder_constant(builder, "running_var", ROLE_BUFFER, 1, SHAPE(channels));
-    return true;
+    return state->mean && state->variance;
 }
 
 /* The running variance is the unbiased one, as in the field's libraries. */

@@ -4,6 +4,7 @@
 
 #include "core/base/file.h"
 #include "core/report/evaluation.h"
+#include "data/png_image.h"
 
 static void add_figure(cJSON *object, const char *name, double value)
 {
@@ -56,17 +57,12 @@ static void add_reliability(cJSON *object, const Evaluation *evaluation)
     }
 }
 
-/* [channels, height, width] -> [height, width, channels], as PNG wants it. */
 static bool add_image(cJSON *object, const ExampleImage *image, Error *error)
 {
-    assert(image->channels == 1 || image->channels == 3);
-    size_t plane = (size_t)image->width * (size_t)image->height, channels = (size_t)image->channels, size;
-    uint8_t *interleaved = memory_array(plane, channels), *png;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < plane; i++)
-            interleaved[i * channels + c] = image->pixels[c * plane + i];
-    bool good = png_encode(image->width, image->height, image->channels, interleaved, &png, &size, error);
-    memory_free(interleaved);
+    uint8_t *png;
+    size_t size;
+    bool good =
+        png_encode_planes(image->width, image->height, image->channels, image->pixels, &png, &size, error);
     if (!good)
         return false;
     char *text = base64_encode(png, size);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/memory.h"
+#include "core/base/utf8.h"
 
 void markup_free(Markup *markup)
 {
@@ -52,19 +53,8 @@ void markup_format(Markup *markup, const char *format, ...)
 
 size_t utf8_sequence(const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    if (at[0] < 0x80)
-        return at[0] != 0;
-    size_t length = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
-    if (at[0] < 0xC2 || at[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xED && at[1] > 0x9F;
-    bool too_large = at[0] == 0xF4 && at[1] > 0x8F;
-    return overlong || surrogate || too_large ? 0 : length;
+    /* The NUL at the end is no continuation, so nothing behind it is read. */
+    return *text ? utf8_decode((const unsigned char *)text, UTF8_LONGEST, NULL) : 0;
 }
 
 static const char *entity(char c)

@@ -27,8 +27,6 @@ void picture_rectangle(Picture *picture, double x, double y, double width, doubl
 void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight,
                   Color color);
 
-/* An 8-bit PNG of `channels` 1 (grey) or 3 (RGB), interleaved. *data is the caller's, freed with memory_free. */
-bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error);
 /* Base64 of RFC 4648 with padding; the caller frees it with memory_free. */
 char *base64_encode(const uint8_t *data, size_t size);
 

@@ -4,6 +4,7 @@
 
 #include "core/base/file.h"
 #include "core/report/figures.h"
+#include "data/png_image.h"
 
 static const double pixels_a_unit = 2.4;
 

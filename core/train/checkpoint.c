@@ -294,6 +294,9 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
     const Array *progress = safetensors_find(file, "progress");
     if (!progress || progress->type != ARRAY_F64 || progress->count != COUNTERS)
         return fail(error, "%s: tensor progress is missing or malformed", path);
+    ++*taken;
+    if (!progress->data) /* the header alone */
+        return true;
     const double *counters = progress->data;
     for (int i = 0; i < 3; i++)
         if (!(counters[i] >= 0 && counters[i] < 9e15))
@@ -302,7 +305,11 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
     if (run->progress.batch > loader_batches(run->loader))
         return fail(error, "%s: tensor progress: batch %lld of %lld", path, (long long)run->progress.batch,
                     (long long)loader_batches(run->loader));
-    ++*taken;
+    return true;
+}
+
+static bool take_loss_state(const Safetensors *file, const char *path, Run *run, int64_t *taken, Error *error)
+{
     if (!run->loss_state_width)
         return true;
     const Tensor shape = {.type = ARRAY_F32, .rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
@@ -313,7 +320,7 @@ static bool take_state(const Safetensors *file, const char *path, Run *run, Aren
 {
     int64_t taken = 0;
     ParameterSet *kept = kept_by_objective(run);
-    if (!take_progress(file, path, run, &taken, error) ||
+    if (!take_progress(file, path, run, &taken, error) || !take_loss_state(file, path, run, &taken, error) ||
         !take_set(file, path, "parameters.", run->model->parameters, &taken, arena, error) ||
         (run->average && !take_set(file, path, "average.", run->average, &taken, arena, error)) ||
         (kept && !take_set(file, path, "objective.", kept, &taken, arena, error)))
@@ -336,7 +343,10 @@ bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error)
     const char *path = arena_format(arena, "%s/checkpoints/last.state.safetensors", folder);
     Safetensors file;
     *found = file_exists(path);
-    bool good = !*found || (safetensors_read(path, arena, &file, error) && take_state(&file, path, run, arena, error));
+    bool good = !*found || (safetensors_read_header(path, arena, &file, error) &&
+                            take_state(&file, path, run, arena, error) && /* what does not belong is not read */
+                            safetensors_read(path, arena, &file, error) &&
+                            take_state(&file, path, run, arena, error));
     arena_free(arena);
     return good;
 }
