@@ -5,11 +5,12 @@
 
 #include "core/models/chain.h"
 #include "core/tensor/operations.h"
+#include "core/tensor/recompute.h"
 
 struct dual_encoder {
     IntList hidden;
     Instance activation;
-    int64_t dim;
+    int64_t dim, label_chunk;
     bool share, normalize;
     double temperature, dropout;
 };
@@ -23,6 +24,9 @@ static const Param params[] = {
                .help = "one tower for samples and labels, whose features must be as many; false: one each"),
     PARAM_BOOL(struct dual_encoder, normalize, true, .help = "vectors have length 1"),
     PARAM_FLOAT(struct dual_encoder, temperature, 0.05, .min = 1e-6, .help = "divides the scores"),
+    PARAM_INT(struct dual_encoder, label_chunk, 1024, .min = 1, .max = 1e9,
+              .help = "so many labels are encoded at a time, and once more for their gradient: memory for the layers of as "
+                      "many"),
     PARAM_FLOAT(struct dual_encoder, dropout, 0, .min = 0, .max = 0.999, .help = "after each activation"),
     PARAM_END
 };
@@ -103,14 +107,51 @@ static Tensor *encode(const struct dual_encoder *self, const Chain *tower, Forwa
     return normalized(self, layers_forward(tower->layers, tower->count, forward, x));
 }
 
+/* Labels `begin` to `end`, with the draws that come next. */
+typedef struct Chunk { const Model *model; Forward forward; int64_t begin, end; } Chunk;
+
+static Tensor *encode_chunk(const void *context, Tensor *const *inputs)
+{
+    (void)inputs;
+    const Chunk *chunk = context;
+    const struct dual_state *state = chunk->model->state;
+    Forward forward = chunk->forward;
+    return encode(chunk->model->values, state->labels, &forward, t_slice(state->label_features, 0, chunk->begin, chunk->end));
+}
+
+/* [labels, dim]. Chunks draw apart: each draws as often as there are layers to. */
+static Tensor *encode_labels(const Model *model, Forward *forward)
+{
+    const struct dual_encoder *self = model->values;
+    const struct dual_state *state = model->state;
+    int64_t labels = model->input.outputs, count = (labels + self->label_chunk - 1) / self->label_chunk;
+    if (count == 1)
+        return encode(self, state->labels, forward, state->label_features);
+    Tensor **leaves = arena_alloc(tape_arena(), (size_t)model->parameters->count * sizeof *leaves),
+           **parts = arena_alloc(tape_arena(), (size_t)count * sizeof *parts);
+    int leaf_count = 0;
+    for (int64_t i = 0; i < model->parameters->count; i++) {
+        const Parameter *parameter = &model->parameters->items[i];
+        bool samples = strncmp(parameter->name, "samples.", strlen("samples.")) == 0;
+        if (parameter->role != ROLE_BUFFER && !samples)
+            leaves[leaf_count++] = parameter->value;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int64_t begin = i * self->label_chunk, end = begin + self->label_chunk;
+        Chunk chunk = {model, *forward, begin, end < labels ? end : labels};
+        parts[i] = t_recompute(encode_chunk, &chunk, sizeof chunk, leaf_count, leaves);
+        forward->draws += (uint32_t)self->hidden.count;
+    }
+    return t_concat((int)count, parts, 0);
+}
+
 /* [N, features] -> scores [N, labels] */
 static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
 {
     const struct dual_encoder *self = model->values;
     const struct dual_state *state = model->state;
     Tensor *samples = encode(self, state->samples, forward_, t_reshape(x, SHAPE(x->shape[0], -1)));
-    Tensor *labels = state->label_features ? encode(self, state->labels, forward_, state->label_features)
-                                           : normalized(self, state->label_vectors);
+    Tensor *labels = state->label_features ? encode_labels(model, forward_) : normalized(self, state->label_vectors);
     forward_->features = samples;
     return t_scale(t_matmul(samples, labels, false, true), 1 / self->temperature);
 }
