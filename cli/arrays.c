@@ -32,7 +32,8 @@ static bool parse_kind(const char *name, PredictionKind *kind, Error *error)
             *kind = kinds[i].kind;
             return true;
         }
-    return fail_usage(error, "--kind: expected classification, multi-label, regression, ranking or tokens, got \"%s\"", name);
+    return fail_usage(error, "--kind: expected classification, multi-label, regression, ranking or tokens, got \"%s\"",
+                      name);
 }
 
 /* While reading: the arrays and what messages call them. */
@@ -190,7 +191,8 @@ static bool take_groups(const char *path, Reading *r, Error *error)
 
 bool arrays_read(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input, Error *error)
 {
-    const char *weights_path = argument_option(arguments, "weights"), *groups_path = argument_option(arguments, "group");
+    const char *weights_path = argument_option(arguments, "weights"),
+               *groups_path = argument_option(arguments, "group");
     Reading r = {argument_option(arguments, "logits"), argument_option(arguments, "targets"), .arena = arena,
                  .input = input};
     *input = (PredictionInput){0};

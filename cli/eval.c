@@ -182,10 +182,10 @@ static bool run(const Arguments *arguments, Error *error)
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"kind", "KIND", "of arrays: classification, multi-label, regression, ranking or tokens; told from them when not given",
-     0, false},
-    {"group", "FILE", "NPY array: integers [samples] that members of a group share, side by side; targets are then worths", 0,
-     false},
+    {"kind", "KIND",
+     "of arrays: classification, multi-label, regression, ranking or tokens; told from them when not given", 0, false},
+    {"group", "FILE",
+     "NPY array: integers [samples] that members of a group share, side by side; targets are then worths", 0, false},
     {"bytes-per-token", "X", "of arrays: mean length of a token, for bits_per_byte", 0, false},
     {"split", "NAME", "of a model's data: train, val or test (test, where there is one)", 0, false},
     {"tables", NULL, "also precision, recall and F1 of each class, and the confusion matrix", 0, false},

@@ -246,7 +246,8 @@ static bool load_into(const struct libsvm *self, Arena *arena, DataSplits *split
         (self->test_path && !read_sparse(self->test_path, arena, &test, error)) ||
         (self->test_query_path && !read_queries(self->test_query_path, arena, &test, error)))
         return false;
-    int64_t width = self->features != PARAM_UNSET ? self->features : train.width > test.width ? train.width : test.width;
+    int64_t width = train.width > test.width ? train.width : test.width;
+    width = self->features != PARAM_UNSET ? self->features : width;
     if (width == 0)
         return fail(error, "%s: no sample has a feature", self->path);
     Classes classes = {0};
@@ -287,8 +288,8 @@ const DatasetDef dataset_libsvm = {
         .name = "libsvm", .summary = "sparse features in text, with groups to rank where there are queries",
         .params = params, .size = sizeof(struct libsvm), .validate = validate,
         .formula = "label [qid:N] index:value ... [# comment]",
-        .notes = "What a line leaves out is 0. Samples of a query stand side by side; the relevance of data with queries "
-                 "is a value, of which metrics of ranking make gains.",
+        .notes = "What a line leaves out is 0. Samples of a query stand side by side; the relevance of data with "
+                 "queries is a value, of which metrics of ranking make gains.",
     },
     .load = load,
 };

@@ -54,7 +54,8 @@ static void test_models_ranking__members_may_change_places(void **state)
     static const int32_t places[] = {3, 0, 4, 2, 1};
     for (int i = 0; i < 5; i++)
         tensor_i32(order)[i] = places[i];
-    Tensor *plain = scores_of(model, x, 1, (int[]){5}), *moved = scores_of(model, t_index_select(x, order), 1, (int[]){5});
+    Tensor *plain = scores_of(model, x, 1, (int[]){5}),
+           *moved = scores_of(model, t_index_select(x, order), 1, (int[]){5});
     for (int i = 0; i < 5; i++) {
         assert_true(fabs(tensor_value(moved, i) - tensor_value(plain, places[i])) < 1e-5);
         assert_true(fabs(tensor_value(plain, i)) < 1);

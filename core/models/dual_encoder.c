@@ -1,5 +1,5 @@
-/* Dual encoder for very many labels: one tower for samples, one for labels, scores by the cosine of their vectors over a
-   temperature, against all labels. Gupta et al. 2024 (DEXML). */
+/* Dual encoder for very many labels: one tower for samples, one for labels; scores against all labels, cosines of their
+   vectors over a temperature. Gupta et al. 2024 (DEXML). */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,8 +25,8 @@ static const Param params[] = {
     PARAM_BOOL(struct dual_encoder, normalize, true, .help = "vectors have length 1"),
     PARAM_FLOAT(struct dual_encoder, temperature, 0.05, .min = 1e-6, .help = "divides the scores"),
     PARAM_INT(struct dual_encoder, label_chunk, 1024, .min = 1, .max = 1e9,
-              .help = "so many labels are encoded at a time, and once more for their gradient: memory for the layers of as "
-                      "many"),
+              .help = "so many labels are encoded at a time, and once more for their gradient: memory for the layers "
+                      "of as many"),
     PARAM_FLOAT(struct dual_encoder, dropout, 0, .min = 0, .max = 0.999, .help = "after each activation"),
     PARAM_END
 };
@@ -116,7 +116,8 @@ static Tensor *encode_chunk(const void *context, Tensor *const *inputs)
     const Chunk *chunk = context;
     const struct dual_state *state = chunk->model->state;
     Forward forward = chunk->forward;
-    return encode(chunk->model->values, state->labels, &forward, t_slice(state->label_features, 0, chunk->begin, chunk->end));
+    Tensor *features = t_slice(state->label_features, 0, chunk->begin, chunk->end);
+    return encode(chunk->model->values, state->labels, &forward, features);
 }
 
 /* [labels, dim]. Chunks draw apart: each draws as often as there are layers to. */
@@ -160,7 +161,7 @@ const ModelDef model_dual_encoder = {
     .component = {.name = "dual_encoder", .summary = "vectors of samples and of labels, compared with each other",
                   .params = params, .size = sizeof(struct dual_encoder), .source = "arXiv:2310.10636",
                   .formula = "s_l = f(x) . g(label l) / temperature, f and g of length 1",
-                  .notes = "The labels' features come with the data and stay in the checkpoint. Labels without features "
-                           "have a trained vector each."},
+                  .notes = "The labels' features come with the data and stay in the checkpoint. Labels without "
+                           "features have a trained vector each."},
     .build = build, .forward = forward,
 };

@@ -199,7 +199,7 @@ static Tensor *embed(const Model *model, Forward *forward, Tensor *x)
 typedef struct Padding {
     Tensor *rows;               /* I32 [groups, longest]: the sample at each place; of padding the first */
     Tensor *places;             /* I32 [N]: where each sample stands in the above */
-    Tensor *mask;               /* [groups, 1, longest, longest]: -infinity at keys that are padding; NULL: there are none */
+    Tensor *mask;               /* [groups, 1, longest, longest]: -infinity at keys of padding; NULL: there is none */
 } Padding;
 
 static Padding pad_groups(const Tensor *groups)
@@ -258,7 +258,8 @@ const ModelDef model_pa_riskranker = {
     .component = {.name = "pa_riskranker", .summary = "ranker of groups: attention over features, then over members",
                   .params = params, .size = sizeof(struct pa_riskranker), .source = "arXiv:2509.16616",
                   .notes = "One score a sample, for data with groups. With self_depth 0 it is the rankformer that the "
-                           "paper compares with; with cross_layers 0 members are scored alone, and no groups are needed. What embeds a trader (tokens.*, self.*) "
-                           "is frozen by optimizer.groups, and brought in by train.init_from."},
+                           "paper compares with; with cross_layers 0 members are scored alone, and no groups are "
+                           "needed. What embeds a trader (tokens.*, self.*) is frozen by optimizer.groups, and brought "
+                           "in by train.init_from."},
     .build = build, .forward = forward,
 };

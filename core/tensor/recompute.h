@@ -5,8 +5,8 @@
 
 #include "core/tensor/tensor.h"
 
-/* From what `context` points to and `inputs` alone; called once now and once for the gradient, with the same result. What
-   it is given for an input that another operation made is a stand-in; leaves it may reach by other ways too. */
+/* From what `context` points to and `inputs` alone; called once now and once for the gradient, with the same result.
+   What it is given for an input that another operation made is a stand-in; leaves it may reach by other ways too. */
 typedef Tensor *(*RecomputeFunction)(const void *context, Tensor *const *inputs);
 
 /* The result of `function`, a tensor that it makes. `inputs` are all that the result has a gradient to; the context
