@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/memory_limit.h"
+#include "data/dataset_arrays.h"
 #include "data/npy.h"
 
 static const struct { const char *name; PredictionKind kind; } kinds[] = {
@@ -11,7 +12,10 @@ static const struct { const char *name; PredictionKind kind; } kinds[] = {
     {"multi-label", PREDICTION_MULTI_LABEL},
     {"regression", PREDICTION_REGRESSION},
     {"tokens", PREDICTION_TOKENS},
+    {"ranking", PREDICTION_RANKING},
 };
+
+enum { OF_VALUES = PREDICTION_REGRESSION | PREDICTION_RANKING };
 
 bool arrays_need(const Arguments *arguments, const char *command, Error *error)
 {
@@ -29,7 +33,8 @@ static bool parse_kind(const char *name, PredictionKind *kind, Error *error)
             *kind = kinds[i].kind;
             return true;
         }
-    return fail_usage(error, "--kind: expected classification, multi-label, regression or tokens, got \"%s\"", name);
+    return fail_usage(error, "--kind: expected classification, multi-label, regression, ranking or tokens, got \"%s\"",
+                      name);
 }
 
 /* While reading: the arrays and what messages call them. */
@@ -84,14 +89,14 @@ static bool take_logits(Reading *r, Error *error)
     const Array *z = &r->logits;
     PredictionInput *in = r->input;
     int rank = in->kind == PREDICTION_TOKENS ? 3 : 2;
-    bool column = in->kind == PREDICTION_REGRESSION && z->rank == 1;
+    bool column = in->kind & OF_VALUES && z->rank == 1;
     if (array_is_integer(z) || (z->rank != rank && !column) || z->count < 1)
         return fail(error, "%s: expected logits [%s] of f4 or f8", r->logits_path,
                     rank == 3 ? "batch, tokens, vocabulary" : "samples, classes");
     in->classes = column ? 1 : z->shape[z->rank - 1];
     in->count = z->count / in->classes;
     in->logits = to_doubles(r->arena, z);
-    int64_t bad = logits_first_bad_row(in->count, in->classes, in->logits, in->kind != PREDICTION_REGRESSION);
+    int64_t bad = logits_first_bad_row(in->count, in->classes, in->logits, !(in->kind & OF_VALUES));
     if (bad >= 0)
         return fail(error, "%s: row %lld is not finite", r->logits_path, (long long)bad);
     return true;
@@ -122,7 +127,7 @@ static bool check_soft_row(const Reading *r, int64_t i, const double *row, Error
     for (int64_t k = 0; k < r->input->classes; k++) {
         double t = row[k];
         const char *expected = NULL;
-        if (kind == PREDICTION_REGRESSION && !isfinite(t))
+        if (kind & OF_VALUES && !isfinite(t))
             expected = "finite";
         else if (kind == PREDICTION_MULTI_LABEL && t != 0 && t != 1)
             expected = "0 or 1";
@@ -175,15 +180,29 @@ static bool take_weights(const char *path, Reading *r, Error *error)
     return true;
 }
 
+static bool take_groups(const char *path, Reading *r, Error *error)
+{
+    Array groups;
+    Dataset dataset = {.arena = r->arena, .count = r->input->count};
+    if (!npy_read(path, r->arena, &groups, error) || !dataset_take_groups(&dataset, path, &groups, error))
+        return false;
+    r->input->groups = dataset.groups;
+    return true;
+}
+
 static bool read_input(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input,
                        Error *error)
 {
-    const char *weights_path = argument_option(arguments, "weights");
+    const char *weights_path = argument_option(arguments, "weights"),
+               *groups_path = argument_option(arguments, "group");
     Reading r = {argument_option(arguments, "logits"), argument_option(arguments, "targets"), .arena = arena,
                  .input = input};
     *input = (PredictionInput){0};
+    kind_name = kind_name || !groups_path ? kind_name : "ranking";
     if (kind_name && !parse_kind(kind_name, &input->kind, error))
         return false;
+    if (input->kind == PREDICTION_RANKING && !groups_path)
+        return fail_usage(error, "--group FILE is missing: ranking is measured inside groups");
     if (!npy_read(r.logits_path, arena, &r.logits, error) || !npy_read(r.targets_path, arena, &r.targets, error))
         return false;
     if (r.logits.rank < 1 || r.logits.rank > 3)
@@ -192,9 +211,11 @@ static bool read_input(const Arguments *arguments, const char *kind_name, Arena 
         input->kind = guess_kind(&r);
     if (!take_logits(&r, error))
         return false;
-    bool soft = input->kind & (PREDICTION_MULTI_LABEL | PREDICTION_REGRESSION) ||
+    bool soft = input->kind & (PREDICTION_MULTI_LABEL | OF_VALUES) ||
                 (input->kind == PREDICTION_CLASSIFICATION && r.targets.rank == 2);
-    return (soft ? take_rows : take_classes)(&r, error) && (!weights_path || take_weights(weights_path, &r, error));
+    return (soft ? take_rows : take_classes)(&r, error) &&
+           (!weights_path || take_weights(weights_path, &r, error)) &&
+           (!groups_path || take_groups(groups_path, &r, error));
 }
 
 bool arrays_read(const Arguments *arguments, const char *kind_name, Arena *arena, PredictionInput *input, Error *error)

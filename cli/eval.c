@@ -38,7 +38,7 @@ static bool apply_calibration(const char *folder, const Arguments *arguments, Ar
 /* An option that does not apply is an error, not ignored. */
 static bool only_for(const Arguments *arguments, bool arrays, Error *error)
 {
-    static const char *const of_arrays[] = {"weights", "kind", "bytes-per-token", NULL}, *const of_models[] = {
+    static const char *const of_arrays[] = {"weights", "kind", "group", "bytes-per-token", NULL}, *const of_models[] = {
                                                                                              "split", "output", "force",
                                                                                              "set", NULL};
     for (const char *const *name = arrays ? of_models : of_arrays; *name; name++)
@@ -188,8 +188,10 @@ static bool run(const Arguments *arguments, Error *error)
 
 static const Option options[] = {
     ARRAY_OPTION_ROWS,
-    {"kind", "KIND", "of arrays: classification, multi-label, regression or tokens; told from them when not given", 0,
-     false},
+    {"kind", "KIND",
+     "of arrays: classification, multi-label, regression, ranking or tokens; told from them when not given", 0, false},
+    {"group", "FILE",
+     "NPY array: integers [samples] that members of a group share, side by side; targets are then worths", 0, false},
     {"bytes-per-token", "X", "of arrays: mean length of a token, for bits_per_byte", 0, false},
     {"split", "NAME", "of a model's data: train, val or test (test, where there is one)", 0, false},
     {"tables", NULL, "also precision, recall and F1 of each class, and the confusion matrix", 0, false},

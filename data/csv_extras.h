@@ -1,4 +1,4 @@
-/* Columns of a CSV file that are neither features nor targets: the group of each row, and what losses take as extras. */
+/* Columns of a CSV file that are neither features nor targets: each row's group, and what losses take as extras. */
 #ifndef XENT_DATA_CSV_EXTRAS_H
 #define XENT_DATA_CSV_EXTRAS_H
 

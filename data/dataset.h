@@ -129,7 +129,7 @@ extern const char *const dataset_noise_types[];
     {"folds", PARAM_TYPE_INT, offsetof(structure, common.folds), "0", 0, 1000, 0, NULL, NULL,                    \
      "k-fold cross-validation: number of parts; 0: none", false},                                               \
     {"subset", PARAM_TYPE_INT, offsetof(structure, common.subset), "null", 1, 1e12, 0, NULL, NULL,               \
-     "keep so many training samples; groups, where the data has groups", true},                                                                    \
+     "keep so many training samples; groups, where the data has groups", true},                                  \
     {"balance", PARAM_TYPE_BOOL, offsetof(structure, common.balance), "false", 0, 0, 0, NULL, NULL,              \
      "keep as many training samples of every class as the rarest has", false},                                  \
     {"label_noise", PARAM_TYPE_FLOAT, offsetof(structure, common.label_noise), "0", 0, 1, 0, NULL, NULL,         \

@@ -57,8 +57,9 @@ static bool read_further(const struct npz *self, const Npz *npz, const char *suf
     Arena *arena = dataset->arena;
     const char *name;
     Array array;
-    if (self->group && (!find_array(npz, arena_format(arena, "%s%s", self->group, suffix), arena, &name, &array, error) ||
-                        !dataset_take_groups(dataset, name, &array, error)))
+    const char *group = self->group ? arena_format(arena, "%s%s", self->group, suffix) : NULL;
+    if (group && (!find_array(npz, group, arena, &name, &array, error) ||
+                  !dataset_take_groups(dataset, name, &array, error)))
         return false;
     for (const cJSON *item = self->extras->child; item; item = item->next)
         if (!find_array(npz, arena_format(arena, "%s%s", item->valuestring, suffix), arena, &name, &array, error) ||
@@ -115,8 +116,8 @@ const DatasetDef dataset_npz = {
         .summary = "features and targets from one NPZ file",
         .params = params,
         .size = sizeof(struct npz),
-        .notes = "The arrays mean what they mean in npy. Those that group and extras name have the same endings _val and "
-                 "_test.",
+        .notes = "The arrays mean what they mean in npy. Those that group and extras name have the same endings "
+                 "_val and _test.",
         .validate = validate,
     },
     .load = load,

@@ -139,9 +139,10 @@ const DatasetDef dataset_extreme_labels = {
     .component = {
         .name = "extreme-labels", .summary = "few of very many labels, which have features of their own",
         .params = params, .size = sizeof(struct extreme_labels),
-        .formula = "x = R^T (mean of z over the sample's labels + noise N(0, I)), label features z + feature_noise N(0, I)",
-        .notes = "Label vectors z have length 1. A sample's labels are those that are nearest to z of a popular anchor, by "
-                 "z_l . z_c + score_noise N(0, 1); R has elements N(0, 1 / dimensions).",
+        .formula = "x = R^T (mean of z over the sample's labels + noise N(0, I)), labels' features z + feature_noise "
+                   "N(0, I)",
+        .notes = "Label vectors z have length 1. A sample's labels are those that are nearest to z of a popular "
+                 "anchor, by z_l . z_c + score_noise N(0, 1); R has elements N(0, 1 / dimensions).",
         .source = "after arXiv:2310.10636",
     },
     .load = load,

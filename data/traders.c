@@ -1,5 +1,5 @@
-/* Traders in groups (a day, a market) whose profits have heavy tails: the miniature of Li and Ma 2025. A regime that all
-   members of a group share hides skill from whoever looks at one trader alone. */
+/* Traders in groups (a day, a market) whose profits have heavy tails: the miniature of Li and Ma 2025. A regime that
+   all members of a group share hides skill from whoever looks at one trader alone. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -117,8 +117,8 @@ const DatasetDef dataset_traders = {
         .name = "traders", .summary = "traders in groups, to be ranked by profits with heavy tails",
         .params = params, .size = sizeof(struct traders), .validate = validate,
         .formula = "profit = q^3, q = 0.8 u + 0.5 r u + 0.4 N(0, 1), u N(0, 1), log r N(0, 0.25)",
-        .notes = "Four features are u + m + 0.5 N(0, 1) with m N(0, regime^2) the group's, four log r + 0.5 N(0, 1), four "
-                 "0.3 u + N(0, 1). The profit is the extra \"profit\" too, by which metrics of ranking measure.",
+        .notes = "Four features are u + m + 0.5 N(0, 1) with m N(0, regime^2) the group's, four log r + 0.5 N(0, 1), "
+                 "four 0.3 u + N(0, 1). The profit is the extra \"profit\" too, by which metrics of ranking measure.",
         .source = "after arXiv:2509.16616",
     },
     .load = load, .describe = describe,

@@ -58,8 +58,9 @@ typedef struct LossMoments {
 typedef struct LossDef {
     Component component;
     LossTargets targets;
-    /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input;
-       the others are an objective's to give. */
+    /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input,
+       "group" the group of each sample, and others the columns of that name that the data has, or an objective's to
+       give. Losses of one axis of logits take a model's single output. */
     const char *const *extras;
     bool any_extras;            /* `check` looks after them */
     bool whole_batch;           /* forward returns one value of rank 0, not one a sample */

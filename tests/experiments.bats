@@ -126,3 +126,29 @@ setup() {
     run sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut"
     [ "$status" -eq 1 ] && [[ "$output" == *"auto is "*" nats from dense"* ]]
 }
+
+@test "pa-bce and dexml: their quick forms run every row of the comparison" {
+    sh scripts/experiments/pa-bce.sh --quick -o "$BATS_TEST_TMPDIR/pa-bce" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]*bce.* | -*[0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+    sh scripts/experiments/dexml.sh --quick -o "$BATS_TEST_TMPDIR/dexml" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+}
+
+@test "pa-bce and dexml fail where the effect is absent" {
+    for seed in 201 202 203; do
+        for run in pa_bce bce bce-free alone bce-alone; do
+            mkdir -p "$BATS_TEST_TMPDIR/pa-bce/$run-$seed"
+            echo '{"metrics": {"test": {"captured_pnl@5%": 0.5, "ndcg@5": 0.5}}}' > "$BATS_TEST_TMPDIR/pa-bce/$run-$seed/summary.json"
+        done
+    done
+    run sh scripts/experiments/pa-bce.sh -o "$BATS_TEST_TMPDIR/pa-bce"
+    [ "$status" -eq 1 ] && [[ "$output" == *"captured_pnl@5% of pa_bce is not 0.02 above bce"* ]]
+    for seed in 101 102; do
+        for loss in softmax_multi decoupled_softmax soft_topk bce_multi; do
+            mkdir -p "$BATS_TEST_TMPDIR/dexml/$loss-$seed"
+            echo '{"metrics": {"test": {"P@1": 0.5, "P@5": 0.5, "PSP@5": 0.5}}}' > "$BATS_TEST_TMPDIR/dexml/$loss-$seed/summary.json"
+        done
+    done
+    run sh scripts/experiments/dexml.sh --seeds 2 -o "$BATS_TEST_TMPDIR/dexml"
+    [ "$status" -eq 1 ] && [[ "$output" == *"P@1 of decoupled_softmax is not 0.005 above softmax_multi"* ]]
+}

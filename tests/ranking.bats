@@ -140,3 +140,17 @@ fails() {
     run "$XENT" train "$many" --set data.labels=2 --set 'loss={"type": "soft_topk", "k": 1, "sample_positives": true}' -o none
     [ "$status" -eq 1 ] && [[ "$output" == *'data: training sample '*': targets: row 0 leaves 1 labels'* ]]
 }
+
+@test "scores of arrays are measured inside groups" {
+    # scores 0.2 -0.1 0.5 0.3 in groups of two, worth 100 -20 5 900: the first group is in order, the second is not
+    npy z.npy '<f4' 4 '\xcd\xcc\x4c\x3e\xcd\xcc\xcc\xbd\x00\x00\x00\x3f\x9a\x99\x99\x3e'
+    npy y.npy '<f4' 4 '\x00\x00\xc8\x42\x00\x00\xa0\xc1\x00\x00\xa0\x40\x00\x00\x61\x44'
+    npy g.npy '|u1' 4 '\x01\x01\x07\x07'
+    npy mixed.npy '|u1' 4 '\x01\x07\x01\x07'
+    run "$XENT" eval --logits z.npy --targets y.npy --group g.npy --resamples 0 --json
+    [[ "$status" -eq 0 && "$output" == *'"captured_pnl@1%":0.105,'*'"financial_loss":452.5,"mrr":0.75,"ndcg@1":0.502777778'* ]]
+    fails 1 'mixed.npy: row 2: group 1 goes on after another began; sort the samples by group' \
+        "$XENT" eval --logits z.npy --targets y.npy --group mixed.npy
+    fails 2 '--group FILE is missing: ranking is measured inside groups' "$XENT" eval --logits z.npy --targets y.npy --kind ranking
+    fails 2 '--group: does not apply to a model' "$XENT" eval somewhere --group g.npy
+}

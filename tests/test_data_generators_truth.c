@@ -244,11 +244,12 @@ static void test_data_generators_truth__markov_text_has_a_token_after_every_wind
     }
 }
 
-/* Labels are the ceil(5%) of most profit; skill shows in the regime's features less the group's mean, and there alone. */
+/* Labels are the ceil(5%) of most profit; skill shows in the regime's features once the group's mean is off. */
 static void test_data_generators_truth__traders_are_ranked_inside_groups(void **state)
 {
     (void)state;
-    DataSplits splits = load(1, "{'type': 'traders', 'count': 100, 'val_count': 0, 'test_count': 0, 'target': 'label'}");
+    DataSplits splits = load(1, "{'type': 'traders', 'count': 100, 'val_count': 0, 'test_count': 0, "
+                                "'target': 'label'}");
     const Dataset *dataset = splits.train.dataset;
     const float *profits = dataset_column(dataset, "profit")->values, *features = dataset->features;
     double alone = 0, inside = 0, square = 0, alone_square = 0, inside_square = 0;

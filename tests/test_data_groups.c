@@ -15,8 +15,9 @@ static void make_table(Files *files)
     files_text(files, "t.csv", text);
 }
 
-#define TABLE "'type': 'csv', 'path': '@/t.csv', 'target': 'p', 'task': 'regression', 'group': 'q', 'normalize': false, " \
-              "'extras': {'reward': 'a'}"
+#define TABLE                                                                                             \
+    "'type': 'csv', 'path': '@/t.csv', 'target': 'p', 'task': 'regression', " \
+    "'group': 'q', 'normalize': false, 'extras': {'reward': 'a'}"
 
 static DataSplits load_table(const Files *files, const char *keys)
 {
@@ -48,7 +49,8 @@ static void test_data_groups__a_table_has_groups_and_columns(void **state)
     make_table(&files);
     DataSplits splits;
     static const char *const bad = "{\"type\": \"csv\", \"path\": \"@/t.csv\", \"group\": \"q\", \"target\": \"p\", "
-                                   "\"task\": \"regression\", \"extras\": {\"reward\": \"a\", \"pair\": [\"a\", \"double\"]}}";
+                                   "\"task\": \"regression\", \"extras\": {\"reward\": \"a\", "
+                                   "\"pair\": [\"a\", \"double\"]}}";
     assert_string_equal(load_data(&files, bad, &splits), "t.csv: no column is left beside the target");
     files_text(&files, "u.csv", "q,a,p,x\n1,3,5,1\n1,4,6,2\n0,5,7,3\n");
     splits = load_or_fail(&files, "{\"type\": \"csv\", \"path\": \"@/u.csv\", \"group\": 0, \"target\": \"p\", "

@@ -54,7 +54,8 @@ static void test_models_ranking__members_may_change_places(void **state)
     static const int32_t places[] = {3, 0, 4, 2, 1};
     for (int i = 0; i < 5; i++)
         tensor_i32(order)[i] = places[i];
-    Tensor *plain = scores_of(model, x, 1, (int[]){5}), *moved = scores_of(model, t_index_select(x, order), 1, (int[]){5});
+    Tensor *plain = scores_of(model, x, 1, (int[]){5}),
+           *moved = scores_of(model, t_index_select(x, order), 1, (int[]){5});
     for (int i = 0; i < 5; i++) {
         assert_true(fabs(tensor_value(moved, i) - tensor_value(plain, places[i])) < 1e-5);
         assert_true(fabs(tensor_value(plain, i)) < 1);
@@ -120,6 +121,78 @@ static void test_models_ranking__a_dual_encoder_scores_by_cosines(void **state)
     texts_close(&texts);
 }
 
+/* The gradients of all parameters under that chunk, which `model` shares with no other. */
+static Model *learned(Texts *texts, int chunk, double dropout, bool share, Tensor **scores)
+{
+    static float features[11 * COLUMNS];
+    char json[300];
+    for (int i = 0; i < 11 * COLUMNS; i++)
+        features[i] = (float)sin(i);
+    snprintf(json, sizeof json, "{\"type\": \"dual_encoder\", \"share\": %s, \"dim\": 3, \"hidden\": [6, 5], \"activation\": "
+                                "\"tanh\", \"dropout\": %g, \"label_chunk\": %d}", share ? "true" : "false", dropout, chunk);
+    ModelInput input = {.shape = FEATURES(COLUMNS), .outputs = 11, .label_width = COLUMNS, .label_features = features};
+    Model *model = model_of(texts, json, input);
+    Forward forward = {.training = true, .seed = 4};
+    *scores = t_keep(model_forward(model, &forward, batch_of(FEATURES(COLUMNS), 6, 3)));
+    Tensor *factors = t_random_normal(ARRAY_F32, SHAPE(6, 11), random_start(1, "y", 0));
+    t_backward(t_sum(t_mul(*scores, factors), ALL_AXES, false));
+    return model;
+}
+
+static void test_models_ranking__labels_in_chunks_learn_the_same(void **state)
+{
+    (void)state;
+    Texts texts = texts_open();
+    for (int share = 0; share < 2; share++) {
+        Tensor *direct_scores, *scores;
+        Model *direct = learned(&texts, 11, 0, share, &direct_scores);
+        for (int chunk = 1; chunk < 11; chunk += 3) {
+            Model *model = learned(&texts, chunk, 0, share, &scores);
+            for (int64_t i = 0; i < scores->count; i++)
+                assert_true(fabs(tensor_value(scores, i) - tensor_value(direct_scores, i)) < 1e-5);
+            for (int64_t i = 0; i < model->parameters->count; i++) {
+                const Tensor *a = model->parameters->items[i].value->gradient,
+                             *b = direct->parameters->items[i].value->gradient;
+                assert_int_equal(a == NULL, b == NULL);
+                for (int64_t k = 0; a && k < a->count; k++)
+                    if (!(fabs(tensor_value(a, k) - tensor_value(b, k)) <= 1e-5 * (10 + fabs(tensor_value(b, k)))))
+                        fail_msg("chunk %d, %s: %g, not %g", chunk, model->parameters->items[i].name,
+                                 tensor_value(a, k), tensor_value(b, k));
+            }
+            model_free(model);
+        }
+        model_free(direct);
+    }
+    texts_close(&texts);
+}
+
+/* The slope of the loss along a parameter, by finite differences: the second pass draws what the first did. */
+static void test_models_ranking__labels_in_chunks_learn_under_dropout(void **state)
+{
+    (void)state;
+    Texts texts = texts_open();
+    Tensor *scores, *factors;
+    Model *model = learned(&texts, 4, 0.5, false, &scores);
+    Tensor *weight = parameters_find(model->parameters, "labels.layers.1.weight")->value, *x;
+    Tensor *gradient = weight->gradient;
+    for (int64_t k = 0; k < weight->count; k += 7) {
+        double sums[2], before = tensor_value(weight, k), step = 1e-2;
+        for (int side = 0; side < 2; side++) {
+            tensor_set(weight, k, before + (side ? step : -step));
+            Forward forward = {.training = true, .seed = 4};
+            x = batch_of(FEATURES(COLUMNS), 6, 3);
+            factors = t_random_normal(ARRAY_F32, SHAPE(6, 11), random_start(1, "y", 0));
+            sums[side] = tensor_value(t_sum(t_mul(model_forward(model, &forward, x), factors), ALL_AXES, false), 0);
+        }
+        tensor_set(weight, k, before);
+        double slope = (sums[1] - sums[0]) / (2 * step), got = tensor_value(gradient, k);
+        if (!(fabs(slope - got) <= 0.02 * (1 + fabs(slope))))
+            fail_msg("[%d]: %g, by differences %g", (int)k, got, slope);
+    }
+    model_free(model);
+    texts_close(&texts);
+}
+
 static void test_models_ranking__what_cannot_be_built(void **state)
 {
     (void)state;
@@ -150,6 +223,8 @@ int main(void)
         TAPE_TEST(test_models_ranking__members_may_change_places),
         TAPE_TEST(test_models_ranking__every_parameter_learns),
         TAPE_TEST(test_models_ranking__a_dual_encoder_scores_by_cosines),
+        TAPE_TEST(test_models_ranking__labels_in_chunks_learn_the_same),
+        TAPE_TEST(test_models_ranking__labels_in_chunks_learn_under_dropout),
         TAPE_TEST(test_models_ranking__what_cannot_be_built),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

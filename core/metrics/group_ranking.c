@@ -210,13 +210,13 @@ MEASURE(financial_loss, group_mean, LOSS_1)
     .better = METRIC_HIGHER, .kinds = KINDS, .prepare = prepare, .measure = name, .available = available
 #define WORTH "Worth is the data's extra \"profit\", or the target where there is none; for data with groups and one " \
               "score a row. Members with equal scores share their places. A group weighs as its first row."
-#define NDCG_TEXT(k) \
+#define NDCG_TEXT(k)                                                                                               \
     .title = "NDCG@" #k,                                                                                           \
-    .component = {.name = "ndcg@" #k, .summary = "order of the first " #k " of each group, 1 at best", \
-                                   .formula = "mean over groups of sum_{r <= " #k "} g_r / log2(r + 1) over its " \
-                                              "largest, g = max(worth, 0)", \
-                                   .source = "Jarvelin and Kekalainen 2002", \
-                                   .notes = WORTH " Groups in which nothing is worth more than 0 are left out."}
+    .component = {.name = "ndcg@" #k, .summary = "order of the first " #k " of each group, 1 at best",             \
+                  .formula = "mean over groups of sum_{r <= " #k "} g_r / log2(r + 1) over its largest, "          \
+                             "g = max(worth, 0)",                                                                  \
+                  .source = "Jarvelin and Kekalainen 2002",                                                        \
+                  .notes = WORTH " Groups in which nothing is worth more than 0 are left out."}
 
 const MetricDef metric_ndcg_1 = {NDCG_TEXT(1), MEASURED(ndcg_1)};
 const MetricDef metric_ndcg_3 = {NDCG_TEXT(3), MEASURED(ndcg_3)};
@@ -229,11 +229,11 @@ const MetricDef metric_mrr = {
     .title = "Mean reciprocal rank", MEASURED(mrr),
 };
 
-#define CAPTURED_TEXT(share)                                                                                        \
+#define CAPTURED_TEXT(share)                                                                                       \
     .title = "Captured profit, top " share,                                                                        \
     .component = {.name = "captured_pnl@" share,                                                                   \
-                  .summary = "profit of the " share " of each group with the highest scores, as a share of the best", \
-                  .formula = "sum of worth of the ceil(share n) first by score / of the first by worth",             \
+                  .summary = "profit of the " share " of each group with the highest scores, over the best's",     \
+                  .formula = "sum of worth of the ceil(share n) first by score / of the first by worth",           \
                   .source = "arXiv:2509.16616", .notes = WORTH}
 
 const MetricDef metric_captured_pnl_1 = {CAPTURED_TEXT("1%"), MEASURED(captured_1)};

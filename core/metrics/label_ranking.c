@@ -170,19 +170,17 @@ MEASURE(recall_10, row_mean, RECALL_10, 10)
 MEASURE(recall_50, row_mean, RECALL_50, 50)
 MEASURE(recall_100, row_mean, RECALL_100, 100)
 
-#define MEASURED(name)                                                                                            \
-    .better = METRIC_HIGHER, .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name, \
+#define MEASURED(name)                                                                                             \
+    .better = METRIC_HIGHER, .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name,                 \
     .available = name##_available
-#define PRECISION_TEXT(k)                                                                                           \
-    .title = "P@" #k, .component = {.name = "P@" #k, \
-                  .summary = "share of true labels among the first " #k}
+#define PRECISION_TEXT(k)                                                                                          \
+    .title = "P@" #k, .component = {.name = "P@" #k, .summary = "share of true labels among the first " #k}
 #define PROPENSITY_TEXT(k)                                                                                         \
     .title = "PSP@" #k,                                                                                            \
     .component = {.name = "PSP@" #k,                                                                               \
-                  .summary = "P@" #k " with each hit over the label's propensity, as a share of the best: rare " \
-                             "labels count", \
-                  .formula = "sum over rows and their first " #k " labels of y_l / p_l, over its largest value",    \
-                  .notes = "Propensities p_l = 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of the "    \
+                  .summary = "P@" #k " with hits over their propensities, over the best: rare labels count",       \
+                  .formula = "sum over rows and their first " #k " labels of y_l / p_l, over its largest value",   \
+                  .notes = "Propensities p_l = 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of the "   \
                            "counts n_l in the N training samples.",                                                \
                   .source = "Jain, Prabhu and Varma, KDD 2016"}
 #define LABELS_TEXT "Rows without a true label are left out."
@@ -195,15 +193,15 @@ const MetricDef metric_propensity_scored_precision_at_3 = {PROPENSITY_TEXT(3), M
 const MetricDef metric_propensity_scored_precision_at_5 = {PROPENSITY_TEXT(5), MEASURED(propensity_5)};
 
 #define NDCG_TEXT(k)                                                                                               \
-    .title = "Label NDCG@" #k,                                                                                          \
-    .component = {.name = "nDCG@" #k, \
-                  .summary = "order of the first " #k " labels, 1 where the true ones come first", \
-                  .formula = "mean over rows of sum_{r <= " #k "} y_r / log2(r + 1) over its largest",              \
+    .title = "Label NDCG@" #k,                                                                                     \
+    .component = {.name = "nDCG@" #k,                                                                              \
+                  .summary = "order of the first " #k " labels, 1 where the true ones come first",                 \
+                  .formula = "mean over rows of sum_{r <= " #k "} y_r / log2(r + 1) over its largest",             \
                   .source = "Jarvelin and Kekalainen 2002", .notes = LABELS_TEXT}
-#define RECALL_TEXT(k)                                                                                              \
+#define RECALL_TEXT(k)                                                                                             \
     .title = "Recall@" #k,                                                                                         \
-    .component = {.name = "R@" #k, \
-                  .summary = "share of the true labels that are among the first " #k, .notes = LABELS_TEXT}
+    .component = {.name = "R@" #k, .summary = "share of the true labels that are among the first " #k,             \
+                  .notes = LABELS_TEXT}
 
 const MetricDef metric_label_ndcg_1 = {NDCG_TEXT(1), MEASURED(ndcg_1)};
 const MetricDef metric_label_ndcg_3 = {NDCG_TEXT(3), MEASURED(ndcg_3)};

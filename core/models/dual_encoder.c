@@ -1,5 +1,5 @@
-/* Dual encoder for very many labels: one tower for samples, one for labels, scores by the cosine of their vectors over a
-   temperature, against all labels. Gupta et al. 2024 (DEXML). */
+/* Dual encoder for very many labels: one tower for samples, one for labels; scores against all labels, cosines of their
+   vectors over a temperature. Gupta et al. 2024 (DEXML). */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 struct dual_encoder {
     IntList hidden;
     Instance activation;
-    int64_t dim;
+    int64_t dim, label_chunk;
     bool share, normalize;
     double temperature, dropout;
 };
@@ -23,6 +23,9 @@ static const Param params[] = {
                .help = "one tower for samples and labels, whose features must be as many; false: one each"),
     PARAM_BOOL(struct dual_encoder, normalize, true, .help = "vectors have length 1"),
     PARAM_FLOAT(struct dual_encoder, temperature, 0.05, .min = 1e-6, .help = "divides the scores"),
+    PARAM_INT(struct dual_encoder, label_chunk, 1024, .min = 1, .max = 1e9,
+              .help = "so many labels are encoded at a time, and once more for their gradient: memory for the layers "
+                      "of as many"),
     PARAM_FLOAT(struct dual_encoder, dropout, 0, .min = 0, .max = 0.999, .help = "after each activation"),
     PARAM_END
 };
@@ -103,14 +106,47 @@ static Tensor *encode(const struct dual_encoder *self, const Chain *tower, Forwa
     return normalized(self, layers_forward(tower->layers, tower->count, forward, x));
 }
 
+typedef struct Chunk { const Model *model; Forward start, end; bool ran; } Chunk;
+
+/* Run again for the gradient, it draws what it drew. */
+static Tensor *encode_chunk(void *context, Tensor *features)
+{
+    Chunk *chunk = context;
+    const struct dual_state *state = chunk->model->state;
+    Forward pass = chunk->start;
+    pass.again = chunk->ran;
+    Tensor *encoded = encode(chunk->model->values, state->labels, &pass, features);
+    chunk->end = pass;
+    chunk->ran = true;
+    return encoded;
+}
+
+/* [labels, dim] */
+static Tensor *encode_labels(const Model *model, Forward *forward)
+{
+    const struct dual_encoder *self = model->values;
+    const struct dual_state *state = model->state;
+    int64_t labels = model->input.outputs, count = (labels + self->label_chunk - 1) / self->label_chunk;
+    if (count == 1)
+        return encode(self, state->labels, forward, state->label_features);
+    Tensor **parts = arena_alloc(tape_arena(), (size_t)count * sizeof *parts);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t begin = i * self->label_chunk, end = begin + self->label_chunk;
+        Chunk *chunk = arena_zero(tape_arena(), 1, sizeof *chunk);
+        *chunk = (Chunk){.model = model, .start = *forward};
+        parts[i] = t_recompute(encode_chunk, chunk, t_slice(state->label_features, 0, begin, end < labels ? end : labels));
+        forward->draws = chunk->end.draws;
+    }
+    return t_concat((int)count, parts, 0);
+}
+
 /* [N, features] -> scores [N, labels] */
 static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
 {
     const struct dual_encoder *self = model->values;
     const struct dual_state *state = model->state;
     Tensor *samples = encode(self, state->samples, forward_, t_reshape(x, SHAPE(x->shape[0], -1)));
-    Tensor *labels = state->label_features ? encode(self, state->labels, forward_, state->label_features)
-                                           : normalized(self, state->label_vectors);
+    Tensor *labels = state->label_features ? encode_labels(model, forward_) : normalized(self, state->label_vectors);
     forward_->features = samples;
     return t_scale(t_matmul(samples, labels, false, true), 1 / self->temperature);
 }
@@ -119,7 +155,7 @@ const ModelDef model_dual_encoder = {
     .component = {.name = "dual_encoder", .summary = "vectors of samples and of labels, compared with each other",
                   .params = params, .size = sizeof(struct dual_encoder), .source = "arXiv:2310.10636",
                   .formula = "s_l = f(x) . g(label l) / temperature, f and g of length 1",
-                  .notes = "The labels' features come with the data and stay in the checkpoint. Labels without features "
-                           "have a trained vector each."},
+                  .notes = "The labels' features come with the data and stay in the checkpoint. Labels without "
+                           "features have a trained vector each."},
     .build = build, .forward = forward,
 };

@@ -88,6 +88,14 @@ static Block *build_blocks(Builder *builder, const char *path, int64_t count, in
     return blocks;
 }
 
+/* U(-1, 1) / sqrt(fan_in), as in their code: wider, the tanh of the scores is flat before training begins. */
+static Instance narrow_initializer(Builder *builder)
+{
+    struct gain *gain = arena_zero(builder->arena, 1, sizeof *gain);
+    gain->gain = 1 / sqrt(3);
+    return (Instance){component_find("initializer", "kaiming_uniform"), gain};
+}
+
 /* Weights and biases of tokens are N(0, 1). */
 static bool build_self(Builder *builder, Model *model)
 {
@@ -105,7 +113,7 @@ static bool build_self(Builder *builder, Model *model)
     state->weight = builder_weight(builder, "tokens.weight", ROLE_EMBEDDING, "normal", SHAPE(features, width));
     state->bias = builder_weight(builder, "tokens.bias", ROLE_EMBEDDING, "normal", SHAPE(features, width));
     state->cls = builder_weight(builder, "tokens.cls", ROLE_EMBEDDING, "normal", SHAPE(1, width));
-    builder->initializer = (Instance){0};
+    builder->initializer = narrow_initializer(builder);
     Block like = {.heads = self->self_heads, .head_dim = self->self_head_dim, .gated = true,
                   .dropout = self->self_dropout};
     return (state->self = build_blocks(builder, "self", self->self_depth, width, 4 * width, &like)) != NULL;
@@ -125,6 +133,7 @@ static bool build(Builder *builder, Model *model)
     if (self->cross_layers && width % self->cross_heads)
         return builder_fail(builder, "cross_heads %lld does not divide token_dim %lld", (long long)self->cross_heads,
                             (long long)width);
+    builder->initializer = narrow_initializer(builder);
     if (!build_self(builder, model))
         return false;
     Block like = {.heads = self->cross_heads, .head_dim = width / self->cross_heads, .dropout = self->dropout};
@@ -190,7 +199,7 @@ static Tensor *embed(const Model *model, Forward *forward, Tensor *x)
 typedef struct Padding {
     Tensor *rows;               /* I32 [groups, longest]: the sample at each place; of padding the first */
     Tensor *places;             /* I32 [N]: where each sample stands in the above */
-    Tensor *mask;               /* [groups, 1, longest, longest]: -infinity at keys that are padding; NULL: there are none */
+    Tensor *mask;               /* [groups, 1, longest, longest]: -infinity at keys of padding; NULL: there is none */
 } Padding;
 
 static Padding pad_groups(const Tensor *groups)
@@ -249,7 +258,8 @@ const ModelDef model_pa_riskranker = {
     .component = {.name = "pa_riskranker", .summary = "ranker of groups: attention over features, then over members",
                   .params = params, .size = sizeof(struct pa_riskranker), .source = "arXiv:2509.16616",
                   .notes = "One score a sample, for data with groups. With self_depth 0 it is the rankformer that the "
-                           "paper compares with; with cross_layers 0 members are scored alone, and no groups are needed. What embeds a trader (tokens.*, self.*) "
-                           "is frozen by optimizer.groups, and brought in by train.init_from."},
+                           "paper compares with; with cross_layers 0 members are scored alone, and no groups are "
+                           "needed. What embeds a trader (tokens.*, self.*) is frozen by optimizer.groups, and brought "
+                           "in by train.init_from."},
     .build = build, .forward = forward,
 };

@@ -108,7 +108,6 @@ const InitializerDef initializer_uniform = {
     .fill = uniform_fill,
 };
 
-struct gain { double gain; };
 #define GAIN_PARAMS(default_)                                                                                          \
     {                                                                                                                  \
         PARAM_FLOAT(struct gain, gain, default_, .min = 0, .help = "factor of the deviation"), PARAM_END               \

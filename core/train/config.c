@@ -47,8 +47,9 @@ const Param config_params[] = {
     PARAM_END};
 
 const Param config_train_params[] = {
-    PARAM_INT(TrainConfig, batch_size, 128, .min = 1, .max = 1e7, .help = "samples a batch"),
-    PARAM_INT(TrainConfig, eval_batch_size, 512, .min = 1, .max = 1e7, .help = "samples a batch in evaluation"),
+    PARAM_INT(TrainConfig, batch_size, 128, .min = 1, .max = 1e7,
+              .help = "samples a batch; groups, where the data has groups"),
+    PARAM_INT(TrainConfig, eval_batch_size, 512, .min = 1, .max = 1e7, .help = "the same in evaluation"),
     PARAM_INT(TrainConfig, epochs, null, .min = 0, .max = 1e9,
               .help = "passes over the training split; 10 when steps and seconds are absent too"),
     PARAM_INT(TrainConfig, steps, null, .min = 0, .max = 1e12, .help = "updates of the parameters"),

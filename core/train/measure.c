@@ -24,6 +24,15 @@ static int64_t count_correct(const Instance *loss, const Tensor *logits, const T
     return correct;
 }
 
+/* What a batch counts for: a loss of the whole batch is a mean over groups, where there are groups. */
+static double rows_of(const LossDef *def, const LossInput *in, const Tensor *groups)
+{
+    double count = 0;
+    for (int64_t i = 0; def->whole_batch && groups && i < groups->count; i++)
+        count += i == 0 || tensor_i32(groups)[i] != tensor_i32(groups)[i - 1];
+    return count > 0 ? count : (double)in->logits->shape[0];
+}
+
 static void add_batch(const ObjectiveContext *context, const Batch *batch, const Dataset *dataset, Sums *sums)
 {
     Forward forward = {.seed = context->seed};
@@ -32,7 +41,7 @@ static void add_batch(const ObjectiveContext *context, const Batch *batch, const
     LossInput input = objective_loss_input(context, &forward, &tensors, logits);
     input.ids = NULL; /* samples of other splits have no state */
     Tensor *loss = loss_evaluate(&context->loss, &input).loss;
-    double weight = input.weights ? 0 : (double)input.logits->shape[0];
+    double weight = input.weights ? 0 : rows_of((const LossDef *)context->loss.component, &input, tensors.groups);
     for (int64_t i = 0; input.weights && i < input.weights->count; i++)
         weight += tensor_value(input.weights, i);
     sums->loss += weight * tensor_value(loss, 0);
