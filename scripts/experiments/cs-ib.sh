@@ -6,7 +6,9 @@
 # that the representation t has of the inputs there (the loss at beta 1 less that at beta 0); means and 95% intervals
 # over seeds 101, 102, ... Fails when an effect is absent: the mean information falls with every step of beta, from 0 to
 # 1 with the interval of the paired differences above 0; and the mean error of beta 0.01 is at most 1.05 of the better
-# one of squared error and beta 0. --quick only checks that everything runs. (The attacks of the paper are left out.)
+# one of squared error and beta 0. --quick only checks that everything runs. The attacks of the paper are left out.
+# On seeds 101 to 105 the first effect is there and the second is not: information 0.66, 0.60, 0.38, 0.13; errors 0.64 of
+# squared error, 0.73 of beta 0 and 0.01.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
