@@ -9,8 +9,9 @@
 # Means and 95% intervals over seeds 101, 102, ... Fails when an effect is absent: the divergence of full is at most 0.7
 # of that of basefit in the mean, with the interval of the paired differences below 0, and its test loss at most 0.02
 # above. --quick only checks that everything runs.
-# On two trial seeds the first effect was absent (0.26 of full, 0.06 of basefit): the noise grows with the square of the
-# hidden states, through which there is no gradient, so that growing them seems to help and does not.
+# On two trial seeds the first effect was absent (0.26 of full, 0.06 of basefit). A guess, not tested: the noise grows with
+# the square of the
+# hidden states, and no gradient goes through it, so that growing them looks as if it helped.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
