@@ -152,3 +152,10 @@ setup() {
     run sh scripts/experiments/dexml.sh --seeds 2 -o "$BATS_TEST_TMPDIR/dexml"
     [ "$status" -eq 1 ] && [[ "$output" == *"P@1 of decoupled_softmax is not 0.005 above softmax_multi"* ]]
 }
+
+@test "noisefit and cs-ib: their quick forms run every term and weight" {
+    sh scripts/experiments/noisefit.sh --quick -o "$BATS_TEST_TMPDIR/noisefit" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    sh scripts/experiments/cs-ib.sh --quick -o "$BATS_TEST_TMPDIR/cs-ib" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_0-9.-]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+}

@@ -13,7 +13,7 @@ static inline Instance loss_from(JsonSource *source, Arena *arena, const char *s
 {
     Error error;
     ParamContext context = {.source = source, .arena = arena, .error = &error};
-    Instance loss;
+    Instance loss = {0};
     const cJSON *json = json_parse(source, "spec", spec, strlen(spec), &error);
     if (!json || !instance_parse(&context, "loss", json, &loss))
         fail_msg("%s: %s", spec, error.message);
