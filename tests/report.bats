@@ -81,3 +81,24 @@ setup() {
     done
     ! grep -i "console" browser.log
 }
+
+@test "cards fit a narrow screen, long durations too" {
+    browser=$(command -v chromium || command -v chromium-browser) || skip "no chromium"
+    "$XENT" train '{"data": {"type": "spirals", "count": 64, "val_count": 32, "test_count": 32}, "model": {"type": "mlp", "hidden": [8]},
+        "train": {"epochs": 1}}' -o narrow --quiet
+    sed -i 's/"wall_seconds":[^,]*/"wall_seconds": 360619/' narrow/summary.json
+    "$XENT" report narrow -o page.html --quiet
+    grep -q '100 h 10 min' page.html
+    cat >> page.html <<'SCRIPT'
+<script>addEventListener("load", () => {
+    const cards = [...document.querySelectorAll(".cards *")].map(card => card.getBoundingClientRect().right);
+    parent.postMessage(Math.max(...cards) <= document.documentElement.clientWidth ? "they fit" : "too wide", "*");
+})</script>
+SCRIPT
+    # a frame is as narrow as it is told, a window is not
+    echo '<p id="said">nothing</p><iframe src="page.html" width="280" height="1600"></iframe>
+        <script>onmessage = event => { document.getElementById("said").textContent = event.data; }</script>' > frame.html
+    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --virtual-time-budget=3000 --dump-dom \
+        "file://$PWD/frame.html" > frame.dom 2> browser.log || skip "chromium does not run here"
+    grep -q '>they fit<' frame.dom
+}

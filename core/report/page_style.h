@@ -70,7 +70,7 @@ static const char page_style[] =
     ":focus-visible{outline:2px solid var(--series-0);outline-offset:2px}\n"
     "@media(max-width:520px){main{padding:16px 10px 32px}section{padding:14px 12px}"
     ".cards{grid-template-columns:1fr 1fr;gap:8px}tbody th{white-space:normal}"
-    ".value{font-size:1.2rem}}\n"
+    ".value{font-size:1.2rem;white-space:normal}}\n"
     "@media print{body{background:#fff}section{break-inside:avoid;border:0;padding:0}}\n";
 
 #endif
