@@ -36,6 +36,7 @@ report|seed=2|report run -o OUT
 data|seed=2|data data.json -o OUT.npz
 export|seed=2|export run --format safetensors -o OUT
 bench|repeat=1|bench sgemm/1x1x1 --set seconds=0 --set peaks=false
+analyze|analyze={"type":"bounds","tau":1.5}|analyze bounds
 list|seed=2|list
 describe|seed=2|describe loss ce
 version|seed=2|version

@@ -68,11 +68,11 @@ static void check_limit(size_t bytes)
     }
 }
 
-static size_t round_up(size_t bytes)
+static size_t round_up(size_t bytes, size_t alignment)
 {
-    if (bytes > SIZE_MAX - ALIGNMENT)
+    if (bytes > SIZE_MAX - alignment)
         out_of_memory(bytes);
-    return bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return bytes == 0 ? alignment : (bytes + alignment - 1) / alignment * alignment;
 }
 
 /* Large blocks ask for huge pages, where the system gives them on request alone: activations of many megabytes
@@ -85,7 +85,7 @@ static void *new_block(size_t bytes)
         alignment = HUGE_PAGE;
 #endif
     check_limit(bytes);
-    void *block = aligned_alloc(alignment, round_up(bytes));
+    void *block = aligned_alloc(alignment, round_up(bytes, alignment)); /* C11 wants whole multiples */
     if (!block)
         out_of_memory(bytes);
     atomic_fetch_add_explicit(&in_use, malloc_usable_size(block), memory_order_relaxed);
@@ -99,7 +99,7 @@ static void *new_block(size_t bytes)
 
 void *memory_new(size_t bytes)
 {
-    return memset(new_block(bytes), 0, round_up(bytes));
+    return memset(new_block(bytes), 0, round_up(bytes, ALIGNMENT));
 }
 
 static size_t multiply(size_t count, size_t size)
