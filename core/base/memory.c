@@ -182,7 +182,7 @@ void arena_reset(Arena *arena)
    of its class and little is wasted. */
 static size_t arena_size(size_t bytes, int *size_class)
 {
-    size_t rounded = round_up(bytes);
+    size_t rounded = round_up(bytes, ALIGNMENT);
     *size_class = -1;
     if (rounded < 4096)
         return rounded;
