@@ -14,9 +14,6 @@ static const struct { const char *name; ArrayType type;
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
-/* Of a file: reading one takes little more memory than it has bytes. */
-static const size_t safetensors_limit = (size_t)15 << 27;
-
 typedef struct Extent { int64_t begin, end; NamedArray item; } Extent;
 
 static bool read_count(const cJSON *value, int64_t *out)
@@ -212,7 +209,7 @@ bool safetensors_read(const char *path, Arena *arena, Safetensors *file, Error *
     Arena *scratch = arena_new(); /* what is wrong with the header is said before the data is read */
     bool good = read_header(path, scratch, file, &packed, error);
     arena_free(scratch);
-    return good && file_read(path, safetensors_limit, arena, &bytes, &size, error) &&
+    return good && file_read(path, SAFETENSORS_MOST_BYTES, arena, &bytes, &size, error) &&
            safetensors_parse(path, bytes, size, arena, file, error);
 }
 
@@ -260,6 +257,14 @@ static char *make_header(const Safetensors *file)
     return text;
 }
 
+size_t safetensors_data_bytes(const Safetensors *file)
+{
+    size_t bytes = 0;
+    for (int64_t i = 0; i < file->count; i++)
+        bytes += (size_t)file->items[i].array.count * array_type_size(file->items[i].array.type);
+    return bytes;
+}
+
 bool safetensors_write(const char *path, const Safetensors *file, Error *error)
 {
     char *header = make_header(file);
@@ -267,13 +272,11 @@ bool safetensors_write(const char *path, const Safetensors *file, Error *error)
     unsigned char prefix[8];
     for (int i = 0; i < 8; i++)
         prefix[i] = (unsigned char)((uint64_t)padded >> 8 * i);
-    size_t bytes = 8 + padded;
-    for (int64_t i = 0; i < file->count; i++)
-        bytes += (size_t)file->items[i].array.count * array_type_size(file->items[i].array.type);
+    size_t bytes = 8 + padded + safetensors_data_bytes(file);
     OutputFile output;
-    bool good = bytes <= safetensors_limit ||
-                fail(error, "%s: %zu bytes, more than the %zu that a safetensors file may have", path, bytes,
-                     safetensors_limit);
+    bool good = bytes <= SAFETENSORS_MOST_BYTES ||
+                fail(error, "%s: %zu bytes, more than the %d that a safetensors file may have", path, bytes,
+                     SAFETENSORS_MOST_BYTES);
     good = good && output_open(&output, path, error);
     if (good) {
         fwrite(prefix, 1, 8, output.stream);

@@ -5,7 +5,10 @@
 #include "core/base/array.h"
 #include "core/base/json.h"
 
-enum { SAFETENSORS_MAX_HEADER = JSON_MAX_BYTES };
+enum {
+    SAFETENSORS_MAX_HEADER = JSON_MAX_BYTES,
+    SAFETENSORS_MOST_BYTES = 15 << 27   /* of a file: reading one takes little more memory than it has bytes */
+};
 
 typedef struct NamedArray {
     const char *name;
@@ -31,6 +34,8 @@ bool safetensors_parse(const char *name, unsigned char *bytes, size_t size, Aren
 const Array *safetensors_find(const Safetensors *file, const char *name);          /* NULL: none */
 const char *safetensors_metadata(const Safetensors *file, const char *key);        /* NULL: none */
 
+/* Of all tensors, without the header. */
+size_t safetensors_data_bytes(const Safetensors *file);
 /* Atomic. Only items, keys and values are read from *file. */
 bool safetensors_write(const char *path, const Safetensors *file, Error *error);
 

@@ -177,35 +177,54 @@ static ParameterSet *kept_by_objective(const Run *run)
     return run->objective->kept ? run->objective->kept(&run->context) : NULL;
 }
 
-static bool save_state(Run *run, const char *path, Error *error)
+/* `counters` must live as long as the draft. */
+static void draft_state(const Run *run, Draft *draft, double counters[COUNTERS])
 {
-    Draft draft = {.arena = arena_new()};
     const ParameterSet *parameters = run->model->parameters;
-    double counters[COUNTERS];
     pack_progress(&run->progress, !isnan(run->config->train.seconds), counters);
-    add_array(&draft, "progress", ARRAY_F64, 1, (int64_t[]){COUNTERS}, counters);
+    add_array(draft, "progress", ARRAY_F64, 1, (int64_t[]){COUNTERS}, counters);
     if (run->loss_state_width)
-        add_array(&draft, "loss_state", ARRAY_F32, 2,
+        add_array(draft, "loss_state", ARRAY_F32, 2,
                   (int64_t[]){run->loss_state_rows, run->loss_state_width}, run->context.loss_state);
     for (int64_t i = 0; i < parameters->count; i++)
-        add_tensor(&draft, "parameters.", parameters->items[i].name, parameters->items[i].value,
+        add_tensor(draft, "parameters.", parameters->items[i].name, parameters->items[i].value,
                    parameters->items[i].value->data);
     for (int64_t i = 0; run->average && i < parameters->count; i++)
-        add_tensor(&draft, "average.", parameters->items[i].name, run->average->items[i].value,
+        add_tensor(draft, "average.", parameters->items[i].name, run->average->items[i].value,
                    run->average->items[i].value->data);
     const ParameterSet *kept = kept_by_objective(run);
     for (int64_t i = 0; kept && i < kept->count; i++)
-        add_tensor(&draft, "objective.", kept->items[i].name, kept->items[i].value, kept->items[i].value->data);
+        add_tensor(draft, "objective.", kept->items[i].name, kept->items[i].value, kept->items[i].value->data);
     for (int64_t k = 0; k < optimizer_state_count(run->optimizer); k++) {
         const char *slot;
         const Parameter *parameter;
         float *data = optimizer_state(run->optimizer, k, &slot, &parameter);
-        add_tensor(&draft, arena_format(draft.arena, "optimizer.%s.", slot), parameter->name, parameter->value, data);
+        add_tensor(draft, arena_format(draft->arena, "optimizer.%s.", slot), parameter->name, parameter->value, data);
     }
+}
+
+static bool save_state(Run *run, const char *path, Error *error)
+{
+    Draft draft = {.arena = arena_new()};
+    double counters[COUNTERS];
+    draft_state(run, &draft, counters);
     add_metadata(&draft, "step", arena_format(draft.arena, "%lld", (long long)run->progress.step));
     bool good = safetensors_write(path, &draft.file, error);
     arena_free(draft.arena);
     return good;
+}
+
+bool checkpoint_fits(const Run *run, Error *error)
+{
+    Draft draft = {.arena = arena_new()};
+    double counters[COUNTERS];
+    draft_state(run, &draft, counters);
+    size_t bytes = safetensors_data_bytes(&draft.file) + SAFETENSORS_MAX_HEADER;
+    arena_free(draft.arena);
+    return bytes <= SAFETENSORS_MOST_BYTES ||
+           fail_usage(error, "%s: model and optimizer %s have a state of %zu bytes, more than the %d of a checkpoint; make "
+                      "the model smaller, or take an optimizer that keeps less", run->config->name,
+                      run->config->optimizer.component->name, bytes, SAFETENSORS_MOST_BYTES);
 }
 
 bool checkpoint_save_last(Run *run, const char *folder, Error *error)

@@ -8,6 +8,8 @@
 
 /* Weights as they are to be used: the averages, where there are averages. `path` ends in .safetensors. */
 bool checkpoint_save_weights(Run *run, const char *path, Error *error);
+/* Whether the state of a run may be a file; exit 2 where it may not, before there is anything to save. */
+bool checkpoint_fits(const Run *run, Error *error);
 /* last.safetensors and last.state.safetensors in FOLDER/checkpoints; the state first. */
 bool checkpoint_save_last(Run *run, const char *folder, Error *error);
 /* Puts the run where FOLDER's state left it. *found false and nothing changed: there is no state. Names and shapes

@@ -260,10 +260,10 @@ Run *run_new(Config *config, const Instance *objective, Error *error)
         run->optimizer = optimizer_new(&config->optimizer, run->model->parameters, error);
         good = run->optimizer || fail_at(error, "%s", config->name);
     }
-    if (good) {
+    if (good)
         make_buffers(run);
+    if (good && checkpoint_fits(run, error))
         return run;
-    }
     run_free(run);
     return NULL;
 }
