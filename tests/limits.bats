@@ -2,11 +2,13 @@
 
 load arrays
 
+memory=2600000 # KiB of addresses
+
 setup() {
     cd "$BATS_TEST_TMPDIR"
+    (ulimit -v $memory && "$XENT" version) > out 2>&1 || skip "a sanitizer takes more addresses"
 }
 
-memory=2600000 # KiB of addresses
 
 # refused WORDS COMMAND...: exit 1 with one line that holds the words, in that much memory and 10 s of the processor.
 refused() {

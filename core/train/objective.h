@@ -44,6 +44,7 @@ typedef struct ObjectiveDef {
     int64_t (*outputs)(const void *values);
     /* Checks what only the run's parts together show, loads teachers and the like. NULL: nothing. */
     bool (*prepare)(ObjectiveContext *context, Error *error);
+    /* Frees what `prepare` made, also where it failed half-way; not called while `state` is NULL. */
     void (*release)(ObjectiveContext *context);
     /* Tensors of its own that going on needs: checkpoints keep them beside the model's. Borrowed; NULL: none. */
     ParameterSet *(*kept)(const ObjectiveContext *context);

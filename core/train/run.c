@@ -200,10 +200,8 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
     const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
-    if (def->prepare && !def->prepare(&run->context, error))
-        return fail_at(error, "%s", config->name);
     run->objective = def;
-    return true;
+    return !def->prepare || def->prepare(&run->context, error) || fail_at(error, "%s", config->name);
 }
 
 static bool make_loader(Run *run, Error *error)
@@ -273,7 +271,7 @@ void run_free(Run *run)
     if (!run)
         return;
     loader_free(run->loader);
-    if (run->objective && run->objective->release)
+    if (run->context.state && run->objective->release)
         run->objective->release(&run->context);
     memory_free(run->context.loss_state);
     for (int64_t i = 0; run->gradient_sums && i < run->model->parameters->count; i++)
