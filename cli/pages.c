@@ -126,7 +126,7 @@ static void print_limits(void)
     printf(".It\n%d files deep, by\n.Ic extends\n", CONFIG_MAX_EXTENDS);
     printf(".It\n%d parameters of a model, %d layers, and elements of a layer's output for a sample as many as "
            "parameters\n", MODEL_MOST_ELEMENTS, MODEL_MOST_LAYERS);
-    fputs(".It\n1 GB a data file after unpacking, 2 GB of pixels or table columns\n.It\nseeds from 0 to "
+    fputs(".It\n1 GB a data file after unpacking, 1.9 GB of pixels or table columns\n.It\nseeds from 0 to "
           "9007199254740991 in a config, to "
           "9223372036854775807 by\n.Fl -seed\n.El\n",
           stdout);
