@@ -31,7 +31,7 @@ static Instance method(const char *json)
 {
     JsonSource *source = json_source_new();
     ParamContext context = {.source = source, .arena = arena, .error = &error};
-    Instance instance;
+    Instance instance = {0};
     const cJSON *tree = json_parse(source, "test", json, strlen(json), &error);
     if (!tree || !instance_parse(&context, "calibrator", tree, &instance))
         fail_msg("%s: %s", json, error.message);

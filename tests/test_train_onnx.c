@@ -227,7 +227,7 @@ static void export_and_read(Made *made, Known *known, char *output)
     Temporary temporary;
     Error error = {0};
     unsigned char *bytes;
-    size_t size;
+    size_t size = 0;
     temporary_make(&temporary, "model.onnx");
     if (!export_onnx(&made->saved, temporary.file, &error) ||
         !file_read(temporary.file, 1 << 24, made->arena, &bytes, &size, &error))
