@@ -8,6 +8,7 @@
 #define XENT_BENCH_BENCHMARK_H
 
 #include "core/base/component.h"
+#include "core/kernels/convolution.h"
 #include "core/tensor/tensor.h"
 
 enum { BENCHMARK_MAX_SIZES = 6, BENCHMARK_WORD = 64, BENCHMARK_NAME = 160 };
@@ -73,10 +74,13 @@ void benchmarks_finish(BenchmarkList *list, int64_t rounds);
 
 double clock_now(void);             /* seconds, monotonic */
 
-/* Normal numbers of a deviation, of the benchmark's seed, in the benchmark's arena (drawn up to a point, then repeated); a leaf that requires a
-   gradient when told to. */
+/* Normal numbers of a deviation, of the seed, in the benchmark's arena (drawn up to a point, then repeated); a leaf
+   that requires a gradient when told to. */
 Tensor *benchmark_normals(Benchmark *benchmark, double deviation, bool leaf, int rank, const int64_t *shape);
 /* Uniform classes of the benchmark's seed, I32 [count]. */
 Tensor *benchmark_classes(Benchmark *benchmark, int64_t classes, int64_t count);
+
+/* N, C, H, W, OUT, K: a convolution that keeps H x W. An even K is exit 2. */
+bool same_convolution(const int64_t *sizes, ConvolutionShape *shape, Error *error);
 
 #endif

@@ -19,17 +19,16 @@ static double gradients_memory(const int64_t *sizes)
     return 4 * (2 * values_in(sizes) + values_out(sizes) + 2 * weights(sizes));
 }
 
-static bool prepare(Benchmark *benchmark, Error *error)
+bool same_convolution(const int64_t *sizes, ConvolutionShape *shape, Error *error)
 {
-    const int64_t *s = benchmark->sizes, n = s[0], c = s[1], h = s[2], w = s[3], out = s[4], k = s[5];
+    int64_t h = sizes[2], w = sizes[3], k = sizes[5];
     if (k % 2 == 0)
         return fail_usage(error, "the filter's size must be odd, got %lld", (long long)k);
-    Images *images = benchmark->state = arena_zero(benchmark->arena, 1, sizeof *images);
-    images->shape = (ConvolutionShape){
-        .batch = n,
+    *shape = (ConvolutionShape){
+        .batch = sizes[0],
         .groups = 1,
-        .in_channels = c,
-        .out_channels = out,
+        .in_channels = sizes[1],
+        .out_channels = sizes[4],
         .in = {1, h, w},
         .kernel = {1, k, k},
         .out = {1, h, w},
@@ -37,6 +36,15 @@ static bool prepare(Benchmark *benchmark, Error *error)
         .padding = {0, k / 2, k / 2},
         .dilation = {1, 1, 1},
     };
+    return true;
+}
+
+static bool prepare(Benchmark *benchmark, Error *error)
+{
+    const int64_t *s = benchmark->sizes, n = s[0], c = s[1], h = s[2], w = s[3], out = s[4], k = s[5];
+    Images *images = benchmark->state = arena_zero(benchmark->arena, 1, sizeof *images);
+    if (!same_convolution(s, &images->shape, error))
+        return false;
     images->x = tensor_f32(benchmark_normals(benchmark, 1, false, SHAPE(n, c, h, w)));
     images->weight = tensor_f32(benchmark_normals(benchmark, 0.1, false, SHAPE(out, c, k, k)));
     images->y = tensor_f32(benchmark_normals(benchmark, 1, false, SHAPE(n, out, h, w)));

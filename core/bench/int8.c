@@ -59,21 +59,9 @@ static double convolution_memory(const int64_t *s)
 static bool prepare_convolution(Benchmark *benchmark, Error *error)
 {
     const int64_t *s = benchmark->sizes, n = s[0], c = s[1], h = s[2], w = s[3], out = s[4], k = s[5];
-    if (k % 2 == 0)
-        return fail_usage(error, "the filter's size must be odd, got %lld", (long long)k);
     Layer *layer = benchmark->state = arena_zero(benchmark->arena, 1, sizeof *layer);
-    layer->shape = (ConvolutionShape){
-        .batch = n,
-        .groups = 1,
-        .in_channels = c,
-        .out_channels = out,
-        .in = {1, h, w},
-        .kernel = {1, k, k},
-        .out = {1, h, w},
-        .stride = {1, 1, 1},
-        .padding = {0, k / 2, k / 2},
-        .dilation = {1, 1, 1},
-    };
+    if (!same_convolution(s, &layer->shape, error))
+        return false;
     layer->panels = pack(benchmark, out, c * k * k);
     layer->x = tensor_f32(benchmark_normals(benchmark, 1, false, SHAPE(n, c, h, w)));
     layer->y = tensor_f32(tensor_new(benchmark->arena, ARRAY_F32, SHAPE(n, out, h, w)));
