@@ -29,16 +29,17 @@ static int teardown(void **state)
 typedef struct Case {
     int64_t n, heads, key_heads, t, s, d;
     int mask;               /* rank; 3: [N, 1, T, S] */
-    bool causal, alibi;
+    bool causal, alibi, rope;
 } Case;
 
 static const Case cases[] = {
-    {1, 1, 1, 1, 1, 1, 0, false, false},    {2, 3, 3, 1, 77, 5, 0, true, false},
-    {1, 2, 1, 5, 300, 16, 0, true, true},   {2, 4, 2, 64, 128, 8, 0, false, false},
-    {1, 2, 2, 65, 129, 7, 2, false, false}, {1, 1, 1, 130, 130, 33, 0, true, false},
-    {2, 2, 1, 67, 131, 4, 3, true, true},   {2, 2, 2, 70, 140, 3, 4, false, false},
-    {1, 1, 1, 140, 70, 6, 0, true, false},  {5, 4, 4, 66, 66, 8, 2, true, false},
-    {3, 6, 6, 3, 2, 2, 0, false, true},     {1, 8, 2, 200, 200, 16, 0, true, true},
+    {1, 1, 1, 1, 1, 1, 0, false, false, false},    {2, 3, 3, 1, 77, 5, 0, true, false, false},
+    {1, 2, 1, 5, 300, 16, 0, true, true, false},   {2, 4, 2, 64, 128, 8, 0, false, false, false},
+    {1, 2, 2, 65, 129, 7, 2, false, false, false}, {1, 1, 1, 130, 130, 33, 0, true, false, false},
+    {2, 2, 1, 67, 131, 4, 3, true, true, false},   {2, 2, 2, 70, 140, 3, 4, false, false, false},
+    {1, 1, 1, 140, 70, 6, 0, true, false, false},  {5, 4, 4, 66, 66, 8, 2, true, false, false},
+    {3, 6, 6, 3, 2, 2, 0, false, true, false},     {1, 8, 2, 200, 200, 16, 0, true, true, false},
+    {2, 2, 1, 67, 131, 4, 3, true, false, true}, {1, 17, 17, 66, 66, 8, 0, true, false, true},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -47,9 +48,9 @@ static const float slopes[] = {0.5F, 0.25F, 0.125F, 0.0625F, 0.03F, 0.01F, 0, -0
 /* inputs: query, key, value and where wanted mask; returns how many. The values are floats in either type. */
 static int make_inputs(const Case *one, ArrayType type, Tensor **inputs)
 {
-    int64_t shapes[4][4] = {{one->n, one->heads, one->t, one->d},
-                            {one->n, one->key_heads, one->s, one->d},
-                            {one->n, one->key_heads, one->s, one->d},
+    int64_t shapes[4][4] = {{one->n, one->t, one->heads, one->d},
+                            {one->n, one->s, one->key_heads, one->d},
+                            {one->n, one->s, one->key_heads, one->d},
                             {one->n, one->mask == 3 ? 1 : one->heads, one->t, one->s}};
     int count = one->mask ? 4 : 3;
     for (int i = 0; i < count; i++) {
@@ -65,8 +66,10 @@ static int make_inputs(const Case *one, ArrayType type, Tensor **inputs)
 
 static AttentionOptions options_of(const Case *one)
 {
-    return (AttentionOptions){
-        .scale = 1 / sqrt((double)one->d), .causal = one->causal, .alibi_slopes = one->alibi ? slopes : NULL};
+    return (AttentionOptions){.scale = 1 / sqrt((double)one->d),
+                              .causal = one->causal,
+                              .alibi_slopes = one->alibi ? slopes : NULL,
+                              .rope_base = one->rope ? 50 : 0};
 }
 
 /* [heads, T, S]: what is added to the scores. Hidden: so low that nothing is left, but no infinity. */
@@ -91,8 +94,14 @@ static Tensor *seeing(const Case *one)
     return sees;
 }
 
+static Tensor *heads_first(Tensor *x)
+{
+    return t_permute(x, (int[]){0, 2, 1, 3});
+}
+
 static Tensor *repeat_heads(const Case *one, Tensor *x)
 {
+    x = heads_first(x);
     Tensor *spread = t_reshape(x, SHAPE(one->n, one->key_heads, 1, one->s, one->d));
     spread = t_broadcast_to(spread, SHAPE(one->n, one->key_heads, one->heads / one->key_heads, one->s, one->d));
     return t_reshape(spread, SHAPE(one->n, one->heads, one->s, one->d));
@@ -100,12 +109,14 @@ static Tensor *repeat_heads(const Case *one, Tensor *x)
 
 static Tensor *reference(const Case *one, Tensor **inputs)
 {
-    Tensor *key = repeat_heads(one, inputs[1]), *value = repeat_heads(one, inputs[2]);
-    Tensor *scores = t_scale(t_matmul(inputs[0], key, false, true), 1 / sqrt((double)one->d));
+    Tensor *query = one->rope ? t_rotate_positions(inputs[0], one->s - one->t, 50) : inputs[0];
+    Tensor *key = repeat_heads(one, one->rope ? t_rotate_positions(inputs[1], 0, 50) : inputs[1]);
+    Tensor *value = repeat_heads(one, inputs[2]);
+    Tensor *scores = t_scale(t_matmul(heads_first(query), key, false, true), 1 / sqrt((double)one->d));
     scores = t_add(scores, biases(one));
     if (one->mask)
         scores = t_add(scores, inputs[3]);
-    return t_mul(t_matmul(t_softmax(scores), value, false, false), seeing(one));
+    return heads_first(t_mul(t_matmul(t_softmax(scores), value, false, false), seeing(one)));
 }
 
 static Tensor *seed_like(const Tensor *like)
@@ -182,13 +193,13 @@ static void test_operations_attention__same_bits_for_any_number_of_threads(void 
 static void test_operations_attention__continues_from_kept_keys(void **state)
 {
     (void)state;
-    Case whole = {1, 2, 1, 90, 90, 8, 0, true, true};
+    Case whole = {1, 2, 1, 90, 90, 8, 0, true, true, false};
     AttentionOptions options = options_of(&whole);
     Tensor *inputs[4];
     make_inputs(&whole, ARRAY_F32, inputs);
     Tensor *all = t_attention(inputs[0], inputs[1], inputs[2], NULL, &options);
-    Tensor *last = t_attention(t_slice(inputs[0], 2, 87, 90), inputs[1], inputs[2], NULL, &options);
-    check_near(0, 0, last, t_slice(all, 2, 87, 90), 2e-6);
+    Tensor *last = t_attention(t_slice(inputs[0], 1, 87, 90), inputs[1], inputs[2], NULL, &options);
+    check_near(0, 0, last, t_slice(all, 1, 87, 90), 2e-6);
     tape_reset();
 }
 
@@ -198,7 +209,7 @@ static void test_operations_attention__extreme_scores(void **state)
     AttentionOptions options = {.scale = 1};
     for (ArrayType type = ARRAY_F32; type <= ARRAY_F64; type++) {
         /* Scores of +-1e4: one key takes all. */
-        Tensor *query = t_full(type, SHAPE(1, 1, 1, 1), 100), *key = t_full(type, SHAPE(1, 1, 3, 1), -100),
+        Tensor *query = t_full(type, SHAPE(1, 1, 1, 1), 100), *key = t_full(type, SHAPE(1, 3, 1, 1), -100),
                *value = t_like(key);
         tensor_set(key, 1, 100);
         for (int i = 0; i < 3; i++)
@@ -236,7 +247,7 @@ static void test_operations_attention__hidden_tiles(void **state)
 {
     (void)state;
     enum { S = 700, FIRST = 300, SECOND = 600 };
-    Case all = {1, 2, 1, 3, S, 4, 0, false, false};
+    Case all = {1, 2, 1, 3, S, 4, 0, false, false, false};
     AttentionOptions options = options_of(&all);
     Tensor *inputs[4], *gradients[3], *expected[3];
     make_inputs(&all, ARRAY_F32, inputs);
@@ -246,11 +257,11 @@ static void test_operations_attention__hidden_tiles(void **state)
             tensor_set(mask, k, 0);
     Tensor *parts[2][2];
     for (int i = 0; i < 2; i++) {
-        parts[i][0] = t_slice(inputs[1 + i], 2, FIRST, FIRST + 10);
-        parts[i][1] = t_slice(inputs[1 + i], 2, SECOND, S);
+        parts[i][0] = t_slice(inputs[1 + i], 1, FIRST, FIRST + 10);
+        parts[i][1] = t_slice(inputs[1 + i], 1, SECOND, S);
     }
     Tensor *masked = t_attention(inputs[0], inputs[1], inputs[2], mask, &options);
-    Tensor *few = t_attention(inputs[0], t_concat(2, parts[0], 2), t_concat(2, parts[1], 2), NULL, &options);
+    Tensor *few = t_attention(inputs[0], t_concat(2, parts[0], 1), t_concat(2, parts[1], 1), NULL, &options);
     check_near(0, 0, masked, few, 2e-6);
     t_gradients(masked, seed_like(masked), 3, inputs, gradients, false);
     t_gradients(few, seed_like(few), 3, inputs, expected, false);
@@ -263,7 +274,7 @@ static void test_operations_attention__memory_is_linear(void **state)
 {
     (void)state;
     Tape *own = tape_new(), *before = tape_use(own);
-    Case large = {1, 1, 1, 2048, 2048, 8, 0, true, false};
+    Case large = {1, 1, 1, 2048, 2048, 8, 0, true, false, false};
     Tensor *results[5];
     run(&large, ARRAY_F32, false, results);
     assert_true(tape_peak() < 2048 * 2048 * sizeof(float) / 4);
@@ -292,10 +303,11 @@ static void test_operations_attention__rotation_depends_on_the_distance_alone(vo
         Tensor *turned = t_rotate_positions(x, 3, 10000);
         check_value(tensor_value(turned, 0), 0.5 * cos(3) - 3.5 * sin(3), tolerance);
         check_value(tensor_value(turned, 3), 0.5 * sin(3) + 3.5 * cos(3), tolerance);
+        check_near(0, 0, t_rotate_positions_back(turned, 3, 10000), x, tolerance);
         /* A sequence turned whole is turned like its parts. */
-        Tensor *sequence = t_broadcast_to(x, SHAPE(2, 3, 500, 6)), *all = t_rotate_positions(sequence, 5, 100);
-        Tensor *tail = t_rotate_positions(t_slice(sequence, 2, 400, 500), 405, 100);
-        check_near(0, 0, tail, t_slice(all, 2, 400, 500), tolerance);
+        Tensor *sequence = t_broadcast_to(x, SHAPE(2, 500, 3, 6)), *all = t_rotate_positions(sequence, 5, 100);
+        Tensor *tail = t_rotate_positions(t_slice(sequence, 1, 400, 500), 405, 100);
+        check_near(0, 0, tail, t_slice(all, 1, 400, 500), tolerance);
         tape_reset();
     }
 }

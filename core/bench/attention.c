@@ -17,7 +17,7 @@ static bool prepare(Benchmark *benchmark, bool causal)
     Heads *heads = benchmark->state = arena_zero(benchmark->arena, 1, sizeof *heads);
     Tensor **inputs[] = {&heads->query, &heads->key, &heads->value};
     for (int i = 0; i < 3; i++)
-        *inputs[i] = benchmark_normals(benchmark, 1, true, SHAPE(1, HEADS, tokens, WIDTH));
+        *inputs[i] = benchmark_normals(benchmark, 1, true, SHAPE(1, tokens, HEADS, WIDTH));
     heads->options = (AttentionOptions){.scale = 1.0 / 8, .causal = causal};
     double array = 4.0 * HEADS * WIDTH * (double)tokens;
     /* Two products forward, four backward, of 2 T^2 D flops a head; a causal mask leaves half of them. */

@@ -150,11 +150,10 @@ static Tensor *drop(Forward *forward, Tensor *x, double rate)
     return forward->training && rate > 0 ? t_dropout(x, rate, TENSOR_MAX_RANK, forward_random(forward)) : x;
 }
 
-/* [N, T, heads size] -> [N, heads, T, size] */
+/* [N, T, heads size] -> [N, T, heads, size] */
 static Tensor *split_heads(const Block *block, Tensor *x)
 {
-    Tensor *split = t_reshape(x, SHAPE(x->shape[0], x->shape[1], block->heads, block->head_dim));
-    return t_permute(split, (int[]){0, 2, 1, 3});
+    return t_reshape(x, SHAPE(x->shape[0], x->shape[1], block->heads, block->head_dim));
 }
 
 /* x [N, T, d]; mask [N, 1, T, T] or NULL. */
@@ -165,7 +164,7 @@ static Tensor *run_block(const Block *block, Forward *forward, Tensor *x, Tensor
     Tensor *key = split_heads(block, layer_forward(block->key, forward, normed));
     Tensor *value = split_heads(block, layer_forward(block->value, forward, normed));
     AttentionOptions options = {.scale = 1 / sqrt((double)block->head_dim)};
-    Tensor *mixed = t_permute(t_attention(query, key, value, mask, &options), (int[]){0, 2, 1, 3});
+    Tensor *mixed = t_attention(query, key, value, mask, &options);
     mixed = t_reshape(mixed, SHAPE(x->shape[0], x->shape[1], block->heads * block->head_dim));
     x = t_add(x, drop(forward, layer_forward(block->output, forward, mixed), block->dropout));
     Tensor *hidden = layer_forward(block->widen, forward, layer_forward(block->feed_norm, forward, x));

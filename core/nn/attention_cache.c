@@ -5,7 +5,7 @@
 
 #include "core/tensor/operations.h"
 
-/* Each [heads, room, size]. */
+/* Each [room, heads, size]. */
 struct AttentionCacheLayer {
     int64_t heads, size;
     float *keys, *values;
@@ -45,20 +45,17 @@ static struct AttentionCacheLayer *next_layer(AttentionCache *cache, int64_t hea
 
 static Tensor *extend(const AttentionCache *cache, float *rows, const Tensor *added)
 {
-    int64_t heads = added->shape[1], fresh = added->shape[2], size = added->shape[3], all = cache->past + fresh;
-    Tensor *result = t_new(ARRAY_F32, SHAPE(1, heads, all, size));
-    for (int64_t h = 0; h < heads; h++) {
-        float *head = rows + h * cache->room * size;
-        memcpy(head + cache->past * size, tensor_f32(added) + h * fresh * size, (size_t)(fresh * size) * sizeof(float));
-        memcpy(tensor_f32(result) + h * all * size, head, (size_t)(all * size) * sizeof(float));
-    }
+    const int64_t heads = added->shape[2], size = added->shape[3], all = cache->past + added->shape[1];
+    Tensor *result = t_new(ARRAY_F32, SHAPE(1, all, heads, size));
+    memcpy(rows + cache->past * heads * size, added->data, (size_t)added->count * sizeof(float));
+    memcpy(result->data, rows, (size_t)result->count * sizeof(float));
     return result;
 }
 
 void attention_cache_extend(AttentionCache *cache, Tensor **key, Tensor **value)
 {
-    assert((*key)->rank == 4 && (*key)->shape[0] == 1 && cache->past + (*key)->shape[2] <= cache->room);
-    struct AttentionCacheLayer *layer = next_layer(cache, (*key)->shape[1], (*key)->shape[3]);
+    assert((*key)->rank == 4 && (*key)->shape[0] == 1 && cache->past + (*key)->shape[1] <= cache->room);
+    struct AttentionCacheLayer *layer = next_layer(cache, (*key)->shape[2], (*key)->shape[3]);
     *key = extend(cache, layer->keys, *key);
     *value = extend(cache, layer->values, *value);
 }

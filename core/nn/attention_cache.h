@@ -17,8 +17,8 @@ typedef struct AttentionCache {
 AttentionCache *attention_cache_new(int64_t room);
 void attention_cache_free(AttentionCache *cache); /* NULL allowed */
 
-/* For the layer whose turn it is: appends the new positions [1, heads, T, size] and gives all of them, [1, heads,
-   past + T, size], on the tape in use. Every pass asks the same layers in the same order. */
+/* For the layer whose turn it is: appends the new positions [1, T, heads, size] and gives all of them, [1,
+   past + T, heads, size], on the tape in use. Every pass asks the same layers in the same order. */
 void attention_cache_extend(AttentionCache *cache, Tensor **key, Tensor **value);
 
 #endif

@@ -66,11 +66,10 @@ static bool build(Builder *builder, Layer *layer)
     return true;
 }
 
-/* [N, T, heads size] -> [N, heads, T, size] */
+/* [N, T, heads size] -> [N, T, heads, size] */
 static Tensor *split_heads(Tensor *x, int64_t heads)
 {
-    Tensor *split = t_reshape(x, SHAPE(x->shape[0], x->shape[1], heads, x->shape[2] / heads));
-    return t_permute(split, (int[]){0, 2, 1, 3});
+    return t_reshape(x, SHAPE(x->shape[0], x->shape[1], heads, x->shape[2] / heads));
 }
 
 static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
@@ -81,15 +80,13 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
     Tensor *query = split_heads(layer_forward(state->query, forward_, x), self->heads);
     Tensor *key = split_heads(layer_forward(state->key, forward_, x), kv_heads);
     Tensor *value = split_heads(layer_forward(state->value, forward_, x), kv_heads);
-    if (self->positions == POSITIONS_ROPE) {
-        int64_t first = forward_->cache ? forward_->cache->past : 0;
-        query = t_rotate_positions(query, first, self->rope_base);
-        key = t_rotate_positions(key, first, self->rope_base);
-    }
     if (forward_->cache)
         attention_cache_extend(forward_->cache, &key, &value);
-    AttentionOptions options = {1 / sqrt((double)query->shape[3]), self->causal, state->slopes};
-    Tensor *mixed = t_permute(t_attention(query, key, value, NULL, &options), (int[]){0, 2, 1, 3});
+    const AttentionOptions options = {.scale = 1 / sqrt((double)query->shape[3]),
+                                      .causal = self->causal,
+                                      .alibi_slopes = state->slopes,
+                                      .rope_base = self->positions == POSITIONS_ROPE ? self->rope_base : 0};
+    Tensor *mixed = t_attention(query, key, value, NULL, &options);
     Tensor *output = layer_forward(state->output, forward_, t_reshape(mixed, x->rank, x->shape));
     if (forward_->training && self->dropout > 0)
         output = t_dropout(output, self->dropout, TENSOR_MAX_RANK, forward_random(forward_));

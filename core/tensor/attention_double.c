@@ -4,9 +4,9 @@
 
 #include "core/tensor/attention.h"
 
-/* One row: where it lies in queries, keys and mask. */
+/* One row: where it and the first of its keys lie, its row of the mask; from a key to the next. */
 typedef struct Row {
-    int64_t n, head, i, visible, query, key, mask;
+    int64_t n, head, i, visible, query, key, stride, mask;
 } Row;
 
 static Row row_at(const Attention *shape, int64_t index)
@@ -14,8 +14,9 @@ static Row row_at(const Attention *shape, int64_t index)
     Row row = {.i = index % shape->queries, .head = index / shape->queries % shape->heads,
                .n = index / shape->queries / shape->heads};
     row.visible = attention_visible(shape, row.i);
-    row.query = index * shape->width;
-    row.key = (row.n * shape->key_heads + row.head / (shape->heads / shape->key_heads)) * shape->keys * shape->width;
+    row.query = attention_query_at(shape, row.n, row.head, row.i);
+    row.key = attention_key_at(shape, row.n, row.head, 0);
+    row.stride = shape->key_heads * shape->width;
     row.mask = row.n * shape->mask_batch_stride + row.head * shape->mask_head_stride + row.i * shape->keys;
     return row;
 }
@@ -40,7 +41,7 @@ static void score(const Attention *shape, const Row *row, const double *query, c
     const int64_t d = shape->width;
     for (int64_t j = 0; j < row->visible; j++) {
         const double distance = (double)(j - row->i - (shape->keys - shape->queries));
-        s[j] = shape->scale * dot(d, query + row->query, key + row->key + j * d) +
+        s[j] = shape->scale * dot(d, query + row->query, key + row->key + j * row->stride) +
                attention_slope(shape, row->head) * distance;
         s[j] += mask ? mask[row->mask + j] : 0;
     }
@@ -62,7 +63,7 @@ void attention_double(const Attention *shape, const Tensor *query, const Tensor 
         for (int64_t j = 0; j < row.visible && !nothing; j++)
             sum += s[j] = exp(s[j] - largest);
         for (int64_t j = 0; j < row.visible && !nothing; j++)
-            axpy(d, s[j] / sum, tensor_f64(value) + row.key + j * d, out + row.query);
+            axpy(d, s[j] / sum, tensor_f64(value) + row.key + j * row.stride, out + row.query);
         tensor_f64(parts)[2 * index] = nothing ? INFINITY : largest;
         tensor_f64(parts)[2 * index + 1] = nothing ? 0 : log(sum);
     }
@@ -89,13 +90,13 @@ void attention_gradient_double(const Attention *shape, const AttentionGradient *
         score(shape, &row, query, key, mask, s);
         for (int64_t j = 0; j < row.visible; j++) {
             const double p = exp(s[j] - parts[2 * index] - parts[2 * index + 1]);
-            const double ds = p * (dot(d, dout, value + row.key + j * d) - delta);
+            const double ds = p * (dot(d, dout, value + row.key + j * row.stride) - delta);
             if (dquery)
-                axpy(d, shape->scale * ds, key + row.key + j * d, dquery + row.query);
+                axpy(d, shape->scale * ds, key + row.key + j * row.stride, dquery + row.query);
             if (dkey)
-                axpy(d, shape->scale * ds, query + row.query, dkey + row.key + j * d);
+                axpy(d, shape->scale * ds, query + row.query, dkey + row.key + j * row.stride);
             if (dvalue)
-                axpy(d, p, dout, dvalue + row.key + j * d);
+                axpy(d, p, dout, dvalue + row.key + j * row.stride);
             if (dmask)
                 dmask[row.mask + j] += ds;
         }

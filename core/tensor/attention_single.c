@@ -16,7 +16,8 @@ typedef struct Work {
     const Attention *shape;
     const float *query, *key, *value, *mask;
     float *output, *parts;
-    const float *gradient, *delta;
+    const float *gradient;
+    float *delta;                           /* [batch, heads, queries] */
     float *dquery, *dkey, *dvalue, *dmask;  /* NULL: not wanted */
 } Work;
 
@@ -40,16 +41,31 @@ static int64_t grain(int64_t multiplications)
     return multiplications >= TASK ? 1 : TASK / (multiplications > 0 ? multiplications : 1);
 }
 
-/* Index of the row `i` of queries among all; of the first key of the head. */
-static int64_t query_row(const Attention *shape, const Tile *tile, int64_t i)
+/* Row i of the tile among all heads' rows of queries. */
+static int64_t head_row(const Attention *shape, const Tile *tile, int64_t i)
 {
     return (tile->n * shape->heads + tile->head) * shape->queries + tile->first_query + i;
 }
 
-static int64_t key_row(const Attention *shape, const Tile *tile)
+static int64_t query_at(const Attention *shape, const Tile *tile, int64_t i)
 {
-    return (tile->n * shape->key_heads + tile->head / (shape->heads / shape->key_heads)) * shape->keys +
-           tile->first_key;
+    return attention_query_at(shape, tile->n, tile->head, tile->first_query + i);
+}
+
+static int64_t key_at(const Attention *shape, const Tile *tile)
+{
+    return attention_key_at(shape, tile->n, tile->head, tile->first_key);
+}
+
+/* From a row of a head to its next, of queries and of keys. */
+static int64_t query_stride(const Attention *shape)
+{
+    return shape->heads * shape->width;
+}
+
+static int64_t key_stride(const Attention *shape)
+{
+    return shape->key_heads * shape->width;
 }
 
 /* How many columns of the tile its row i sees. */
@@ -86,10 +102,9 @@ static int64_t visible_blocks(const Attention *shape, const Tile *tile)
 static void compute_scores(const Work *work, const Tile *tile, float *s)
 {
     const Attention *shape = work->shape;
-    const int64_t d = shape->width;
     const float slope = (float)attention_slope(shape, tile->head);
-    sgemm(false, true, tile->rows, tile->columns, d, work->query + query_row(shape, tile, 0) * d, d,
-          work->key + key_row(shape, tile) * d, d, 0, s, KEYS);
+    sgemm(false, true, tile->rows, tile->columns, shape->width, work->query + query_at(shape, tile, 0),
+          query_stride(shape), work->key + key_at(shape, tile), key_stride(shape), 0, s, KEYS);
     for (int64_t i = 0; i < tile->rows; i++) {
         const int64_t distance = tile->first_key - (tile->first_query + i) - (shape->keys - shape->queries);
         kernels()->rows.score_row(visible(shape, tile, i), s + i * KEYS, (float)shape->scale,
@@ -131,11 +146,11 @@ static void update_row(const Work *work, const Tile *tile, int64_t i, float *s, 
 static void forward_block(const Work *work, Tile tile)
 {
     const Attention *shape = work->shape;
-    const int64_t d = shape->width, first_row = query_row(shape, &tile, 0), end = visible_blocks(shape, &tile);
+    const int64_t d = shape->width, stride = query_stride(shape), end = visible_blocks(shape, &tile);
     float s[QUERIES * KEYS] __attribute__((aligned(64))), largest[QUERIES], sum[QUERIES];
-    float *output = work->output + first_row * d;
-    memset(output, 0, (size_t)(tile.rows * d) * sizeof *output);
+    float *output = work->output + query_at(shape, &tile, 0);
     for (int64_t i = 0; i < tile.rows; i++) {
+        memset(output + i * stride, 0, (size_t)d * sizeof *output);
         largest[i] = -INFINITY;
         sum[i] = 0;
     }
@@ -143,15 +158,16 @@ static void forward_block(const Work *work, Tile tile)
         move_to_keys(shape, &tile, block);
         compute_scores(work, &tile, s);
         for (int64_t i = 0; i < tile.rows; i++)
-            update_row(work, &tile, i, s + i * KEYS, output + i * d, &largest[i], &sum[i]);
-        sgemm(false, false, tile.rows, d, tile.columns, s, KEYS, work->value + key_row(shape, &tile) * d, d, 1, output,
-              d);
+            update_row(work, &tile, i, s + i * KEYS, output + i * stride, &largest[i], &sum[i]);
+        sgemm(false, false, tile.rows, d, tile.columns, s, KEYS, work->value + key_at(shape, &tile), key_stride(shape),
+              1, output, stride);
     }
     for (int64_t i = 0; i < tile.rows; i++) {
         const bool nothing = largest[i] == -INFINITY;
-        kernels()->rows.scale_row(d, nothing ? 0 : 1 / sum[i], output + i * d);
-        work->parts[2 * (first_row + i)] = nothing ? INFINITY : largest[i];
-        work->parts[2 * (first_row + i) + 1] = nothing ? 0 : logf(sum[i]);
+        float *parts = work->parts + 2 * head_row(shape, &tile, i);
+        kernels()->rows.scale_row(d, nothing ? 0 : 1 / sum[i], output + i * stride);
+        parts[0] = nothing ? INFINITY : largest[i];
+        parts[1] = nothing ? 0 : logf(sum[i]);
     }
 }
 
@@ -185,19 +201,24 @@ void attention_single(const Attention *shape, const Tensor *query, const Tensor 
 
 /* ---- Backward ---- */
 
-static void compute_deltas(const Work *work, float *delta)
+static void delta_rows(void *context, int64_t begin, int64_t end)
 {
-    const int64_t rows = work->shape->batch * work->shape->heads * work->shape->queries, d = work->shape->width;
-    for (int64_t row = 0; row < rows; row++)
-        delta[row] = kernels()->dot(d, work->gradient + row * d, work->output + row * d);
+    const Work *work = context;
+    const Attention *shape = work->shape;
+    for (int64_t row = begin; row < end; row++) {
+        const int64_t i = row % shape->queries, head = row / shape->queries % shape->heads;
+        const int64_t at = attention_query_at(shape, row / shape->queries / shape->heads, head, i);
+        work->delta[row] = kernels()->dot(shape->width, work->gradient + at, work->output + at);
+    }
 }
 
 /* Adds what the tile contributes to the gradients that are not NULL. */
 static void backward_tile(const Work *work, const Tile *tile)
 {
     const Attention *shape = work->shape;
-    const int64_t d = shape->width, row = query_row(shape, tile, 0), key = key_row(shape, tile);
-    const float *gradient = work->gradient + row * d;
+    const int64_t d = shape->width, row = head_row(shape, tile, 0), query = query_at(shape, tile, 0);
+    const int64_t key = key_at(shape, tile), rows = query_stride(shape), keys = key_stride(shape);
+    const float *gradient = work->gradient + query;
     float p[QUERIES * KEYS] __attribute__((aligned(64))), ds[QUERIES * KEYS] __attribute__((aligned(64)));
     compute_scores(work, tile, p);
     for (int64_t i = 0; i < tile->rows; i++) {
@@ -206,21 +227,21 @@ static void backward_tile(const Work *work, const Tile *tile)
         clear_hidden(shape, tile, i, s);
     }
     if (work->dvalue)
-        sgemm(true, false, tile->columns, d, tile->rows, p, KEYS, gradient, d, 1, work->dvalue + key * d, d);
+        sgemm(true, false, tile->columns, d, tile->rows, p, KEYS, gradient, rows, 1, work->dvalue + key, keys);
     if (!work->dquery && !work->dkey && !work->dmask)
         return;
-    sgemm(false, true, tile->rows, tile->columns, d, gradient, d, work->value + key * d, d, 0, ds, KEYS);
+    sgemm(false, true, tile->rows, tile->columns, d, gradient, rows, work->value + key, keys, 0, ds, KEYS);
     for (int64_t i = 0; i < tile->rows; i++) {
         kernels()->rows.attention_gradient_row(visible(shape, tile, i), p + i * KEYS, ds + i * KEYS,
                                                work->delta[row + i], work->dmask ? 1 : (float)shape->scale);
         clear_hidden(shape, tile, i, ds + i * KEYS);
     }
     if (work->dquery)
-        sgemm(false, false, tile->rows, d, tile->columns, ds, KEYS, work->key + key * d, d, 1, work->dquery + row * d,
-              d);
+        sgemm(false, false, tile->rows, d, tile->columns, ds, KEYS, work->key + key, keys, 1, work->dquery + query,
+              rows);
     if (work->dkey)
-        sgemm(true, false, tile->columns, d, tile->rows, ds, KEYS, work->query + row * d, d, 1, work->dkey + key * d,
-              d);
+        sgemm(true, false, tile->columns, d, tile->rows, ds, KEYS, work->query + query, rows, 1, work->dkey + key,
+              keys);
     for (int64_t i = 0; i < tile->rows && work->dmask; i++)
         kernels()->axpy(visible(shape, tile, i), 1, ds + i * KEYS, work->dmask + mask_row(shape, tile, i));
 }
@@ -301,12 +322,12 @@ void attention_gradient_single(const Attention *shape, const AttentionGradient *
     const int64_t cost = 5 * smaller(shape->queries, QUERIES) * shape->width;
     const size_t bytes = (size_t)(heads * shape->queries) * sizeof(float);
     float *delta = arena_alloc(tape_arena(), bytes);
-    const Work base = {.shape = shape, .query = floats(gradient->query), .key = floats(gradient->key),
+    Work base = {.shape = shape, .query = floats(gradient->query), .key = floats(gradient->key),
                        .value = floats(gradient->value), .mask = floats(gradient->mask),
                        .output = tensor_f32(gradient->output), .parts = tensor_f32(gradient->parts),
                        .gradient = floats(gradient->gradient), .delta = delta};
     Work whole = base, queries = base, keys = base, mask = base;
-    compute_deltas(&base, delta);
+    parallel_for(heads * shape->queries, grain(shape->width), delta_rows, &base);
     whole.dquery = queries.dquery = cleared(gradient->dquery);
     whole.dkey = keys.dkey = cleared(gradient->dkey);
     whole.dvalue = keys.dvalue = cleared(gradient->dvalue);

@@ -154,18 +154,21 @@ Tensor *t_batch_norm(Tensor *x, Tensor *scale, Tensor *shift, double epsilon, Te
 /* With given statistics [C] (no gradient to them). */
 Tensor *t_batch_norm_fixed(Tensor *x, Tensor *scale, Tensor *shift, Tensor *mean, Tensor *variance, double epsilon);
 
-/* Attention (operations_attention.c): query [N, H, T, D], key and value [N, H_kv, S, D], H a multiple of
-   H_kv; softmax(scale q k^T + slope_h (j - i - (S - T)) + mask) v -> [N, H, T, D]. Blocked with an
+/* Attention (operations_attention.c): query [N, T, H, D], key and value [N, S, H_kv, D], as linear layers leave them,
+   H a multiple of H_kv; softmax(scale q k^T + slope_h (j - i - (S - T)) + mask) v -> [N, T, H, D]. Blocked with an
    online softmax: memory linear in T and S. mask [T, S] or [N, 1|H, T, S] is added (NULL: none) and may have a
    gradient. A row that sees nothing gives zeros. Second derivatives do form the scores. */
 typedef struct AttentionOptions {
     double scale;               /* usually 1/sqrt(D) */
     bool causal;                /* position i sees j <= i + S - T */
     const float *alibi_slopes;  /* [H] or NULL */
+    double rope_base;           /* > 0: q and k are turned by rotary positions, i + S - T and j; 0: they are not */
 } AttentionOptions;
 Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, const AttentionOptions *options);
-/* Rotary positions (Su et al. 2021): x [N, H, T, D], pairs (i, i + D/2), angle (first + t) base^(-2i/D). */
+/* Rotary positions (operations_rotate_positions.c; Su et al. 2021): x [N, T, H, D], pairs (i, i + D/2), angle
+   (first + t) base^(-2i/D); back: the opposite angle, which is the inverse and the transpose. */
 Tensor *t_rotate_positions(Tensor *x, int64_t first, double base);
+Tensor *t_rotate_positions_back(Tensor *x, int64_t first, double base);
 
 /* Dropout (operations_random.c): a value is kept with probability 1 - rate and divided by it; draws are a
    function of where `random` stands, counted in blocks (what it has buffered is passed over). Axes from `axes`

@@ -1,4 +1,4 @@
-/* Scaled dot-product attention (Vaswani et al. 2017) without the matrix of scores, and rotary positions. */
+/* Scaled dot-product attention (Vaswani et al. 2017) without the matrix of scores. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -8,9 +8,25 @@
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
 
-/* inputs: query, key, value, mask; saved: parts. */
+/* inputs: query, key, value, mask; saved: parts. Rotary positions turn copies of query and key that are not kept. */
+typedef struct Attributes {
+    Attention shape;
+    double rope_base;       /* 0: positions are not turned */
+} Attributes;
+
+/* Of the first query: the last one stands at the last key. */
+static int64_t first_position(const Attention *shape)
+{
+    return shape->keys - shape->queries;
+}
 
 /* ---- Gradients that are to be differentiated again: over the whole matrix of scores ---- */
+
+/* [N, T, H, D] -> [N, H, T, D] and back. */
+static Tensor *swap_heads(Tensor *x)
+{
+    return t_permute(x, (int[]){0, 2, 1, 3});
+}
 
 /* [N, H_kv, S, D] -> [N, H, S, D] */
 static Tensor *repeat_heads(const Attention *shape, Tensor *x)
@@ -50,63 +66,113 @@ static Tensor *seeing_rows(const Attention *shape, const Tensor *parts)
     return sees;
 }
 
-static void backward_composed(const Attention *shape, const Node *node, Tensor *gradient, Tensor **gradients)
+static Tensor *turned(const Attributes *attributes, Tensor *x, int64_t first)
 {
-    Tensor *query = node->inputs[0], *mask = node->inputs[3], *sees = seeing_rows(shape, node->saved[0]);
-    Tensor *key = repeat_heads(shape, node->inputs[1]), *value = repeat_heads(shape, node->inputs[2]);
-    Tensor *scores = t_scale(t_matmul(query, key, false, true), shape->scale), *zero = t_scalar(query->type, 0);
+    return attributes->rope_base > 0 ? t_rotate_positions(x, first, attributes->rope_base) : x;
+}
+
+/* The gradient of x from that of what turned() and swap_heads() made of it. */
+static Tensor *turned_back(const Attributes *attributes, Tensor *gradient, int64_t first)
+{
+    gradient = swap_heads(gradient);
+    return attributes->rope_base > 0 ? t_rotate_positions_back(gradient, first, attributes->rope_base) : gradient;
+}
+
+static void backward_composed(const Node *node, Tensor *gradient, Tensor **gradients)
+{
+    const Attributes *attributes = node->attributes;
+    const Attention *shape = &attributes->shape;
+    Tensor *mask = node->inputs[3], *sees = seeing_rows(shape, node->saved[0]), *zero = t_scalar(gradient->type, 0);
+    Tensor *query = swap_heads(turned(attributes, node->inputs[0], first_position(shape)));
+    Tensor *key = repeat_heads(shape, swap_heads(turned(attributes, node->inputs[1], 0)));
+    Tensor *value = repeat_heads(shape, swap_heads(node->inputs[2]));
+    Tensor *scores = t_scale(t_matmul(query, key, false, true), shape->scale);
+    gradient = swap_heads(gradient);
     scores = t_add(scores, biases(shape, query->type));
     scores = mask ? t_add(scores, mask) : scores;
     Tensor *p = t_where(sees, t_softmax(t_where(sees, scores, zero)), zero);
     if (op_wants(node, 2))
-        gradients[2] = sum_heads(shape, t_matmul(p, gradient, true, false));
+        gradients[2] = swap_heads(sum_heads(shape, t_matmul(p, gradient, true, false)));
     Tensor *dp = t_matmul(gradient, value, false, true);
     Tensor *ds = t_mul(p, t_sub(dp, t_sum(t_mul(p, dp), -1, true)));
     if (op_wants(node, 0))
-        gradients[0] = t_scale(t_matmul(ds, key, false, false), shape->scale);
+        gradients[0] = turned_back(attributes, t_scale(t_matmul(ds, key, false, false), shape->scale),
+                                   first_position(shape));
     if (op_wants(node, 1))
-        gradients[1] = sum_heads(shape, t_scale(t_matmul(ds, query, true, false), shape->scale));
+        gradients[1] = turned_back(attributes,
+                                   sum_heads(shape, t_scale(t_matmul(ds, query, true, false), shape->scale)), 0);
     if (op_wants(node, 3))
         gradients[3] = t_sum_to(ds, mask->rank, mask->shape);
 }
 
 /* ---- The operation ---- */
 
+static size_t bytes_of(const Tensor *x)
+{
+    return (size_t)x->count * array_type_size(x->type);
+}
+
+/* What the kernels read of a query or key: itself, or a turned copy, which is to be recycled. */
+static Tensor *turned_copy(const Attributes *attributes, Tensor *x, int64_t first)
+{
+    if (attributes->rope_base == 0)
+        return x;
+    Tensor *copy = t_wrap(x->type, x->rank, x->shape, arena_alloc(tape_arena(), bytes_of(x)));
+    rotate_positions(x, first, attributes->rope_base, false, copy);
+    return copy;
+}
+
+static void recycle_copy(Tensor *copy, const Tensor *x)
+{
+    if (copy != x)
+        arena_recycle(tape_arena(), copy->data, bytes_of(copy));
+}
+
 static void backward_attention(const Node *node, Tensor *gradient, Tensor **gradients)
 {
+    const Attributes *attributes = node->attributes;
+    const int64_t first = first_position(&attributes->shape);
     if (tape_recording()) {
-        backward_composed(node->attributes, node, gradient, gradients);
+        backward_composed(node, gradient, gradients);
         return;
     }
     for (int i = 0; i < 4; i++)
         if (op_wants(node, i))
             gradients[i] = t_like(node->inputs[i]);
-    const AttentionGradient work = {.query = node->inputs[0], .key = node->inputs[1], .value = node->inputs[2],
+    Tensor *query = turned_copy(attributes, node->inputs[0], first), *key = turned_copy(attributes, node->inputs[1], 0);
+    const AttentionGradient work = {.query = query, .key = key, .value = node->inputs[2],
                                     .mask = node->inputs[3], .output = node->output, .parts = node->saved[0],
                                     .gradient = gradient, .dquery = gradients[0], .dkey = gradients[1],
                                     .dvalue = gradients[2], .dmask = gradients[3]};
-    (gradient->type == ARRAY_F32 ? attention_gradient_single : attention_gradient_double)(node->attributes, &work);
+    (gradient->type == ARRAY_F32 ? attention_gradient_single : attention_gradient_double)(&attributes->shape, &work);
+    recycle_copy(query, node->inputs[0]);
+    recycle_copy(key, node->inputs[1]);
+    if (attributes->rope_base > 0 && gradients[0])
+        rotate_positions(gradients[0], first, attributes->rope_base, true, gradients[0]);
+    if (attributes->rope_base > 0 && gradients[1])
+        rotate_positions(gradients[1], 0, attributes->rope_base, true, gradients[1]);
 }
 
-typedef struct Sample { int64_t n, h, h_key, t, s, d; int mask; bool causal, alibi; } Sample;
+typedef struct Sample { int64_t n, h, h_key, t, s, d; int mask; bool causal, alibi, rope; } Sample;
 static const Sample samples[] = {
-    {2, 2, 2, 3, 3, 4, 0, false, false},
-    {1, 4, 2, 3, 5, 2, 0, true, false},     /* grouped heads, keys kept from before */
-    {2, 2, 1, 4, 3, 2, 2, false, false},    /* mask [T, S] */
-    {2, 2, 2, 2, 3, 2, 4, false, true},     /* [N, H, T, S] */
-    {2, 2, 2, 3, 4, 3, 3, true, true},      /* [N, 1, T, S] */
-    {1, 1, 1, 1, 1, 1, 0, false, false},
-    {0, 2, 1, 3, 3, 2, 0, true, false},
-    {2, 1, 1, 4, 2, 3, 0, true, false},     /* the first two rows see nothing */
-    {4, 4, 4, 2, 3, 2, 0, true, false},     /* each head a task */
+    {2, 2, 2, 3, 3, 4, 0, false, false, false},
+    {1, 4, 2, 3, 5, 2, 0, true, false, false},     /* grouped heads, keys kept from before */
+    {2, 2, 1, 4, 3, 2, 2, false, false, false},    /* mask [T, S] */
+    {2, 2, 2, 2, 3, 2, 4, false, true, false},     /* [N, H, T, S] */
+    {2, 2, 2, 3, 4, 3, 3, true, true, false},      /* [N, 1, T, S] */
+    {1, 1, 1, 1, 1, 1, 0, false, false, false},
+    {0, 2, 1, 3, 3, 2, 0, true, false, false},
+    {2, 1, 1, 4, 2, 3, 0, true, false, false},     /* the first two rows see nothing */
+    {4, 4, 4, 2, 3, 2, 0, true, false, false},     /* each head a task */
+    {2, 4, 2, 3, 5, 4, 2, true, false, true},
 };
 
 static int sample_attention(Random *random, int variant, Tensor **inputs)
 {
     const Sample *sample = &samples[variant];
-    inputs[0] = sample_leaf(random, -2, 2, SHAPE(sample->n, sample->h, sample->t, sample->d));
-    inputs[1] = sample_leaf(random, -2, 2, SHAPE(sample->n, sample->h_key, sample->s, sample->d));
-    inputs[2] = sample_leaf(random, -2, 2, SHAPE(sample->n, sample->h_key, sample->s, sample->d));
+    inputs[0] = sample_leaf(random, -2, 2, SHAPE(sample->n, sample->t, sample->h, sample->d));
+    inputs[1] = sample_leaf(random, -2, 2, SHAPE(sample->n, sample->s, sample->h_key, sample->d));
+    inputs[2] = sample_leaf(random, -2, 2, SHAPE(sample->n, sample->s, sample->h_key, sample->d));
     switch (sample->mask) {
     case 0: return 3;
     case 2: inputs[3] = sample_leaf(random, -2, 2, SHAPE(sample->t, sample->s)); break;
@@ -119,7 +185,7 @@ static int sample_attention(Random *random, int variant, Tensor **inputs)
 static Tensor *apply_attention(Tensor **inputs, int variant)
 {
     const Sample *sample = &samples[variant];
-    const AttentionOptions options = {.scale = 0.7, .causal = sample->causal,
+    const AttentionOptions options = {.scale = 0.7, .causal = sample->causal, .rope_base = sample->rope ? 100 : 0,
                                       .alibi_slopes = sample->alibi ? (float[]){0.5F, 0.125F} : NULL};
     return t_attention(inputs[0], inputs[1], inputs[2], sample->mask ? inputs[3] : NULL, &options);
 }
@@ -150,135 +216,30 @@ static void set_mask(Attention *shape, const Tensor *mask)
 Tensor *t_attention(Tensor *query, Tensor *key, Tensor *value, Tensor *mask, const AttentionOptions *options)
 {
     assert(query->rank == 4 && key->rank == 4 && tensor_same_shape(key, value) && query->shape[0] == key->shape[0]);
-    assert(query->shape[3] == key->shape[3] && key->shape[1] > 0 && query->shape[1] % key->shape[1] == 0);
+    assert(query->shape[3] == key->shape[3] && key->shape[2] > 0 && query->shape[2] % key->shape[2] == 0);
     assert(query->type == key->type && query->type == value->type && (!mask || mask->type == query->type));
-    Attention shape = {.batch = query->shape[0], .heads = query->shape[1], .key_heads = key->shape[1],
-                       .queries = query->shape[2], .keys = key->shape[2], .width = query->shape[3],
-                       .scale = options->scale, .causal = options->causal};
+    assert(options->rope_base == 0 || (options->rope_base > 0 && query->shape[3] % 2 == 0));
+    Attributes attributes = {.rope_base = options->rope_base};
+    Attention *shape = &attributes.shape;
+    *shape = (Attention){.batch = query->shape[0], .heads = query->shape[2], .key_heads = key->shape[2],
+                         .queries = query->shape[1], .keys = key->shape[1], .width = query->shape[3],
+                         .scale = options->scale, .causal = options->causal};
     if (mask)
-        set_mask(&shape, mask);
+        set_mask(shape, mask);
     if (options->alibi_slopes) {
-        const size_t bytes = (size_t)shape.heads * sizeof(float);
-        shape.slopes = memcpy(arena_alloc(tape_arena(), bytes), options->alibi_slopes, bytes);
+        const size_t bytes = (size_t)shape->heads * sizeof(float);
+        shape->slopes = memcpy(arena_alloc(tape_arena(), bytes), options->alibi_slopes, bytes);
     }
-    Tensor *output = t_like(query), *parts = t_new(query->type, SHAPE(shape.batch, shape.heads, shape.queries, 2));
-    (query->type == ARRAY_F32 ? attention_single : attention_double)(&shape, query, key, value, mask, output, parts);
-    Node *node = op_record(&operation_attention, output, 4, (Tensor *[]){query, key, value, mask}, &shape,
-                           sizeof shape);
+    Tensor *output = t_like(query), *parts = t_new(query->type, SHAPE(shape->batch, shape->heads, shape->queries, 2));
+    Tensor *turned_query = turned_copy(&attributes, query, first_position(shape));
+    Tensor *turned_key = turned_copy(&attributes, key, 0);
+    (query->type == ARRAY_F32 ? attention_single : attention_double)(shape, turned_query, turned_key, value, mask,
+                                                                     output, parts);
+    recycle_copy(turned_query, query);
+    recycle_copy(turned_key, key);
+    Node *node = op_record(&operation_attention, output, 4, (Tensor *[]){query, key, value, mask}, &attributes,
+                           sizeof attributes);
     if (node)
         node->saved[0] = parts;
     return output;
-}
-
-/* ---- Rotary positions ---- */
-
-typedef struct Rotation {
-    int64_t first;
-    double base;
-    bool back;              /* by the opposite angle: the transpose, which is the inverse */
-} Rotation;
-
-typedef struct Turn {
-    const float *x, *cosine, *sine;
-    float *y;
-    int64_t positions, pairs;
-} Turn;
-
-/* cosine and sine [positions, pairs]. Each position is the one before it turned by the pair's frequency; the
-   double's rounding errors stay far below a float's over any length that fits memory. */
-static void fill_angles(const Rotation *rotation, int64_t positions, int64_t pairs, double *cosine, double *sine)
-{
-    for (int64_t i = 0; i < pairs; i++) {
-        const double frequency = pow(rotation->base, -(double)i / (double)pairs) * (rotation->back ? -1 : 1);
-        const double step_cosine = cos(frequency), step_sine = sin(frequency);
-        double c = cos((double)rotation->first * frequency), s = sin((double)rotation->first * frequency);
-        for (int64_t t = 0; t < positions; t++) {
-            cosine[t * pairs + i] = c;
-            sine[t * pairs + i] = s;
-            const double before = c;
-            c = before * step_cosine - s * step_sine;
-            s = before * step_sine + s * step_cosine;
-        }
-    }
-}
-
-static Tensor *rotate(Tensor *x, const Rotation *rotation);
-
-static void backward_rotate(const Node *node, Tensor *gradient, Tensor **gradients)
-{
-    Rotation opposite = *(const Rotation *)node->attributes;
-    opposite.back = !opposite.back;
-    gradients[0] = rotate(gradient, &opposite);
-}
-
-static int sample_rotate(Random *random, int variant, Tensor **inputs)
-{
-    inputs[0] = variant == 0 ? sample_leaf(random, -2, 2, SHAPE(2, 2, 3, 6))
-                             : sample_leaf(random, -2, 2, SHAPE(0, 1, 3, 2));
-    return 1;
-}
-
-static Tensor *apply_rotate(Tensor **inputs, int variant)
-{
-    return t_rotate_positions(inputs[0], variant == 0 ? 2 : 0, 100);
-}
-
-const OperationDef operation_rotate_positions = {
-    .component = {.name = "rotate_positions",
-                  .summary = "turn pairs of features by an angle that grows with the position",
-                  .source = "arXiv:2104.09864"},
-    .backward = backward_rotate,
-    .variants = 2,
-    .inputs = sample_rotate,
-    .apply = apply_rotate,
-};
-
-#define TURN_ROWS(TYPE, begin, end, x, y, cosine, sine)                                          \
-    for (int64_t row = begin; row < end; row++) {                                                \
-        const TYPE *left = (x) + row * 2 * pairs, *right = left + pairs;                         \
-        TYPE *to = (y) + row * 2 * pairs;                                                        \
-        for (int64_t i = 0, at = row % positions * pairs; i < pairs; i++, at++) {                \
-            to[i] = left[i] * (cosine)[at] - right[i] * (sine)[at];                              \
-            to[pairs + i] = left[i] * (sine)[at] + right[i] * (cosine)[at];                      \
-        }                                                                                        \
-    }
-
-static void turn_rows(void *context, int64_t begin, int64_t end)
-{
-    const Turn *turn = context;
-    const int64_t pairs = turn->pairs, positions = turn->positions;
-    TURN_ROWS(float, begin, end, turn->x, turn->y, turn->cosine, turn->sine)
-}
-
-static void rotate_single(const Tensor *x, Tensor *y, int64_t positions, int64_t pairs, const double *angles)
-{
-    const int64_t count = 2 * positions * pairs, grain = 32 * 1024 / (2 * pairs) + 1;
-    float *single = arena_alloc(tape_arena(), (size_t)count * sizeof *single);
-    for (int64_t i = 0; i < count; i++)
-        single[i] = (float)angles[i];
-    Turn turn = {.x = tensor_f32(x), .y = tensor_f32(y), .cosine = single, .sine = single + count / 2,
-                 .positions = positions, .pairs = pairs};
-    parallel_for(x->count / (2 * pairs), grain, turn_rows, &turn);
-    arena_recycle(tape_arena(), single, (size_t)count * sizeof *single);
-}
-
-static Tensor *rotate(Tensor *x, const Rotation *rotation)
-{
-    const int64_t positions = x->shape[2], pairs = x->shape[3] / 2, count = 2 * positions * pairs;
-    Tensor *y = t_like(x);
-    double *angles = arena_alloc(tape_arena(), (size_t)count * sizeof *angles);
-    fill_angles(rotation, positions, pairs, angles, angles + count / 2);
-    if (x->type == ARRAY_F32)
-        rotate_single(x, y, positions, pairs, angles);
-    else
-        TURN_ROWS(double, 0, x->count / (2 * pairs), tensor_f64(x), tensor_f64(y), angles, angles + count / 2)
-    arena_recycle(tape_arena(), angles, (size_t)count * sizeof *angles);
-    op_record(&operation_rotate_positions, y, 1, &x, rotation, sizeof *rotation);
-    return y;
-}
-
-Tensor *t_rotate_positions(Tensor *x, int64_t first, double base)
-{
-    assert(x->rank == 4 && x->shape[3] >= 2 && x->shape[3] % 2 == 0 && base > 0);
-    return rotate(x, &(Rotation){.first = first, .base = base});
 }
