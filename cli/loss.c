@@ -247,7 +247,7 @@ static LossInput loss_input(Work *work, uint64_t seed)
     LossInput in = {
         .logits = work->arrays[LOGITS].tensor, .targets = work->arrays[TARGETS].tensor,
         .features = work->arrays[FEATURES].tensor,
-        .weights = work->arrays[WEIGHTS].tensor, .random = random_start(seed, "loss", 0), .progress = 1,
+        .weights = work->arrays[WEIGHTS].tensor, .random = random_start(seed, "loss", 0), .at = SCHEDULE_END,
     };
     for (int i = FIXED_COUNT; i < work->count; i++)
         loss_set_extra(&in, work->arrays[i].name, work->arrays[i].tensor);

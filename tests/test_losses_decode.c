@@ -170,7 +170,7 @@ static void test_losses_decode__ramp_follows_progress(void **state)
     double whole = loss_value(&plain.loss, &in);
     static const double points[][2] = {{0, 0.5}, {0.2, 0.5}, {0.3, 1}, {0.4, 1.5}, {0.6, 2.5}, {1, 2.5}};
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        in.progress = points[i][0];
+        in.at = (ScheduleContext){.step = (int64_t)(10 * points[i][0]), .total = 10};
         assert_close(loss_value(&ramp.loss, &in), points[i][1] * whole, 1e-12);
     }
     decoder_close(&plain);

@@ -1,7 +1,7 @@
 /* Factors at the steps where schedules bend. */
 #include "tests/instances.h"
 
-#include "core/optim/schedule.h"
+#include "core/schedules/schedule.h"
 
 enum { TOTAL = 100, EPOCH = 10 };
 
@@ -117,6 +117,28 @@ static void test_schedules__plateau(void **state)
                   (double[]){-1, -1.05}, (double[]){1, 0.5});
 }
 
+/* Where models are measured: the limit, whatever the length of the run was. */
+static void test_schedules__limits(void **state)
+{
+    (void)state;
+    const struct { const char *name; double limit; } cases[] = {
+        {"\"constant\"", 1}, {"\"step\"", 0}, {"{\"type\": \"step\", \"milestones\": [3, 5], \"gamma\": 0.5}", 0.25},
+        {"\"exponential\"", 0}, {"\"inverse_sqrt\"", 0}, {"\"cosine\"", 0},
+        {"{\"type\": \"linear\", \"final\": 0.25, \"warmup\": 1000}", 0.25},
+        {"{\"type\": \"one_cycle\", \"final\": 0.5, \"rise\": 1}", 0.5}, {"{\"type\": \"wsd\", \"final\": 0.5}", 0.5},
+        {"\"plateau\"", 1},
+    };
+    Texts texts = texts_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Instance schedule = instance_of(&texts, "schedule", cases[i].name);
+        assert_true(fabs(schedule_factor(&schedule, &SCHEDULE_END) - cases[i].limit) < 1e-12);
+    }
+    assert_true(schedule_share(&SCHEDULE_END) == 1);
+    assert_true(schedule_share(&(ScheduleContext){3, 12, 6}) == 0.25);
+    assert_true(schedule_share(&(ScheduleContext){3, 0, 6}) == 0);
+    texts_close(&texts);
+}
+
 static void test_schedules__who_needs_the_length_of_the_run(void **state)
 {
     (void)state;
@@ -145,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_schedules__one_cycle),
         cmocka_unit_test(test_schedules__wsd),
         cmocka_unit_test(test_schedules__plateau),
+        cmocka_unit_test(test_schedules__limits),
         cmocka_unit_test(test_schedules__who_needs_the_length_of_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
