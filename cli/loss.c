@@ -409,7 +409,7 @@ const Command command_loss = {
     .name = "loss",
     .synopsis = "loss SPEC --logits FILE [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
     .summary = "a loss and its gradient, of arrays",
-    .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one. Weights that "
-                   "move during training are taken as at its end.",
+    .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one. Weights "
+                   "that move during training are taken as at its end.",
     .least = 1, .most = 1, .options = options, .run = run,
 };

@@ -140,7 +140,8 @@ static Tensor *forward(const void *values, const LossInput *in)
     double unit = self->log_base ? 1 / M_LN2 : 1;
     /* A ratio of logarithms has no base. */
     double unit_of_information = self->normalize_qmi ? 1 : unit;
-    Tensor *sum = t_add(t_scale(divergence, unit), t_scale(information, weight_at(&self->beta, &in->at) * unit_of_information));
+    double beta = weight_at(&self->beta, &in->at);
+    Tensor *sum = t_add(t_scale(divergence, unit), t_scale(information, beta * unit_of_information));
     return t_cast(sum, in->logits->type);
 }
 

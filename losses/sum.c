@@ -68,7 +68,8 @@ static Tensor *forward(const void *values, const LossInput *in)
     for (int64_t i = 0; i < self->terms.count; i++) {
         const Term *term = &self->terms.items[i];
         LossInput own = input_of(term, in);
-        Tensor *value = t_scale(definition(term)->forward(term->instance.values, &own), weight_at(&term->weight, &in->at));
+        Tensor *value = definition(term)->forward(term->instance.values, &own);
+        value = t_scale(value, weight_at(&term->weight, &in->at));
         total = total ? t_add(total, value) : value;
     }
     return total;
@@ -141,8 +142,8 @@ const LossDef loss_sum = {
                   .notes = "Terms are losses of classes or of no targets that have a value for each sample; extras go "
                            "to the terms that take them. A weight moves by a schedule of xent-schedules(7), as "
                            "{\"type\": \"linear\", \"from\": -0.1, \"to\": 0} does. The class weights and ignored rows "
-                           "of the first term that has any hold for all. The terms must want as many outputs of a model as each other, which predicts as "
-                           "the first term that has a prediction of its own.",
+                           "of the first term that has any hold for all. The terms must want as many outputs of a "
+                           "model as each other, which predicts as the first term that has a prediction of its own.",
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .outputs = outputs, .decode = decode,
     .decodes = decodes, .forward = forward, .weights = weights, .check = check, .examples = examples,

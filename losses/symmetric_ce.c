@@ -28,7 +28,8 @@ static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct symmetric_ce *self = values;
     Tensor *cross_entropy = loss_cross_entropy_of(in, in->logits);
-    return t_add(t_scale(cross_entropy, weight_at(&self->alpha, &in->at)), t_scale(reverse(self, in, cross_entropy), weight_at(&self->beta, &in->at)));
+    return t_add(t_scale(cross_entropy, weight_at(&self->alpha, &in->at)),
+                 t_scale(reverse(self, in, cross_entropy), weight_at(&self->beta, &in->at)));
 }
 
 static const char *const examples[] = {

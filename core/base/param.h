@@ -9,7 +9,8 @@
 
    Field types: BOOL bool; INT int64_t; FLOAT double; STRING, PATH const char *; ENUM int (index into
    .choices); INTS IntList; FLOATS FloatList; COMPONENT Instance; COMPONENTS InstanceList; TERMS
-   TermList; WEIGHT Weight; JSON const cJSON *. A default of `null` leaves INT at PARAM_UNSET, FLOAT at NAN, the others at zero/NULL. */
+   TermList; WEIGHT Weight; JSON const cJSON *. A default of `null` leaves INT at PARAM_UNSET, FLOAT at NAN, the others
+   at zero/NULL. */
 #ifndef XENT_BASE_PARAM_H
 #define XENT_BASE_PARAM_H
 

@@ -46,7 +46,8 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     Tensor *logits = objective_logits(context, forward, batch);
     LossInput input = objective_loss_input(context, forward, batch, logits);
     Tensor *teacher = t_reshape(teacher_logits(context->state, batch), input.logits->rank, input.logits->shape);
-    Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature), weight_at(&self->kd_weight, &context->at));
+    Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature),
+                           weight_at(&self->kd_weight, &context->at));
     if (weight_is(&self->ce_weight, 0))
         return soft;
     Tensor *hard = loss_evaluate(&context->loss, &input).loss;

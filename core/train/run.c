@@ -238,8 +238,9 @@ static bool check_schedules(const Run *run, const Instance *objective, Error *er
         return fail_usage(error,
                           "%s: schedule: %s needs train.epochs or train.steps; seconds alone do not tell the length",
                           run->config->name, schedule->component->name);
+    const char *section = objective == &run->config->objective ? "objective" : "distill";
     const struct { const char *key; const Instance *instance;
-    } parts[] = {{"loss", &run->config->loss}, {objective == &run->config->objective ? "objective" : "distill", objective}};
+    } parts[] = {{"loss", &run->config->loss}, {section, objective}};
     for (size_t i = 0; run_total_steps(run) == 0 && i < sizeof parts / sizeof *parts; i++) {
         const Weight *weight = instance_find_weight(parts[i].instance, weight_needs_total);
         if (weight)
