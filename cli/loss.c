@@ -8,6 +8,7 @@
 #include "core/base/file.h"
 #include "core/base/json_edit.h"
 #include "core/base/memory_limit.h"
+#include "core/schedules/weight.h"
 #include "core/tensor/operations.h"
 #include "data/npy.h"
 #include "losses/loss.h"
@@ -247,7 +248,7 @@ static LossInput loss_input(Work *work, uint64_t seed)
     LossInput in = {
         .logits = work->arrays[LOGITS].tensor, .targets = work->arrays[TARGETS].tensor,
         .features = work->arrays[FEATURES].tensor,
-        .weights = work->arrays[WEIGHTS].tensor, .random = random_start(seed, "loss", 0), .progress = 1,
+        .weights = work->arrays[WEIGHTS].tensor, .random = random_start(seed, "loss", 0), .at = SCHEDULE_END,
     };
     for (int i = FIXED_COUNT; i < work->count; i++)
         loss_set_extra(&in, work->arrays[i].name, work->arrays[i].tensor);
@@ -347,6 +348,9 @@ static bool evaluate(const Arguments *arguments, Work *work, Error *error)
     if (!argument_seed(arguments, &seed, &given, error) || !read_arrays(work, error))
         return false;
     LossInput in = loss_input(work, given ? seed : 0);
+    if (instance_find_weight(&work->loss, weight_moves) && !argument_option(arguments, "quiet"))
+        fputs("xent: loss: weights that move are taken as at the end of training; numbers in their place give others\n",
+              stderr);
     if (!loss_check(&work->loss, &in, error))
         return name_place(work, arguments->words[0], error);
     LossResult result = loss_evaluate(&work->loss, &in);
@@ -405,6 +409,7 @@ const Command command_loss = {
     .name = "loss",
     .synopsis = "loss SPEC --logits FILE [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
     .summary = "a loss and its gradient, of arrays",
-    .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one.",
+    .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one. Weights "
+                   "that move during training are taken as at its end.",
     .least = 1, .most = 1, .options = options, .run = run,
 };

@@ -86,6 +86,9 @@ static void describe_type(const Param *param, char *out, size_t size)
         param_expected(param, param->type == PARAM_TYPE_INTS ? PARAM_TYPE_INT : PARAM_TYPE_FLOAT, element,
                        sizeof element);
         snprintf(out, size, "a list, each %s", element);
+    } else if (param->type == PARAM_TYPE_WEIGHT) {
+        param_expected(param, param->type, element, sizeof element);
+        snprintf(out, size, "%s, see xent-schedules(7)", element);
     } else if (param->type == PARAM_TYPE_COMPONENT || param->type == PARAM_TYPE_COMPONENTS) {
         bool vowel = strchr("aeiou", param->kind[0]) != NULL;
         snprintf(out, size, "%s%s %s", param->type == PARAM_TYPE_COMPONENTS ? "a list, each " : "", vowel ? "an" : "a",

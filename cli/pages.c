@@ -45,7 +45,13 @@ static const PageRow rows[] = {
      "An objective turns a batch into the number that a step minimises."},
     {"optimizer", "\"optimizer\": {\"type\": NAME, ...}", "How a gradient becomes a step."},
     {"quantizer", "\"quantize\": {\"type\": NAME, ...}", "How weights are rounded to few bits; for xent quantize."},
-    {"schedule", "\"schedule\": {\"type\": NAME, ...}", "A factor of the learning rate for each step."},
+    {"schedule", "\"schedule\": {\"type\": NAME, ...}",
+     "A factor of the learning rate, 0 to 1, for each step. A weight of losses (of the terms of sum, and whatever "
+     "xent-losses(7), xent-objectives(7) and xent-distillers(7) call a number or a schedule) moves by them too: "
+     "{\"type\": NAME, \"from\": A, \"to\": B, ...} is B + (A - B) factor, so that linear goes from A to B. Without "
+     "them A is 1 and B 0. All but plateau can be had. A model is measured (validation, test, xent eval, xent loss) "
+     "with the weights that the schedules come to if they go on for ever, so that figures of different epochs compare: "
+     "B, or what final makes of it, except that constant ends at A, and step where its milestones lead."},
     {"tokenizer", "\"data\": {\"type\": \"text\", \"tokenizer\": NAME, ...}",
      "Tokenizers turn text into tokens and back; what they learn they learn from the training text alone."},
     {"transform", "\"train\": {\"transforms\": [NAME, {\"type\": NAME, ...}]}",

@@ -11,14 +11,14 @@ static const char *const denominators[] = {"sum_sq", "sq_sum", NULL};
 static const char *const bases[] = {"e", "2", NULL};
 
 struct cs_ib {
-    double beta, sigma_y, sigma_t;
+    double sigma_y, sigma_t; Weight beta;
     const cJSON *sigma_x;
     int cond_denominator, log_base;
     bool normalize_qmi;
 };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct cs_ib, beta, 0.01, .min = 0, .help = "factor of the mutual information of x and features"),
+    PARAM_WEIGHT(struct cs_ib, beta, 0.01, .min = 0, .help = "factor of the mutual information of x and features"),
     PARAM_JSON(struct cs_ib, sigma_x, "1",
                .help = "width of the kernel of inputs; or \"median10\": ten times the median of squared distances"),
     PARAM_FLOAT(struct cs_ib, sigma_y, 1, .min = 1e-6, .help = "width of the kernel of targets and predictions"),
@@ -140,7 +140,8 @@ static Tensor *forward(const void *values, const LossInput *in)
     double unit = self->log_base ? 1 / M_LN2 : 1;
     /* A ratio of logarithms has no base. */
     double unit_of_information = self->normalize_qmi ? 1 : unit;
-    Tensor *sum = t_add(t_scale(divergence, unit), t_scale(information, self->beta * unit_of_information));
+    double beta = weight_at(&self->beta, &in->at);
+    Tensor *sum = t_add(t_scale(divergence, unit), t_scale(information, beta * unit_of_information));
     return t_cast(sum, in->logits->type);
 }
 

@@ -3,20 +3,20 @@
 
 #include "losses/shared.h"
 
-struct kd { double temperature, ce_weight, kd_weight; };
-struct dkd { double alpha, beta, temperature, ce_weight; };
+struct kd { double temperature; Weight ce_weight, kd_weight; };
+struct dkd { double temperature; Weight alpha, beta, ce_weight; };
 
 static const Param kd_params[] = {
     PARAM_FLOAT(struct kd, temperature, 4, .min = 1e-6, .help = "divides both logits"),
-    PARAM_FLOAT(struct kd, ce_weight, 0.1, .min = 0, .help = "factor of the cross-entropy of the targets"),
-    PARAM_FLOAT(struct kd, kd_weight, 0.9, .min = 0, .help = "factor of the divergence from the teacher"),
+    PARAM_WEIGHT(struct kd, ce_weight, 0.1, .min = 0, .help = "factor of the cross-entropy of the targets"),
+    PARAM_WEIGHT(struct kd, kd_weight, 0.9, .min = 0, .help = "factor of the divergence from the teacher"),
     PARAM_END
 };
 static const Param dkd_params[] = {
-    PARAM_FLOAT(struct dkd, alpha, 1, .min = 0, .help = "factor of the part of target against the rest"),
-    PARAM_FLOAT(struct dkd, beta, 8, .min = 0, .help = "factor of the part among the rest"),
+    PARAM_WEIGHT(struct dkd, alpha, 1, .min = 0, .help = "factor of the part of target against the rest"),
+    PARAM_WEIGHT(struct dkd, beta, 8, .min = 0, .help = "factor of the part among the rest"),
     PARAM_FLOAT(struct dkd, temperature, 4, .min = 1e-6, .help = "divides both logits"),
-    PARAM_FLOAT(struct dkd, ce_weight, 0, .min = 0, .help = "factor of the cross-entropy of the targets"),
+    PARAM_WEIGHT(struct dkd, ce_weight, 0, .min = 0, .help = "factor of the cross-entropy of the targets"),
     PARAM_END
 };
 
@@ -33,8 +33,8 @@ static Tensor *kd(const void *values, const LossInput *in)
     Tensor *teacher = t_log_softmax(t_scale(loss_extra(in, "teacher_logits"), 1 / T));
     Tensor *student = t_log_softmax(t_scale(in->logits, 1 / T));
     Tensor *cross_entropy = loss_cross_entropy_of(in, in->logits);
-    return t_add(t_scale(loss_divergence(teacher, student), T * T * self->kd_weight),
-                 t_scale(cross_entropy, self->ce_weight));
+    return t_add(t_scale(loss_divergence(teacher, student), T * T * weight_at(&self->kd_weight, &in->at)),
+                 t_scale(cross_entropy, weight_at(&self->ce_weight, &in->at)));
 }
 
 /* KL of (p_y, 1 - p_y), teacher against student. */
@@ -60,9 +60,11 @@ static Tensor *dkd(const void *values, const LossInput *in)
     const struct dkd *self = values;
     double T = self->temperature;
     Tensor *teacher = t_scale(loss_extra(in, "teacher_logits"), 1 / T), *student = t_scale(in->logits, 1 / T);
-    Tensor *sum = t_add(t_scale(target_part(teacher, student, in->targets), self->alpha * T * T),
-                        t_scale(rest_part(teacher, student, in->targets), self->beta * T * T));
-    return self->ce_weight > 0 ? t_add(sum, t_scale(loss_negative_log_likelihood(in), self->ce_weight)) : sum;
+    Tensor *sum = t_add(t_scale(target_part(teacher, student, in->targets), weight_at(&self->alpha, &in->at) * T * T),
+                        t_scale(rest_part(teacher, student, in->targets), weight_at(&self->beta, &in->at) * T * T));
+    if (weight_is(&self->ce_weight, 0))
+        return sum;
+    return t_add(sum, t_scale(loss_negative_log_likelihood(in), weight_at(&self->ce_weight, &in->at)));
 }
 
 static const char *const extras[] = {"teacher_logits", NULL};

@@ -7,7 +7,7 @@
 struct eisl {
     IntList ngrams;
     FloatList weights;
-    double temperature, logp_floor, ce_factor, ngram_factor;
+    double temperature, logp_floor; Weight ce_factor, ngram_factor;
     bool gumbel, normalize_n, grad_through_weights;
 };
 
@@ -20,8 +20,8 @@ static const Param params[] = {
     PARAM_FLOAT(struct eisl, logp_floor, -20, .max = 0, .help = "log-probabilities below it count as it"),
     PARAM_BOOL(struct eisl, normalize_n, true, .help = "divide the score of an n-gram by n"),
     PARAM_BOOL(struct eisl, grad_through_weights, true, .help = "gradient through the softmax over places"),
-    PARAM_FLOAT(struct eisl, ce_factor, 0, .min = 0, .help = "factor of the cross-entropy of the tokens in place"),
-    PARAM_FLOAT(struct eisl, ngram_factor, 1, .min = 0, .help = "factor of the n-gram part"),
+    PARAM_WEIGHT(struct eisl, ce_factor, 0, .min = 0, .help = "factor of the cross-entropy of the tokens in place"),
+    PARAM_WEIGHT(struct eisl, ngram_factor, 1, .min = 0, .help = "factor of the n-gram part"),
     PARAM_END
 };
 
@@ -56,7 +56,7 @@ static bool check(const void *values, const LossInput *in, Error *error)
             return fail_usage(error, "ngrams[%lld]: %lld is a length of %lld, which does not fit into %lld tokens",
                               (long long)i, (long long)self->ngrams.items[i], (long long)n, (long long)shorter);
     }
-    return self->ce_factor == 0 || length == places ||
+    return weight_is(&self->ce_factor, 0) || length == places ||
            fail_usage(error, "ce_factor: %lld tokens cannot be compared in place with %lld outputs",
                       (long long)length, (long long)places);
 }
@@ -115,14 +115,15 @@ static Tensor *forward(const void *values, const LossInput *in)
     for (int64_t i = 0; i < self->ngrams.count; i++) {
         double weight = self->weights.count ? self->weights.items[i] : 1 / (double)self->ngrams.count;
         Tensor *part = ngram_loss(self, matched, resolve(self->ngrams.items[i], in->logits->shape[1]), &random);
-        part = t_scale(part, weight * self->ngram_factor);
+        part = t_scale(part, weight * weight_at(&self->ngram_factor, &in->at));
         sum = sum ? t_add(sum, part) : part;
     }
-    if (self->ce_factor == 0)
+    if (weight_is(&self->ce_factor, 0))
         return sum;
     Tensor *flat = t_softmax_cross_entropy(t_reshape(in->logits, SHAPE(-1, in->logits->shape[2])),
                                            t_reshape(in->targets, SHAPE(-1)));
-    return t_add(sum, t_scale(t_mean(t_reshape(flat, SHAPE(in->targets->shape[0], -1)), -1, false), self->ce_factor));
+    Tensor *cross_entropy = t_mean(t_reshape(flat, SHAPE(in->targets->shape[0], -1)), -1, false);
+    return t_add(sum, t_scale(cross_entropy, weight_at(&self->ce_factor, &in->at)));
 }
 
 static void sample(const void *self, Random *random, LossInput *in)

@@ -1,11 +1,11 @@
 /* Early-learning regularisation: predictions are held to their own running mean. Liu et al. 2020. */
 #include "losses/shared.h"
 
-struct elr { double beta, lambda; };
+struct elr { double beta; Weight lambda; };
 
 static const Param params[] = {
     PARAM_FLOAT(struct elr, beta, 0.7, .min = 0, .max = 1, .help = "share of the running mean that is kept"),
-    PARAM_FLOAT(struct elr, lambda, 3, .min = 0, .help = "factor of the regulariser"),
+    PARAM_WEIGHT(struct elr, lambda, 3, .min = 0, .help = "factor of the regulariser"),
     PARAM_END
 };
 
@@ -37,7 +37,7 @@ static Tensor *forward(const void *values, const LossInput *in)
     const struct elr *self = values;
     Tensor *p = t_softmax(in->logits);
     Tensor *rest = t_sum(t_mul(p, update(self, in, p)), -1, false);
-    return t_add(loss_negative_log_likelihood(in), t_scale(t_log(rest), self->lambda));
+    return t_add(loss_negative_log_likelihood(in), t_scale(t_log(rest), weight_at(&self->lambda, &in->at)));
 }
 
 const LossDef loss_elr = {

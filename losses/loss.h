@@ -12,6 +12,7 @@
 
 #include "core/base/component.h"
 #include "core/base/random.h"
+#include "core/schedules/schedule.h"
 #include "core/tensor/tensor.h"
 
 typedef enum LossTargets {
@@ -46,7 +47,7 @@ typedef struct LossInput {
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
     float *state;               /* [samples of the data set, or 1 for state_of_run, state width]; NULL: fresh */
     Random random;              /* for random losses */
-    double progress;            /* share of training done, 0..1; 1 where a model is measured */
+    ScheduleContext at;         /* where training is; SCHEDULE_END where a model is measured */
 } LossInput;
 
 /* Of one row of logits. */

@@ -1,11 +1,11 @@
 /* Normalized and reverse cross-entropy, an active and a passive loss. Ma et al. 2020. */
 #include "losses/shared.h"
 
-struct nce_rce { double alpha, beta, log_zero; };
+struct nce_rce { double log_zero; Weight alpha, beta; };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct nce_rce, alpha, 1, .min = 0, .help = "factor of the normalized cross-entropy"),
-    PARAM_FLOAT(struct nce_rce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
+    PARAM_WEIGHT(struct nce_rce, alpha, 1, .min = 0, .help = "factor of the normalized cross-entropy"),
+    PARAM_WEIGHT(struct nce_rce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
     PARAM_FLOAT(struct nce_rce, log_zero, -4, .max = 0, .help = "what stands for log 0"),
     PARAM_END
 };
@@ -16,7 +16,8 @@ static Tensor *forward(const void *values, const LossInput *in)
     Tensor *log_p = t_log_softmax(in->logits), *log_py = t_pick(log_p, in->targets);
     Tensor *normalized = t_div(log_py, t_sum(log_p, -1, false));
     Tensor *reverse = t_scale(loss_one_minus(t_neg(log_py)), -self->log_zero);
-    return t_add(t_scale(normalized, self->alpha), t_scale(reverse, self->beta));
+    return t_add(t_scale(normalized, weight_at(&self->alpha, &in->at)),
+                 t_scale(reverse, weight_at(&self->beta, &in->at)));
 }
 
 const LossDef loss_nce_rce = {

@@ -6,12 +6,12 @@ enum { FULL, CE_NOISY, CE_KL, KL_ONLY, CONSISTENCY_ONLY, BASEFIT, RDROP };
 static const char *const modes[] = {"full", "ce_noisy", "ce_kl", "kl_only", "consistency_only", "basefit", "rdrop",
                                     NULL};
 
-struct noisefit { double alpha, lambda, temperature; int mode; bool detach_teacher; };
+struct noisefit { double alpha, temperature; Weight lambda; int mode; bool detach_teacher; };
 
 static const Param params[] = {
     PARAM_FLOAT(struct noisefit, alpha, 0.5, .min = 0, .max = 1,
                 .help = "share of the cross-entropy; the rest is the divergence from the clean pass"),
-    PARAM_FLOAT(struct noisefit, lambda, 0.1, .min = 0, .help = "factor of the divergence between the noisy passes"),
+    PARAM_WEIGHT(struct noisefit, lambda, 0.1, .min = 0, .help = "factor of the divergence between the noisy passes"),
     PARAM_FLOAT(struct noisefit, temperature, 1, .min = 1e-6, .help = "divides the logits in the divergences"),
     PARAM_ENUM(struct noisefit, mode, "full", .choices = modes, .help = "which parts count"),
     PARAM_BOOL(struct noisefit, detach_teacher, true,
@@ -63,7 +63,7 @@ static Tensor *forward(const void *values, const LossInput *in)
     if (self->mode == CONSISTENCY_ONLY)
         return consistency;
     Tensor *sum = t_add(t_scale(loss_cross_entropy_of(in, z), self->alpha), t_scale(soft, 1 - self->alpha));
-    return self->mode == CE_KL ? sum : t_add(sum, t_scale(consistency, self->lambda));
+    return self->mode == CE_KL ? sum : t_add(sum, t_scale(consistency, weight_at(&self->lambda, &in->at)));
 }
 
 static const char *const extras[] = {"noisy_logits_1", "noisy_logits_2", NULL};

@@ -52,7 +52,7 @@ static double factor(const struct ramp *self, double progress)
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct ramp *self = values;
-    return t_scale(base_of(self)->forward(self->base.values, in), factor(self, in->progress));
+    return t_scale(base_of(self)->forward(self->base.values, in), factor(self, schedule_share(&in->at)));
 }
 
 static Tensor *weights(const void *values, const LossInput *in)

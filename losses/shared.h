@@ -3,6 +3,7 @@
 #ifndef XENT_LOSSES_SHARED_H
 #define XENT_LOSSES_SHARED_H
 
+#include "core/schedules/weight.h"
 #include "core/tensor/operations.h"
 #include "losses/loss.h"
 

@@ -7,7 +7,8 @@ struct sum { TermList terms; };
 
 static const Param params[] = {
     PARAM_TERMS(struct sum, terms, NULL, "loss", .min_count = 1,
-                .help = "losses of classes, or of no targets, each with a further key \"weight\" (1)"),
+                .help = "losses of classes, or of no targets, each with a further key \"weight\" (1), a number or a "
+                        "schedule"),
     PARAM_END
 };
 
@@ -67,7 +68,8 @@ static Tensor *forward(const void *values, const LossInput *in)
     for (int64_t i = 0; i < self->terms.count; i++) {
         const Term *term = &self->terms.items[i];
         LossInput own = input_of(term, in);
-        Tensor *value = t_scale(definition(term)->forward(term->instance.values, &own), term->weight);
+        Tensor *value = definition(term)->forward(term->instance.values, &own);
+        value = t_scale(value, weight_at(&term->weight, &in->at));
         total = total ? t_add(total, value) : value;
     }
     return total;
@@ -130,17 +132,18 @@ static const char *const examples[] = {
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": -0.1}]}",
     "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"class_weights\": [1, 2, 3]}, "
     "{\"type\": \"mae\", \"weight\": 0.5}]}",
+    "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": "
+    "{\"type\": \"cosine\", \"from\": -0.5, \"to\": 0.1, \"final\": 0.25}}]}",
     "{\"type\": \"sum\", \"terms\": [\"coral\", {\"type\": \"corn\", \"weight\": 0.5}]}", NULL};
 
 const LossDef loss_sum = {
     .component = {.name = "sum", .summary = "a weighted sum of losses", .params = params, .size = sizeof(struct sum),
                   .formula = "sum_i weight_i loss_i",
                   .notes = "Terms are losses of classes or of no targets that have a value for each sample; extras go "
-                           "to the "
-                           "terms that take them. The class weights and ignored rows of the first term that has any "
-                           "hold "
-                           "for all. The terms must want as many outputs of a model as each other, which predicts as "
-                           "the first term that has a prediction of its own.",
+                           "to the terms that take them. A weight moves by a schedule of xent-schedules(7), as "
+                           "{\"type\": \"linear\", \"from\": -0.1, \"to\": 0} does. The class weights and ignored rows "
+                           "of the first term that has any hold for all. The terms must want as many outputs of a "
+                           "model as each other, which predicts as the first term that has a prediction of its own.",
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .outputs = outputs, .decode = decode,
     .decodes = decodes, .forward = forward, .weights = weights, .check = check, .examples = examples,

@@ -3,11 +3,11 @@
 
 #include "losses/shared.h"
 
-struct symmetric_ce { double alpha, beta, log_zero; };
+struct symmetric_ce { double log_zero; Weight alpha, beta; };
 
 static const Param params[] = {
-    PARAM_FLOAT(struct symmetric_ce, alpha, 1, .min = 0, .help = "factor of the cross-entropy"),
-    PARAM_FLOAT(struct symmetric_ce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
+    PARAM_WEIGHT(struct symmetric_ce, alpha, 1, .min = 0, .help = "factor of the cross-entropy"),
+    PARAM_WEIGHT(struct symmetric_ce, beta, 1, .min = 0, .help = "factor of the reverse cross-entropy"),
     PARAM_FLOAT(struct symmetric_ce, log_zero, -4, .max = 0,
                 .help = "what stands for log 0; a smaller log t is raised to it"),
     PARAM_END
@@ -28,7 +28,8 @@ static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct symmetric_ce *self = values;
     Tensor *cross_entropy = loss_cross_entropy_of(in, in->logits);
-    return t_add(t_scale(cross_entropy, self->alpha), t_scale(reverse(self, in, cross_entropy), self->beta));
+    return t_add(t_scale(cross_entropy, weight_at(&self->alpha, &in->at)),
+                 t_scale(reverse(self, in, cross_entropy), weight_at(&self->beta, &in->at)));
 }
 
 static const char *const examples[] = {

@@ -170,11 +170,37 @@ static void test_losses_decode__ramp_follows_progress(void **state)
     double whole = loss_value(&plain.loss, &in);
     static const double points[][2] = {{0, 0.5}, {0.2, 0.5}, {0.3, 1}, {0.4, 1.5}, {0.6, 2.5}, {1, 2.5}};
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        in.progress = points[i][0];
+        in.at = (ScheduleContext){.step = (int64_t)(10 * points[i][0]), .total = 10};
         assert_close(loss_value(&ramp.loss, &in), points[i][1] * whole, 1e-12);
     }
     decoder_close(&plain);
     decoder_close(&ramp);
+}
+
+/* A term's weight and those of losses, at steps of a run. */
+static void test_losses_decode__weights_follow_the_step(void **state)
+{
+    (void)state;
+    Decoder plain = decoder("\"ce\""), part = decoder("\"entropy\""), sum = decoder(
+        "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weight\": 2}, {\"type\": \"entropy\", \"weight\": "
+        "{\"type\": \"linear\", \"from\": -0.5, \"to\": 1}}]}"), symmetric = decoder(
+        "{\"type\": \"symmetric_ce\", \"alpha\": {\"type\": \"cosine\", \"from\": 3, \"to\": 1}, \"beta\": 0}");
+    Tensor *logits = row(3, (const double[]){0.1, 0.9, -1}), *targets = t_zeros(ARRAY_I32, SHAPE(1));
+    LossInput in = {.logits = logits, .targets = targets};
+    double whole = loss_value(&plain.loss, &in), entropy = loss_value(&part.loss, &in);
+    const struct { ScheduleContext at; double sum, symmetric; } points[] = {
+        {{0, 8, 4}, -0.5, 3}, {{2, 8, 4}, -0.125, 2 + M_SQRT1_2}, {{4, 8, 4}, 0.25, 2}, {{8, 8, 4}, 1, 1},
+        {SCHEDULE_END, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        in.at = points[i].at;
+        assert_close(loss_value(&sum.loss, &in), 2 * whole + points[i].sum * entropy, 1e-12);
+        assert_close(loss_value(&symmetric.loss, &in), points[i].symmetric * whole, 1e-12);
+    }
+    decoder_close(&plain);
+    decoder_close(&part);
+    decoder_close(&sum);
+    decoder_close(&symmetric);
 }
 
 int main(void)
@@ -186,6 +212,7 @@ int main(void)
         TAPE_TEST(test_losses_decode__values),
         TAPE_TEST(test_losses_decode__two_values_are_two_grids),
         TAPE_TEST(test_losses_decode__ramp_follows_progress),
+        TAPE_TEST(test_losses_decode__weights_follow_the_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

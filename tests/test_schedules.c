@@ -1,7 +1,7 @@
 /* Factors at the steps where schedules bend. */
 #include "tests/instances.h"
 
-#include "core/optim/schedule.h"
+#include "core/schedules/weight.h"
 
 enum { TOTAL = 100, EPOCH = 10 };
 
@@ -117,6 +117,28 @@ static void test_schedules__plateau(void **state)
                   (double[]){-1, -1.05}, (double[]){1, 0.5});
 }
 
+/* Where models are measured: the limit, whatever the length of the run was. */
+static void test_schedules__limits(void **state)
+{
+    (void)state;
+    const struct { const char *name; double limit; } cases[] = {
+        {"\"constant\"", 1}, {"\"step\"", 0}, {"{\"type\": \"step\", \"milestones\": [3, 5], \"gamma\": 0.5}", 0.25},
+        {"\"exponential\"", 0}, {"\"inverse_sqrt\"", 0}, {"\"cosine\"", 0},
+        {"{\"type\": \"linear\", \"final\": 0.25, \"warmup\": 1000}", 0.25},
+        {"{\"type\": \"one_cycle\", \"final\": 0.5, \"rise\": 1}", 0.5}, {"{\"type\": \"wsd\", \"final\": 0.5}", 0.5},
+        {"\"plateau\"", 1},
+    };
+    Texts texts = texts_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Instance schedule = instance_of(&texts, "schedule", cases[i].name);
+        assert_true(fabs(schedule_factor(&schedule, &SCHEDULE_END) - cases[i].limit) < 1e-12);
+    }
+    assert_true(schedule_share(&SCHEDULE_END) == 1);
+    assert_true(schedule_share(&(ScheduleContext){3, 12, 6}) == 0.25);
+    assert_true(schedule_share(&(ScheduleContext){3, 0, 6}) == 0);
+    texts_close(&texts);
+}
+
 static void test_schedules__who_needs_the_length_of_the_run(void **state)
 {
     (void)state;
@@ -133,6 +155,98 @@ static void test_schedules__who_needs_the_length_of_the_run(void **state)
     texts_close(&texts);
 }
 
+/* ---- Weights ---- */
+
+static Instance sum_of(Texts *texts, const char *weight)
+{
+    const char *json = arena_format(texts->arena, "{\"type\": \"sum\", \"terms\": [\"mae\", {\"type\": \"entropy\", "
+                                    "\"weight\": %s}]}", weight);
+    return instance_of(texts, "loss", json);
+}
+
+static void test_schedules__a_weight_goes_from_one_value_to_the_other(void **state)
+{
+    (void)state;
+    const struct { const char *weight; int64_t step; double value; } cases[] = {
+        {"-0.25", 50, -0.25}, {"\"linear\"", 25, 0.75}, {"{\"type\": \"linear\", \"from\": -2, \"to\": 2}", 0, -2},
+        {"{\"type\": \"linear\", \"from\": -2, \"to\": 2}", 75, 1},
+        {"{\"type\": \"linear\", \"from\": -2, \"to\": 2}", TOTAL, 2},
+        {"{\"type\": \"cosine\", \"from\": 0.1, \"to\": 0.7}", 50, 0.4},
+        {"{\"type\": \"cosine\", \"from\": 1, \"to\": 3, \"final\": 0.5, \"warmup\": 4}", 1, 2},
+        {"{\"type\": \"constant\", \"from\": 3, \"to\": 1, \"warmup\": 4}", 1, 2},
+        {"{\"type\": \"step\", \"milestones\": [2], \"gamma\": 0.5, \"from\": 4}", 20, 2},
+        {"{\"type\": \"exponential\", \"gamma\": 0.25, \"from\": 8}", 10, 2},
+    };
+    Texts texts = texts_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Instance sum = sum_of(&texts, cases[i].weight);
+        const TermList *terms = sum.values;
+        double value = weight_at(&terms->items[1].weight, &(ScheduleContext){cases[i].step, TOTAL, EPOCH});
+        if (!(fabs(value - cases[i].value) < 1e-12))
+            fail_msg("%s at %lld: %.15g", cases[i].weight, (long long)cases[i].step, value);
+        /* written out it is read back the same */
+        cJSON *written = instance_to_json(&sum);
+        char *text = cJSON_Print(written);
+        Instance again = instance_of(&texts, "loss", text);
+        assert_true(weight_at(&((const TermList *)again.values)->items[1].weight,
+                              &(ScheduleContext){cases[i].step, TOTAL, EPOCH}) == value);
+        cJSON_free(text);
+        cJSON_Delete(written);
+    }
+    texts_close(&texts);
+}
+
+static void test_schedules__weights_that_cannot_be(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"\"plateau\"", "test:1: terms[1].weight: plateau follows the validation loss"},
+        {"\"cosin\"", "terms[1].weight: unknown schedule \"cosin\"; did you mean \"cosine\"?"},
+        {"{\"type\": \"linear\", \"form\": 1}", "terms[1].weight.form: unknown key; did you mean \"from\"?"},
+        {"{\"type\": \"linear\", \"to\": \"x\"}", "terms[1].weight.to: expected a number, got \"x\""},
+        {"{\"type\": \"linear\", \"final\": 2}", "terms[1].weight.final: expected a number between 0 and 1, got 2"},
+        {"{\"from\": 1}", "terms[1].weight: missing key \"type\""},
+        {"null", "terms[1].weight: expected a number or a schedule, got null"},
+        {"[1]", "terms[1].weight: expected a number or a schedule, got a list"},
+        {"true", "terms[1].weight: expected a number or a schedule, got true"},
+    };
+    Instance instance;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Texts texts = texts_open();
+        assert_false(instance_try(&texts, "loss",
+                                  arena_format(texts.arena, "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": "
+                                               "\"entropy\", \"weight\": %s}]}", cases[i][0]), &instance));
+        assert_error(&texts, STATUS_USAGE, cases[i][1]);
+        texts_close(&texts);
+    }
+    Texts texts = texts_open();
+    assert_false(instance_try(&texts, "loss", "{\"type\": \"kd\", \"kd_weight\": {\"type\": \"linear\", \"to\": -1}}",
+                              &instance));
+    assert_error(&texts, STATUS_USAGE, "kd_weight.to: expected a number >= 0, got -1");
+    assert_false(instance_try(&texts, "loss", "{\"type\": \"kd\", \"kd_weight\": -1}", &instance));
+    assert_error(&texts, STATUS_USAGE, "kd_weight: expected a number >= 0, got -1");
+    texts_close(&texts);
+}
+
+static void test_schedules__a_weight_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    const struct { const char *loss; bool moves, needs_total; } cases[] = {
+        {"\"ce\"", false, false}, {"\"kd\"", false, false},
+        {"{\"type\": \"kd\", \"kd_weight\": \"exponential\"}", true, false},
+        {"{\"type\": \"ramp\", \"base\": {\"type\": \"symmetric_ce\", \"beta\": \"cosine\"}}", true, true},
+        {"{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weight\": \"constant\"}, {\"type\": \"ramp\", "
+         "\"base\": \"mae\", \"weight\": \"wsd\"}]}", true, true},
+    };
+    Texts texts = texts_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Instance loss = instance_of(&texts, "loss", cases[i].loss);
+        assert_int_equal(instance_find_weight(&loss, weight_moves) != NULL, cases[i].moves);
+        assert_int_equal(instance_find_weight(&loss, weight_needs_total) != NULL, cases[i].needs_total);
+    }
+    texts_close(&texts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +259,10 @@ int main(void)
         cmocka_unit_test(test_schedules__one_cycle),
         cmocka_unit_test(test_schedules__wsd),
         cmocka_unit_test(test_schedules__plateau),
+        cmocka_unit_test(test_schedules__limits),
+        cmocka_unit_test(test_schedules__a_weight_goes_from_one_value_to_the_other),
+        cmocka_unit_test(test_schedules__weights_that_cannot_be),
+        cmocka_unit_test(test_schedules__a_weight_is_found_wherever_it_is),
         cmocka_unit_test(test_schedules__who_needs_the_length_of_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,43 @@ above() {
     [ "$(grep -a loss whole/metrics.jsonl | head -1)" != "$(head -1 flat/metrics.jsonl)" ]
 }
 
+@test "a scheduled weight: the same bits when resumed and in any number of threads, measured at its end" {
+    moving='{"type": "sum", "terms": ["ce", {"type": "entropy", "weight": {"type": "cosine", "from": -0.4, "to": 0.1}}]}'
+    set -- "$glyphs" --set "loss=$moving" --set train.epochs=4 --quiet
+    "$XENT" train "$@" --threads 1 -o whole
+    # a run that is stopped within an epoch and goes on; its plan is the same
+    "$XENT" train "$@" --set train.save_every=1 --threads 2 -o part & run=$!
+    until [ -e part/checkpoints/last.safetensors ]; do kill -0 $run || break; done
+    kill $run || true
+    wait $run || true
+    "$XENT" train "$@" --set train.save_every=1 --threads 4 --resume -o part
+    cmp <(tail -c 20000 whole/checkpoints/last.safetensors) <(tail -c 20000 part/checkpoints/last.safetensors)
+    cmp whole/metrics.jsonl part/metrics.jsonl
+    end='{"type": "sum", "terms": ["ce", {"type": "entropy", "weight": 0.1}]}'
+    [ "$("$XENT" eval whole --json | figure loss)" = "$("$XENT" eval whole --set "loss=$end" --json | figure loss)" ]
+    # the first step has the first weight
+    first='{"type": "sum", "terms": ["ce", {"type": "entropy", "weight": -0.4}]}'
+    "$XENT" train "$glyphs" --set "loss=$first" --set train.steps=1 --quiet -o first
+    [ "$(grep -a loss whole/metrics.jsonl | head -1)" = "$(head -1 first/metrics.jsonl)" ]
+    [ "$(sed -n 2p whole/metrics.jsonl)" != "$(sed -n 2p first/metrics.jsonl)" ]
+}
+
+@test "weights of objectives and teachers move by schedules; without a plan or with plateau they are refused" {
+    set -- "$glyphs" --set train.epochs=2 --quiet
+    "$XENT" train "$@" --set 'objective={"type": "trades", "beta": {"type": "linear", "from": 0, "to": 6}}' -o trades
+    "$XENT" train "$@" -o teacher
+    "$XENT" distill "$@" --set 'distill={"type": "kd", "teacher": "teacher", "kd_weight": {"type": "cosine", "from": 2, "to": 0}}' -o moves
+    "$XENT" distill "$@" --set 'distill={"type": "kd", "teacher": "teacher", "kd_weight": 2}' -o stays
+    [ "$(head -1 moves/metrics.jsonl)" = "$(head -1 stays/metrics.jsonl)" ]
+    [ "$(sed -n 20p moves/metrics.jsonl)" != "$(sed -n 20p stays/metrics.jsonl)" ]
+    moving='{"type": "symmetric_ce", "beta": {"type": "linear", "to": 0.5}}'
+    fails 2 "config: loss: a weight moves by linear, which needs train.epochs or train.steps; *" \
+        "$XENT" train "$glyphs" --set "loss=$moving" --set train.epochs=null --set train.seconds=1 --quiet -o no
+    fails 2 "--set loss:1: loss.beta: plateau follows the validation loss*" \
+        "$XENT" train "$glyphs" --set 'loss={"type": "symmetric_ce", "beta": "plateau"}' --quiet -o no
+    [ ! -e no ]
+}
+
 @test "a loss of cosines gives the model a head of cosines, and beats chance" {
     for loss in normalized_softmax cosface arcface sphereface; do
         "$XENT" train "$glyphs" --set loss=$loss --set data.count=1000 --set train.epochs=10 --quiet -o $loss

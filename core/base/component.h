@@ -16,6 +16,7 @@ struct Component {
     const char *notes;      /* further paragraphs for the page; NULL */
     /* What the ranges of single keys cannot say; NULL when there is nothing. */
     bool (*validate)(const void *values, Error *error);
+    const char *no_weight;  /* of schedules: why a weight cannot move by it; NULL: it can */
 };
 
 typedef struct ComponentKind {

@@ -8,13 +8,13 @@
 
 #include "core/base/component.h"
 #include "core/base/file.h"
-#include "core/base/param_text.h"
+#include "core/base/param_parse.h"
 
 /* Beyond this a double, and so a JSON number, skips integers. */
 #define LARGEST_INTEGER 9007199254740991.0
 
-/* Both return the length to restore with leave(). A path too long is cut: it only serves messages. */
-static size_t enter_key(ParamContext *context, const char *key)
+/* Both return the length to restore with param_leave. A path too long is cut: it only serves messages. */
+size_t param_enter(ParamContext *context, const char *key)
 {
     size_t length = strlen(context->path);
     snprintf(context->path + length, sizeof context->path - length, "%s%s", length ? "." : "", key);
@@ -31,7 +31,7 @@ static size_t enter_index(ParamContext *context, int64_t index)
     return length;
 }
 
-static void leave(ParamContext *context, size_t length)
+void param_leave(ParamContext *context, size_t length)
 {
     context->path[length] = '\0';
 }
@@ -77,7 +77,7 @@ bool param_fail(ParamContext *context, const cJSON *value, const char *format, .
     return put_place(context, value);
 }
 
-static bool fail_expected(ParamContext *context, const Param *param, ParamType type, const cJSON *value)
+bool param_fail_expected(ParamContext *context, const Param *param, ParamType type, const cJSON *value)
 {
     char expected[512], got[80];
     param_expected(param, type, expected, sizeof expected);
@@ -86,7 +86,7 @@ static bool fail_expected(ParamContext *context, const Param *param, ParamType t
 }
 
 /* params_to_json writes a number that needs 17 digits as raw text. */
-static bool is_number(const cJSON *value, double *number)
+bool param_is_number(const cJSON *value, double *number)
 {
     if (cJSON_IsNumber(value))
         *number = value->valuedouble;
@@ -98,18 +98,18 @@ static bool is_number(const cJSON *value, double *number)
 }
 
 /* A number of the row's range, an integer where `type` says so. */
-static bool read_number(ParamContext *context, const Param *param, ParamType type, const cJSON *value, double *number)
+bool param_read_number(ParamContext *context, const Param *param, ParamType type, const cJSON *value, double *number)
 {
-    bool good = is_number(value, number) && isfinite(*number) && *number >= param->min && *number <= param->max;
+    bool good = param_is_number(value, number) && isfinite(*number) && *number >= param->min && *number <= param->max;
     if (good && type == PARAM_TYPE_INT)
         good = *number == floor(*number) && fabs(*number) <= LARGEST_INTEGER;
-    return good || fail_expected(context, param, type, value);
+    return good || param_fail_expected(context, param, type, value);
 }
 
 static bool read_int(ParamContext *context, const Param *param, const cJSON *value, int64_t *out)
 {
     double number;
-    if (!read_number(context, param, PARAM_TYPE_INT, value, &number))
+    if (!param_read_number(context, param, PARAM_TYPE_INT, value, &number))
         return false;
     *out = (int64_t)number;
     return true;
@@ -118,7 +118,7 @@ static bool read_int(ParamContext *context, const Param *param, const cJSON *val
 static bool read_string(ParamContext *context, const Param *param, const cJSON *value, const char **out)
 {
     if (!cJSON_IsString(value))
-        return fail_expected(context, param, PARAM_TYPE_STRING, value);
+        return param_fail_expected(context, param, PARAM_TYPE_STRING, value);
     *out = arena_string(context->arena, value->valuestring);
     return true;
 }
@@ -127,7 +127,7 @@ static bool read_string(ParamContext *context, const Param *param, const cJSON *
 static bool read_path(ParamContext *context, const Param *param, const cJSON *value, const char **out)
 {
     if (!cJSON_IsString(value) || !value->valuestring[0])
-        return fail_expected(context, param, PARAM_TYPE_PATH, value);
+        return param_fail_expected(context, param, PARAM_TYPE_PATH, value);
     const char *path = value->valuestring, *file = json_file(context->source, value);
     if (file)
         path = path_join(context->arena, path_folder(context->arena, file), path);
@@ -138,13 +138,13 @@ static bool read_path(ParamContext *context, const Param *param, const cJSON *va
 static bool read_enum(ParamContext *context, const Param *param, const cJSON *value, int *out)
 {
     if (!cJSON_IsString(value))
-        return fail_expected(context, param, PARAM_TYPE_ENUM, value);
+        return param_fail_expected(context, param, PARAM_TYPE_ENUM, value);
     for (int i = 0; param->choices[i]; i++)
         if (strcmp(param->choices[i], value->valuestring) == 0) {
             *out = i;
             return true;
         }
-    fail_expected(context, param, PARAM_TYPE_ENUM, value);
+    param_fail_expected(context, param, PARAM_TYPE_ENUM, value);
     const char *near = nearest_name(value->valuestring, param->choices);
     size_t length = strlen(context->error->message);
     if (near)
@@ -153,11 +153,8 @@ static bool read_enum(ParamContext *context, const Param *param, const cJSON *va
     return false;
 }
 
-/* Keys besides those of the table: none, a component's, a term's. */
-static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL},
-    *const term_keys[] = {"type", "weight", NULL};
-
-static bool read_term(ParamContext *context, const Param *param, const cJSON *value, Term *term);
+/* Keys besides those of the table: none, a component's. */
+static const char *const no_keys[] = {NULL}, *const typed_keys[] = {"type", NULL};
 
 static bool read_element(ParamContext *context, const Param *param, const cJSON *value, char *items, int64_t i)
 {
@@ -165,9 +162,9 @@ static bool read_element(ParamContext *context, const Param *param, const cJSON 
     case PARAM_TYPE_INTS:
         return read_int(context, param, value, (int64_t *)(void *)items + i);
     case PARAM_TYPE_FLOATS:
-        return read_number(context, param, PARAM_TYPE_FLOAT, value, (double *)(void *)items + i);
+        return param_read_number(context, param, PARAM_TYPE_FLOAT, value, (double *)(void *)items + i);
     case PARAM_TYPE_TERMS:
-        return read_term(context, param, value, (Term *)(void *)items + i);
+        return param_read_term(context, param, value, (Term *)(void *)items + i);
     default:
         return instance_parse(context, param->kind, value, (Instance *)(void *)items + i);
     }
@@ -176,7 +173,7 @@ static bool read_element(ParamContext *context, const Param *param, const cJSON 
 static bool read_list(ParamContext *context, const Param *param, const cJSON *value, int64_t *count, void **items)
 {
     if (!cJSON_IsArray(value))
-        return fail_expected(context, param, param->type, value);
+        return param_fail_expected(context, param, param->type, value);
     *count = cJSON_GetArraySize(value);
     if (*count < param->min_count)
         return param_fail(context, value, "expected a list of at least %lld, got %lld", (long long)param->min_count,
@@ -192,7 +189,7 @@ static bool read_list(ParamContext *context, const Param *param, const cJSON *va
         size_t length = enter_index(context, i);
         if (!read_element(context, param, element, *items, i++))
             return false;
-        leave(context, length);
+        param_leave(context, length);
     }
     return true;
 }
@@ -223,7 +220,8 @@ static size_t field_size(ParamType type)
         [PARAM_TYPE_PATH] = sizeof(char *),         [PARAM_TYPE_ENUM] = sizeof(int),
         [PARAM_TYPE_INTS] = sizeof(IntList),        [PARAM_TYPE_FLOATS] = sizeof(FloatList),
         [PARAM_TYPE_COMPONENT] = sizeof(Instance),  [PARAM_TYPE_COMPONENTS] = sizeof(InstanceList),
-        [PARAM_TYPE_TERMS] = sizeof(TermList),      [PARAM_TYPE_JSON] = sizeof(cJSON *),
+        [PARAM_TYPE_TERMS] = sizeof(TermList),      [PARAM_TYPE_WEIGHT] = sizeof(Weight),
+        [PARAM_TYPE_JSON] = sizeof(cJSON *),
     };
     return sizes[type];
 }
@@ -232,7 +230,7 @@ static bool read_null(ParamContext *context, const Param *param, const cJSON *va
 {
     bool allowed = param->optional || (param->fallback && strcmp(param->fallback, "null") == 0);
     if (!allowed)
-        return fail_expected(context, param, param->type, value);
+        return param_fail_expected(context, param, param->type, value);
     memset(field, 0, field_size(param->type));
     if (param->type == PARAM_TYPE_INT)
         *(int64_t *)field = PARAM_UNSET;
@@ -241,9 +239,6 @@ static bool read_null(ParamContext *context, const Param *param, const cJSON *va
     return true;
 }
 
-static bool parse_instance(ParamContext *context, const char *kind_name, const Param *row, const char *const *also,
-                           const cJSON *value, Instance *instance);
-
 static bool read_value(ParamContext *context, const Param *param, const cJSON *value, void *field)
 {
     if (cJSON_IsNull(value))
@@ -251,11 +246,11 @@ static bool read_value(ParamContext *context, const Param *param, const cJSON *v
     switch (param->type) {
     case PARAM_TYPE_BOOL:
         *(bool *)field = cJSON_IsTrue(value);
-        return cJSON_IsBool(value) || fail_expected(context, param, param->type, value);
+        return cJSON_IsBool(value) || param_fail_expected(context, param, param->type, value);
     case PARAM_TYPE_INT:
         return read_int(context, param, value, field);
     case PARAM_TYPE_FLOAT:
-        return read_number(context, param, PARAM_TYPE_FLOAT, value, field);
+        return param_read_number(context, param, PARAM_TYPE_FLOAT, value, field);
     case PARAM_TYPE_STRING:
         return read_string(context, param, value, field);
     case PARAM_TYPE_PATH:
@@ -268,7 +263,9 @@ static bool read_value(ParamContext *context, const Param *param, const cJSON *v
     case PARAM_TYPE_TERMS:
         return read_lists(context, param, value, field);
     case PARAM_TYPE_COMPONENT:
-        return parse_instance(context, param->kind, param, typed_keys, value, field);
+        return param_parse_instance(context, param->kind, param, typed_keys, value, field);
+    case PARAM_TYPE_WEIGHT:
+        return param_read_weight(context, param, value, field);
     case PARAM_TYPE_JSON:
         *(const cJSON **)field = value;
         return true;
@@ -316,13 +313,13 @@ static bool fail_unknown_key(ParamContext *context, const Param *table, const ch
     size_t count = 0;
     while (table[count].type != PARAM_TYPE_END)
         count++;
-    const char **names = arena_zero(context->arena, count + 3, sizeof *names);
+    const char **names = arena_zero(context->arena, count + 4, sizeof *names);
     for (size_t i = 0; i < count; i++)
         names[i] = table[i].name;
     for (; *also; also++)
         names[count++] = *also;
     const char *near = nearest_name(item->string, names);
-    enter_key(context, item->string);
+    param_enter(context, item->string);
     if (near)
         return param_fail(context, item, "unknown key; did you mean \"%s\"?", near);
     return param_fail(context, item, "unknown key");
@@ -359,10 +356,10 @@ static bool parse_values(ParamContext *context, const Param *table, const char *
         void *field = (char *)values + param->offset;
         if (!value && !param->fallback)
             return param_fail(context, object, "missing key \"%s\"", param->name);
-        size_t length = enter_key(context, param->name);
+        size_t length = param_enter(context, param->name);
         if (!(value ? read_value(context, param, value, field) : read_default(context, param, field)))
             return false;
-        leave(context, length);
+        param_leave(context, length);
     }
     return true;
 }
@@ -418,7 +415,7 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
         const cJSON *item;
         cJSON_ArrayForEach(item, value)
             if (nearest_name(item->string, names)) {
-                enter_key(context, item->string);
+                param_enter(context, item->string);
                 param_fail(context, item, "unknown key; did you mean \"type\"?");
                 return NULL;
             }
@@ -427,7 +424,7 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
             param_fail(context, value, "missing key \"type\"");
         return otherwise;
     }
-    enter_key(context, "type");
+    param_enter(context, "type");
     if (!cJSON_IsString(type)) {
         param_fail(context, type, "expected the name of a %s", kind->name);
         return NULL;
@@ -435,8 +432,8 @@ static const cJSON *type_of(ParamContext *context, const ComponentKind *kind, co
     return type;
 }
 
-static bool parse_instance(ParamContext *context, const char *kind_name, const Param *row, const char *const *also,
-                           const cJSON *value, Instance *instance)
+bool param_parse_instance(ParamContext *context, const char *kind_name, const Param *row, const char *const *also,
+                          const cJSON *value, Instance *instance)
 {
     static const Param none[] = {PARAM_END};
     const ComponentKind *kind = component_kind(kind_name);
@@ -448,7 +445,7 @@ static bool parse_instance(ParamContext *context, const char *kind_name, const P
     const Component *component = component_find(kind_name, type->valuestring);
     if (!component)
         return fail_unknown_component(context, kind, type);
-    leave(context, length);
+    param_leave(context, length);
     void *values = arena_zero(context->arena, 1, component->size);
     const cJSON *object = cJSON_IsObject(value) ? value : NULL;
     if (!parse_values(context, component->params ? component->params : none, also, object, values)) {
@@ -465,20 +462,5 @@ static bool parse_instance(ParamContext *context, const char *kind_name, const P
 
 bool instance_parse(ParamContext *context, const char *kind, const cJSON *value, Instance *instance)
 {
-    return parse_instance(context, kind, NULL, typed_keys, value, instance);
-}
-
-static bool read_term(ParamContext *context, const Param *param, const cJSON *value, Term *term)
-{
-    const cJSON *weight = cJSON_GetObjectItemCaseSensitive(value, "weight");
-    term->weight = 1;
-    if (!parse_instance(context, param->kind, NULL, term_keys, value, &term->instance))
-        return false;
-    if (!weight)
-        return true;
-    size_t length = enter_key(context, "weight");
-    if (!read_number(context, param, PARAM_TYPE_FLOAT, weight, &term->weight))
-        return false;
-    leave(context, length);
-    return true;
+    return param_parse_instance(context, kind, NULL, typed_keys, value, instance);
 }

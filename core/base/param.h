@@ -9,7 +9,8 @@
 
    Field types: BOOL bool; INT int64_t; FLOAT double; STRING, PATH const char *; ENUM int (index into
    .choices); INTS IntList; FLOATS FloatList; COMPONENT Instance; COMPONENTS InstanceList; TERMS
-   TermList; JSON const cJSON *. A default of `null` leaves INT at PARAM_UNSET, FLOAT at NAN, the others at zero/NULL. */
+   TermList; WEIGHT Weight; JSON const cJSON *. A default of `null` leaves INT at PARAM_UNSET, FLOAT at NAN, the others
+   at zero/NULL. */
 #ifndef XENT_BASE_PARAM_H
 #define XENT_BASE_PARAM_H
 
@@ -22,7 +23,7 @@
 typedef enum ParamType {
     PARAM_TYPE_END, PARAM_TYPE_BOOL, PARAM_TYPE_INT, PARAM_TYPE_FLOAT, PARAM_TYPE_STRING, PARAM_TYPE_PATH,
     PARAM_TYPE_ENUM, PARAM_TYPE_INTS, PARAM_TYPE_FLOATS, PARAM_TYPE_COMPONENT, PARAM_TYPE_COMPONENTS,
-    PARAM_TYPE_TERMS, PARAM_TYPE_JSON, PARAM_TYPE_COUNT
+    PARAM_TYPE_TERMS, PARAM_TYPE_WEIGHT, PARAM_TYPE_JSON, PARAM_TYPE_COUNT
 } ParamType;
 
 #define PARAM_UNSET INT64_MIN
@@ -34,8 +35,11 @@ typedef struct Component Component;
 /* A component with its parsed parameters; component NULL means "none given". */
 typedef struct Instance { const Component *component; void *values; } Instance;
 typedef struct InstanceList { int64_t count; const Instance *items; } InstanceList;
+/* A number, or one that moves with a schedule's factor f: to + f (value - to). In JSON a number, or the schedule with
+   the further keys "from" (1), which is `value`, and "to" (0). schedule.component NULL: the number `value`. */
+typedef struct Weight { double value, to; Instance schedule; } Weight;
 /* A part of a weighted sum: a component whose object may have the key "weight" (1) besides its own. */
-typedef struct Term { Instance instance; double weight; } Term;
+typedef struct Term { Instance instance; Weight weight; } Term;
 typedef struct TermList { int64_t count; const Term *items; } TermList;
 
 typedef struct Param {
@@ -71,6 +75,8 @@ typedef struct Param {
     PARAM_ROW(PARAM_TYPE_COMPONENTS, structure, field, json, .kind = kind_, __VA_ARGS__)
 #define PARAM_TERMS(structure, field, json, kind_, ...)                                                                \
     PARAM_ROW(PARAM_TYPE_TERMS, structure, field, json, .kind = kind_, __VA_ARGS__)
+#define PARAM_WEIGHT(structure, field, default_, ...)                                                                  \
+    PARAM_ROW(PARAM_TYPE_WEIGHT, structure, field, #default_, __VA_ARGS__)
 #define PARAM_JSON(structure, field, json, ...) PARAM_ROW(PARAM_TYPE_JSON, structure, field, json, __VA_ARGS__)
 /* A key that must be given. */
 #define PARAM_REQUIRED(type_, structure, field, ...) PARAM_ROW(PARAM_TYPE_##type_, structure, field, NULL, __VA_ARGS__)
@@ -92,6 +98,8 @@ bool instance_parse(ParamContext *context, const char *kind, const cJSON *value,
 /* Back to JSON, every key written out; the caller owns the result. */
 cJSON *params_to_json(const Param *table, const void *values);
 cJSON *instance_to_json(const Instance *instance);
+/* The first weight, in the order of tables and of what they hold, that matches; NULL: none. */
+const Weight *instance_find_weight(const Instance *instance, bool (*matches)(const Weight *));
 /* A file:line: path: error at `value` (status 2); returns false. */
 bool param_fail(ParamContext *context, const cJSON *value, const char *format, ...) FORMAT_LIKE_PRINTF(3, 4);
 /* Puts the place in front of what a component's own check said; "KEY: ..." becomes "PATH.KEY: ...". Returns false. */

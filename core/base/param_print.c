@@ -19,6 +19,7 @@ static const char *const nouns[PARAM_TYPE_COUNT] = {
     [PARAM_TYPE_COMPONENT] = "a component",
     [PARAM_TYPE_COMPONENTS] = "a list of components",
     [PARAM_TYPE_TERMS] = "a list of components with weights",
+    [PARAM_TYPE_WEIGHT] = "a number",
     [PARAM_TYPE_JSON] = "a value",
 };
 
@@ -30,7 +31,8 @@ const char *param_type_name(ParamType type)
         [PARAM_TYPE_PATH] = "path",             [PARAM_TYPE_ENUM] = "choice",
         [PARAM_TYPE_INTS] = "integers",         [PARAM_TYPE_FLOATS] = "numbers",
         [PARAM_TYPE_COMPONENT] = "component",   [PARAM_TYPE_COMPONENTS] = "components",
-        [PARAM_TYPE_TERMS] = "terms",           [PARAM_TYPE_JSON] = "JSON",
+        [PARAM_TYPE_TERMS] = "terms",           [PARAM_TYPE_WEIGHT] = "number or schedule",
+        [PARAM_TYPE_JSON] = "JSON",
     };
     return names[type] ? names[type] : "";
 }
@@ -60,8 +62,10 @@ static void append_range(const Param *param, char *out, size_t size)
 void param_expected(const Param *param, ParamType type, char *out, size_t size)
 {
     snprintf(out, size, "%s", nouns[type]);
-    if (type == PARAM_TYPE_INT || type == PARAM_TYPE_FLOAT)
+    if (type == PARAM_TYPE_INT || type == PARAM_TYPE_FLOAT || type == PARAM_TYPE_WEIGHT)
         append_range(param, out, size);
+    if (type == PARAM_TYPE_WEIGHT)
+        append(out, size, " or a schedule");
     for (int i = 0; type == PARAM_TYPE_ENUM && param->choices[i]; i++)
         append(out, size, "%s \"%s\"", i ? "," : "", param->choices[i]);
     if (param->optional && type == param->type)
@@ -114,12 +118,22 @@ static cJSON *instances_to_json(const InstanceList *list)
     return array;
 }
 
+static cJSON *weight_to_json(const Weight *weight)
+{
+    if (!weight->schedule.component)
+        return json_number_exact(weight->value);
+    cJSON *object = instance_to_json(&weight->schedule);
+    cJSON_AddItemToObject(object, "from", json_number_exact(weight->value));
+    cJSON_AddItemToObject(object, "to", json_number_exact(weight->to));
+    return object;
+}
+
 static cJSON *terms_to_json(const TermList *list)
 {
     cJSON *array = list->items ? cJSON_CreateArray() : cJSON_CreateNull();
     for (int64_t i = 0; list->items && i < list->count; i++) {
         cJSON *item = instance_to_json(&list->items[i].instance);
-        cJSON_AddItemToObject(item, "weight", json_number_exact(list->items[i].weight));
+        cJSON_AddItemToObject(item, "weight", weight_to_json(&list->items[i].weight));
         cJSON_AddItemToArray(array, item);
     }
     return array;
@@ -151,6 +165,8 @@ static cJSON *field_to_json(const Param *param, const void *field)
         return instances_to_json(field);
     case PARAM_TYPE_TERMS:
         return terms_to_json(field);
+    case PARAM_TYPE_WEIGHT:
+        return weight_to_json(field);
     case PARAM_TYPE_JSON: {
         const cJSON *value = *(const cJSON *const *)field;
         return value ? cJSON_Duplicate(value, true) : cJSON_CreateNull();

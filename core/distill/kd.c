@@ -1,15 +1,16 @@
 /* Knowledge distillation (Hinton et al. 2015): the student matches the teacher's softened probabilities.
    loss = ce_weight L(student, target) + kd_weight T^2 KL(softmax(teacher/T) || softmax(student/T)). */
 #include "core/distill/distiller.h"
+#include "core/schedules/weight.h"
 #include "core/tensor/operations.h"
 
-struct kd { const char *teacher; double temperature, ce_weight, kd_weight; };
+struct kd { const char *teacher; double temperature; Weight ce_weight, kd_weight; };
 
 static const Param params[] = {
     DISTILLER_ROW(struct kd),
     PARAM_FLOAT(struct kd, temperature, 4, .min = 1e-6, .max = 1e6, .help = "divides both models' logits"),
-    PARAM_FLOAT(struct kd, ce_weight, 0.1, .min = 0, .help = "of the config's loss against the targets"),
-    PARAM_FLOAT(struct kd, kd_weight, 0.9, .min = 0, .help = "of the divergence from the teacher"),
+    PARAM_WEIGHT(struct kd, ce_weight, 0.1, .min = 0, .help = "of the config's loss against the targets"),
+    PARAM_WEIGHT(struct kd, kd_weight, 0.9, .min = 0, .help = "of the divergence from the teacher"),
     PARAM_END
 };
 
@@ -45,10 +46,12 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     Tensor *logits = objective_logits(context, forward, batch);
     LossInput input = objective_loss_input(context, forward, batch, logits);
     Tensor *teacher = t_reshape(teacher_logits(context->state, batch), input.logits->rank, input.logits->shape);
-    Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature), self->kd_weight);
-    if (self->ce_weight == 0)
+    Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature),
+                           weight_at(&self->kd_weight, &context->at));
+    if (weight_is(&self->ce_weight, 0))
         return soft;
-    return t_add(t_scale(loss_evaluate(&context->loss, &input).loss, self->ce_weight), soft);
+    Tensor *hard = loss_evaluate(&context->loss, &input).loss;
+    return t_add(t_scale(hard, weight_at(&self->ce_weight, &context->at)), soft);
 }
 
 const DistillerDef distiller_kd = {

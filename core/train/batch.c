@@ -84,7 +84,7 @@ LossInput objective_loss_input(const ObjectiveContext *context, const Forward *f
         .ids = batch->batch->ids,
         .state = context->loss_state,
         .random = random_start(context->seed, "loss", (uint32_t)forward->step),
-        .progress = context->progress,
+        .at = context->at,
     };
     give_extras(def, batch, &input);
     return input;

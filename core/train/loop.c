@@ -26,8 +26,8 @@ static double clock_seconds(void)
 static double learning_rate_factor(const Loop *loop)
 {
     const Run *run = loop->run;
-    ScheduleContext context = {run->progress.step, loop->total, loop->steps_per_epoch};
-    return schedule_factor(&run->config->schedule, &context) * run->progress.schedule_factor;
+    ScheduleContext at = {run->progress.step, loop->total, loop->steps_per_epoch};
+    return schedule_factor(&run->config->schedule, &at) * run->progress.schedule_factor;
 }
 
 static cJSON *line_of(const Progress *progress, const char *split)
@@ -73,8 +73,8 @@ static bool run_step(Loop *loop, Error *error)
     Progress *progress = &run->progress;
     int64_t left = loader_batches(run->loader) - progress->batch, count = run->config->train.accumulate;
     count = count < left ? count : left;
+    run->context.at = (ScheduleContext){progress->step, loop->total, loop->steps_per_epoch};
     double factor = learning_rate_factor(loop), lr = factor * optimizer_lr(run->optimizer);
-    run->context.progress = loop->total ? (double)progress->step / (double)loop->total : 0;
     run->context.schedule_factor = factor;
     StepGradients step = step_gradients(run, progress->epoch, progress->batch, count);
     if (!isfinite(step.loss)) {

@@ -54,7 +54,7 @@ Measure split_measure(Model *model, const Instance *loss, const DataSplit *split
 {
     if (split->count == 0 || !loss_measures((const LossDef *)loss->component))
         return (Measure){0, NAN, NAN};
-    ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .progress = 1};
+    ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .at = SCHEDULE_END};
     Error error;
     bool found = objective_tap(model, loss, &context.tap, &error);
     assert(found); /* run_new and saved_open have looked */

@@ -19,7 +19,7 @@ typedef struct ObjectiveContext {
     uint64_t seed;
     const Layer *tap;           /* the layer that the loss looks at; NULL: none */
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
-    double progress;            /* share of the run done, 0..1 */
+    ScheduleContext at;         /* where the run is */
     double schedule_factor;     /* of learning rates at this step */
 } ObjectiveContext;
 

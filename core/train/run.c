@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/schedules/weight.h"
 #include "core/tensor/operations.h"
 #include "core/train/checkpoint.h"
 #include "data/tokenizer.h"
@@ -230,13 +231,23 @@ static void make_buffers(Run *run)
         run->average = parameters_copy(parameters);
 }
 
-static bool check_schedule(const Run *run, Error *error)
+static bool check_schedules(const Run *run, const Instance *objective, Error *error)
 {
     const Instance *schedule = &run->config->schedule;
     if (run_total_steps(run) == 0 && schedule_needs_total(schedule))
         return fail_usage(error,
                           "%s: schedule: %s needs train.epochs or train.steps; seconds alone do not tell the length",
                           run->config->name, schedule->component->name);
+    const char *section = objective == &run->config->objective ? "objective" : "distill";
+    const struct { const char *key; const Instance *instance;
+    } parts[] = {{"loss", &run->config->loss}, {section, objective}};
+    for (size_t i = 0; run_total_steps(run) == 0 && i < sizeof parts / sizeof *parts; i++) {
+        const Weight *weight = instance_find_weight(parts[i].instance, weight_needs_total);
+        if (weight)
+            return fail_usage(error,
+                              "%s: %s: a weight moves by %s, which needs train.epochs or train.steps; seconds alone do "
+                              "not tell the length", run->config->name, parts[i].key, weight->schedule.component->name);
+    }
     return true;
 }
 
@@ -251,7 +262,7 @@ Run *run_new(Config *config, const Instance *objective, Error *error)
     bool good =
         config_require(config, "data model", error) && load_data(run, objective, error) && check_labels(run, error) &&
         make_loader(run, error) &&
-        check_schedule(run, error) &&
+        check_schedules(run, objective, error) &&
         (!config->train.init_from || checkpoint_initialise(run->model->parameters, config->train.init_from, error)) &&
         prepare_objective(run, objective, error);
     if (good) {

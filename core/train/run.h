@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include "core/optim/optimizer.h"
-#include "core/optim/schedule.h"
+#include "core/schedules/schedule.h"
 #include "core/train/objective.h"
 
 /* Where the loop is; what a checkpoint keeps besides tensors. */

@@ -10,13 +10,13 @@
 #include "data/transform.h"
 #include "losses/shared.h"
 
-struct adv_comp_sum { Instance attack; double tau, rho, nu; };
+struct adv_comp_sum { Instance attack; double tau, rho; Weight nu; };
 
 static const Param params[] = {
     ADVERSARIAL_ROW(struct adv_comp_sum),
     PARAM_FLOAT(struct adv_comp_sum, tau, 1, .min = 0, .help = "of the comp-sum family: 1 is cross-entropy, 2 mae"),
     PARAM_FLOAT(struct adv_comp_sum, rho, 1, .min = 1e-6, .max = 1e6, .help = "divides the logits in the loss"),
-    PARAM_FLOAT(struct adv_comp_sum, nu, 1, .min = 0, .help = "of the largest change of the margins"),
+    PARAM_WEIGHT(struct adv_comp_sum, nu, 1, .min = 0, .help = "of the largest change of the margins"),
     PARAM_END
 };
 
@@ -42,7 +42,7 @@ static bool prepare(ObjectiveContext *context, Error *error)
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
 {
     const struct adv_comp_sum *self = context->values;
-    bool moves = self->nu > 0 && attack_moves(context->state);
+    bool moves = !weight_is(&self->nu, 0) && attack_moves(context->state);
     BatchTensors moved = moves ? adversarial_batch(context, forward, batch, attack_margin_change) : *batch;
     Tensor *clean = objective_logits(context, forward, batch), *classes = adversarial_classes(batch);
     LossInput input = {.logits = t_scale(clean, 1 / self->rho), .targets = classes};
@@ -50,7 +50,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     if (!moves)
         return base;
     Tensor *change = attack_margin_change(objective_logits(context, forward, &moved), clean, classes);
-    return t_add(base, t_scale(adversarial_mean(change, batch), self->nu));
+    return t_add(base, t_scale(adversarial_mean(change, batch), weight_at(&self->nu, &context->at)));
 }
 
 const ObjectiveDef objective_adv_comp_sum = {

@@ -118,7 +118,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     if (first->count == 1) /* the rest of an epoch: nothing to compare with */
         return t_scale(t_sum(embeddings, ALL_AXES, false), 0);
     LossInput in = {.logits = embeddings, .random = random_start(context->seed, "loss", (uint32_t)forward->step),
-                    .progress = context->progress};
+                    .at = context->at};
     if (takes_embeddings((const LossDef *)context->loss.component))
         in.targets = ids_of(context->values, first);
     else

@@ -1,7 +1,7 @@
-/* Learning-rate schedules: a factor of the optimizer's rate as a function of the step. To add one: a file
-   in this folder with `const ScheduleDef schedule_NAME`. */
-#ifndef XENT_OPTIM_SCHEDULE_H
-#define XENT_OPTIM_SCHEDULE_H
+/* Schedules: a factor, 0 to 1, of a learning rate or a weight as a function of the step. To add one: a file in this
+   folder with `const ScheduleDef schedule_NAME`. */
+#ifndef XENT_SCHEDULES_SCHEDULE_H
+#define XENT_SCHEDULES_SCHEDULE_H
 
 #include "core/base/component.h"
 
@@ -10,6 +10,9 @@ typedef struct ScheduleContext {
     int64_t total;              /* steps of the whole run as planned; 0: unknown (limited by seconds alone) */
     int64_t steps_per_epoch;
 } ScheduleContext;
+
+/* Where a model is measured: every schedule has come to its limit. */
+#define SCHEDULE_END ((ScheduleContext){.step = INT64_MAX, .total = INT64_MAX, .steps_per_epoch = 1})
 
 typedef struct ScheduleDef {
     Component component;
@@ -22,5 +25,7 @@ typedef struct ScheduleDef {
 
 double schedule_factor(const Instance *schedule, const ScheduleContext *context);
 bool schedule_needs_total(const Instance *schedule);
+/* Share of the run that is done, 0..1; 0 where its length is unknown. */
+double schedule_share(const ScheduleContext *context);
 
 #endif

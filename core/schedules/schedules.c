@@ -1,6 +1,6 @@
 /* The schedules in common use. Steps and periods can be given in steps or, where a key says so, as a share
    of the run. */
-#include "core/optim/schedule.h"
+#include "core/schedules/schedule.h"
 
 static const double pi = 3.14159265358979323846;
 
@@ -13,6 +13,11 @@ bool schedule_needs_total(const Instance *schedule)
 {
     const ScheduleDef *def = (const ScheduleDef *)schedule->component;
     return def->needs_total && def->needs_total(schedule->values);
+}
+
+double schedule_share(const ScheduleContext *context)
+{
+    return context->total > 0 ? (double)context->step / (double)context->total : 0;
 }
 
 static bool always(const void *values)
@@ -136,6 +141,8 @@ const ScheduleDef schedule_linear = {.component = {.name = "linear",
 static double inverse_sqrt_factor(const void *values, const ScheduleContext *context)
 {
     int64_t warmup = ((const struct constant *)values)->warmup;
+    if (context->step == INT64_MAX)
+        return 0;
     double start = warmup > 0 ? (double)warmup : 1, now = (double)context->step + 1;
     return now < start ? now / start : sqrt(start / now);
 }
@@ -225,6 +232,8 @@ static void plateau_observe(const void *values, double loss, double state[4], do
 
 const ScheduleDef schedule_plateau = {.component = {.name = "plateau",
                                                     .summary = "drops when the validation loss no longer falls",
+                                                    .no_weight = "plateau follows the validation loss, which is "
+                                                                 "measured with the weights; take a schedule of the step",
                                                     .params = plateau_params,
                                                     .size = sizeof(struct plateau)},
                                       .factor = plateau_factor,
