@@ -306,23 +306,48 @@ static bool finish_stream(OutputFile *output)
     return number == 0;
 }
 
+static bool rename_finished(const OutputFile *output, Error *error)
+{
+    return rename(output->temporary, output->path) == 0 || fail_errno(error, "%s: cannot rename to it", output->path);
+}
+
 bool output_commit(OutputFile *output, Error *error)
 {
     bool good = finish_stream(output) || fail_errno(error, "%s: cannot write", output->path);
-    if (good && rename(output->temporary, output->path) != 0)
-        good = fail_errno(error, "%s: cannot rename to it", output->path);
-    bool renamed = good;
-    if (good)
-        good = sync_folder(output->path, error);
+    bool renamed = good && rename_finished(output, error);
+    good = renamed && sync_folder(output->path, error);
     output_forget(output, !renamed);
     return good;
 }
 
 bool file_write(const char *path, const void *data, size_t size, Error *error)
 {
-    OutputFile output;
-    if (!output_open(&output, path, error))
-        return false;
-    fwrite(data, 1, size, output.stream); /* a short write shows in ferror at the commit */
-    return output_commit(&output, error);
+    return files_write(&(FileContents){path, data, size}, 1, error);
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+    size_t length_a = end_a ? (size_t)(end_a - a) + 1 : 0, length_b = end_b ? (size_t)(end_b - b) + 1 : 0;
+    return length_a == length_b && memcmp(a, b, length_a) == 0;
+}
+
+bool files_write(const FileContents *files, int count, Error *error)
+{
+    OutputFile *outputs = memory_array((size_t)count, sizeof *outputs);
+    int opened = 0, finished = 0, renamed = 0;
+    for (; opened < count && output_open(&outputs[opened], files[opened].path, error); opened++)
+        fwrite(files[opened].data, 1, files[opened].size, outputs[opened].stream); /* a short one shows in ferror */
+    bool good = opened == count;
+    for (; good && finished < count; finished++)
+        good = finish_stream(&outputs[finished]) || fail_errno(error, "%s: cannot write", files[finished].path);
+    for (; good && renamed < count; renamed += good)
+        good = rename_finished(&outputs[renamed], error);
+    for (int i = 0; good && i < count; i++)
+        if (i + 1 == count || !same_folder(files[i].path, files[i + 1].path))
+            good = sync_folder(files[i].path, error);
+    for (int i = 0; i < opened; i++)
+        output_forget(&outputs[i], i >= renamed);
+    memory_free(outputs);
+    return good;
 }

@@ -32,6 +32,15 @@ void output_abandon(OutputFile *output);
 void outputs_remove_temporaries(void);
 bool file_write(const char *path, const void *data, size_t size, Error *error); /* the three above */
 
+/* Several files at once. All are written and on disk before the first gets its name; names appear in the order given,
+   and each folder is synced once. After a failure every name is as it was, or holds the whole of the new file. */
+typedef struct FileContents {
+    const char *path;
+    const void *data;
+    size_t size;
+} FileContents;
+bool files_write(const FileContents *files, int count, Error *error);
+
 bool folder_make(const char *path, Error *error);      /* with its parents; existing is fine */
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);

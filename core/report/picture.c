@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/base/memory.h"
 
@@ -13,6 +14,10 @@ Picture *picture_new(int width, int height, Color paper)
     *picture = (Picture){.width = width, .height = height, .left = width, .top = height};
     picture->pixels = memory_array(count, 3);
     picture->coverage = memory_array(count, sizeof(float));
+    if (paper.red == paper.green && paper.green == paper.blue) {
+        memset(picture->pixels, paper.red, 3 * count);
+        return picture;
+    }
     for (size_t i = 0; i < count; i++) {
         picture->pixels[3 * i] = paper.red;
         picture->pixels[3 * i + 1] = paper.green;
@@ -52,7 +57,7 @@ static void touch(Picture *picture, double left, double top, double right, doubl
 
 static uint8_t mix(uint8_t under, uint8_t over, double share)
 {
-    return (uint8_t)lround(under + (over - under) * share);
+    return (uint8_t)(under + (over - under) * share + 0.5); /* never negative */
 }
 
 /* Lays the color over the covered pixels and clears the coverage for the next shape. */
@@ -61,6 +66,8 @@ static void paint(Picture *picture, Color color, double opacity)
     for (int y = picture->top; y < picture->bottom; y++)
         for (int x = picture->left; x < picture->right; x++) {
             size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
+            if (picture->coverage[at] == 0)
+                continue;
             double share = picture->coverage[at] * opacity;
             uint8_t *pixel = picture->pixels + 3 * at;
             pixel[0] = mix(pixel[0], color.red, share);
@@ -78,7 +85,23 @@ static double distance_to_segment(Point p, Point a, Point b)
     double dx = b.x - a.x, dy = b.y - a.y, length = dx * dx + dy * dy;
     double t = length > 0 ? ((p.x - a.x) * dx + (p.y - a.y) * dy) / length : 0;
     t = t < 0 ? 0 : t > 1 ? 1 : t;
-    return hypot(p.x - a.x - t * dx, p.y - a.y - t * dy);
+    double x = p.x - a.x - t * dx, y = p.y - a.y - t * dy;
+    return sqrt(x * x + y * y);
+}
+
+/* The columns in which a row of pixels can be within `reach` of the segment a..b: where a piece of it passes that is
+   within reach of the row, and as far to both sides. */
+static void row_columns(Point a, Point b, int row, double reach, double columns[2])
+{
+    double low = fmin(a.x, b.x), high = fmax(a.x, b.x);
+    if (a.y != b.y) {
+        double t = (row - reach - a.y) / (b.y - a.y), u = (row + 1 + reach - a.y) / (b.y - a.y);
+        double first = a.x + fmax(0, fmin(1, t)) * (b.x - a.x), last = a.x + fmax(0, fmin(1, u)) * (b.x - a.x);
+        low = fmin(first, last);
+        high = fmax(first, last);
+    }
+    columns[0] = low - reach;
+    columns[1] = high + reach;
 }
 
 /* Coverage of an edge that is straight within a pixel: 1/2 - signed distance. The largest counts, so that
@@ -88,13 +111,17 @@ static void cover_segment(Picture *picture, Point a, Point b, double width)
     double reach = width / 2 + 1;
     int box[4];
     touch(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach, fmax(a.y, b.y) + reach, box);
-    for (int y = box[1]; y < box[3]; y++)
-        for (int x = box[0]; x < box[2]; x++) {
+    for (int y = box[1]; y < box[3]; y++) {
+        double columns[2];
+        row_columns(a, b, y, reach, columns);
+        int begin = clamp_pixel(floor(columns[0]), picture->width), end = clamp_pixel(ceil(columns[1]), picture->width);
+        for (int x = begin; x < end; x++) {
             double inside = 0.5 + width / 2 - distance_to_segment((Point){x + 0.5, y + 0.5}, a, b);
             float share = (float)(inside < 0 ? 0 : inside > 1 ? 1 : inside);
             float *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
             *covered = share > *covered ? share : *covered;
         }
+    }
 }
 
 static void cover_stroke(Picture *picture, const Point *points, int count, double width)

@@ -18,11 +18,30 @@ static bool write_page(const ReportData *data, const char *path, Error *error)
     return good;
 }
 
+static bool write_all(const ReportData *data, const PlotFile *plots, int plot_count, Error *error)
+{
+    Arena *arena = arena_new();
+    Markup markup = {0};
+    page_run(&markup, arena, data);
+    FileContents files[PLOTS_MAX + 1];
+    const char *folder = path_join(arena, data->folder, "plots");
+    for (int i = 0; i < plot_count; i++)
+        files[i] = (FileContents){path_join(arena, folder, plots[i].name), plots[i].data, plots[i].size};
+    files[plot_count] = (FileContents){path_join(arena, data->folder, "report.html"), markup.text, markup.size};
+    bool good = folder_make(folder, error) && files_write(files, plot_count + 1, error);
+    markup_free(&markup);
+    arena_free(arena);
+    return good;
+}
+
 bool report_write(const char *run_folder, Error *error)
 {
     ReportData *data = report_data_read(run_folder, error);
-    bool good =
-        data && plots_write(data, error) && write_page(data, path_join(data->arena, run_folder, "report.html"), error);
+    PlotFile plots[PLOTS_MAX];
+    int count = data ? plots_draw(data, plots, error) : -1;
+    bool good = count >= 0 && write_all(data, plots, count, error);
+    for (int i = 0; i < count; i++)
+        memory_free(plots[i].data);
     report_data_free(data);
     return good;
 }
