@@ -16,7 +16,7 @@ typedef enum TargetKind {
     TARGET_SOFT,            /* probabilities over the classes, [count, classes] f32 */
     TARGET_LABELS,          /* 0/1 for each of the labels, [count, classes] f32 */
     TARGET_VALUES,          /* real values, [count, classes] f32 (classes is the number of outputs) */
-    TARGET_TOKENS           /* the next token at every position of a window */
+    TARGET_TOKENS           /* a token at every position: of a window the next one, else one of `labels` */
 } TargetKind;
 
 /* A further number, or several, of each sample that losses (as extras) and metrics take by name. */
@@ -60,7 +60,11 @@ typedef struct Dataset {
     TargetKind target_kind;
     int64_t classes;                    /* classes, labels, outputs, or the vocabulary of text */
     const char *const *class_names;     /* [classes] or NULL */
-    int32_t *labels;                    /* [count], TARGET_CLASS */
+    /* [count], TARGET_CLASS; of TARGET_TOKENS [count, shape[0]], -1 where a position has no target, or NULL: the token
+       that follows in the window. */
+    int32_t *labels;
+    bool own_tokens;                    /* TARGET_TOKENS: the targets are `labels` */
+    bool masks_targets;                 /* and some positions may have none */
     float *values;                      /* [count, classes], the other kinds but tokens */
     float *weights;                     /* [count] sample weights or NULL */
     int32_t *clean_labels;              /* [count], labels before label noise; NULL: there was none */

@@ -47,14 +47,16 @@ static double value_of(const Dataset *dataset, int64_t index, int64_t k)
     return dataset->target_mean ? value * dataset->target_deviation[k] + dataset->target_mean[k] : value;
 }
 
-/* The token that follows each. */
-static Array next_tokens(const DataSplit *split, Arena *arena)
+/* The target at each position. */
+static Array token_targets(const DataSplit *split, Arena *arena)
 {
     int64_t size = dataset_sample_size(split->dataset);
+    const int32_t *labels = split->dataset->own_tokens ? split->dataset->labels : NULL;
     Array array = {.type = ARRAY_I32, .rank = 2, .shape = {split->count, size}, .count = split->count * size};
     int32_t *out = array.data = arena_alloc(arena, (size_t)array.count * sizeof *out + 1);
     for (int64_t i = 0; i < split->count; i++)
-        memcpy(out + i * size, (const int32_t *)sample(split, i) + 1, (size_t)size * sizeof *out);
+        memcpy(out + i * size, labels ? labels + split->order[i] * size : (const int32_t *)sample(split, i) + 1,
+               (size_t)size * sizeof *out);
     return array;
 }
 
@@ -71,7 +73,7 @@ static Array targets_array(const DataSplit *split, Arena *arena)
 {
     const Dataset *dataset = split->dataset;
     if (dataset->target_kind == TARGET_TOKENS)
-        return next_tokens(split, arena);
+        return token_targets(split, arena);
     if (dataset->target_kind == TARGET_CLASS)
         return labels_array(split, dataset->labels, arena);
     Array array = {.type = ARRAY_F32,
@@ -337,7 +339,7 @@ static void write_windows(const DataSplit *split, FILE *stream)
 bool export_text(const DataSplits *splits, const char *const paths[3], Error *error)
 {
     const Dataset *dataset = splits->train.dataset;
-    if (dataset->target_kind != TARGET_TOKENS || (!dataset->tokenizer && !dataset->class_names))
+    if (dataset->target_kind != TARGET_TOKENS || dataset->own_tokens || (!dataset->tokenizer && !dataset->class_names))
         return fail_usage(
             error, "%s: only texts of language models are written as text; give a name that ends with .npz", paths[0]);
     return write_files(splits, paths, write_windows, error);

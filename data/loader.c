@@ -117,7 +117,8 @@ static void read_sample(const Loader *loader, int64_t position, int64_t row, Bat
         const int32_t *window = (const int32_t *)dataset->features + id * dataset->sample_stride;
         memcpy(batch->tokens + row * size, window, (size_t)size * sizeof *window);
         if (dataset->target_kind == TARGET_TOKENS)
-            memcpy(batch->labels + row * size, window + 1, (size_t)size * sizeof *window);
+            memcpy(batch->labels + row * size, dataset->own_tokens ? dataset->labels + id * size : window + 1,
+                   (size_t)size * sizeof *window);
     }
     read_targets(dataset, id, row, batch);
     if (batch->weights)

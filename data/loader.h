@@ -39,8 +39,8 @@ typedef struct Loader Loader;
 bool loader_check(const DataSplit *split, const LoaderOptions *options, Error *error);
 
 /* Borrows the split and the transforms; both have passed loader_check. Allocates everything at once: after the
-   first epoch's first batches no call allocates. Windows of TARGET_TOKENS are read one token past their
-   end, for the last label. */
+   first epoch's first batches no call allocates. Windows of TARGET_TOKENS without targets of their own
+   are read one token past their end, for the last label. */
 Loader *loader_new(const DataSplit *split, LoaderOptions options);
 void loader_free(Loader *loader);               /* NULL allowed */
 int64_t loader_batches(const Loader *loader);   /* an epoch's number of batches */

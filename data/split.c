@@ -136,11 +136,17 @@ static void cut_in_order(DataSplits *splits, const int64_t *sizes)
     }
 }
 
+/* Windows of text overlap, or would: they are cut in order and never drawn. */
+static bool is_windows(const Dataset *dataset)
+{
+    return dataset->target_kind == TARGET_TOKENS && !dataset->own_tokens;
+}
+
 static void cut_shares(const DatasetCommon *keys, uint64_t seed, DataSplits *splits)
 {
     int64_t sizes[3] = {0}, count = splits->train.count;
     share_out(count, keys->split.items, keys->split.count, sizes);
-    if (splits->train.dataset->target_kind == TARGET_TOKENS) {
+    if (is_windows(splits->train.dataset)) {
         cut_in_order(splits, sizes);
         return;
     }
@@ -173,7 +179,7 @@ static bool divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits,
     if (keys->stratified && !needs_classes(splits, "stratified", error))
         return false;
     if (keys->folds) {
-        if (splits->train.dataset->target_kind == TARGET_TOKENS)
+        if (is_windows(splits->train.dataset))
             return fail(error, "data.folds: windows of text overlap; give split, which cuts them in order");
         if (splits->test.count)
             return fail(error, "data.folds: the data set has a test split of its own; remove the key");
@@ -185,7 +191,7 @@ static bool divide(const DatasetCommon *keys, uint64_t seed, DataSplits *splits,
     if (keys->split.count == 0)
         return true;
     bool divided = splits->val.count || splits->test.count;
-    if (divided && splits->train.dataset->target_kind == TARGET_TOKENS)
+    if (divided && is_windows(splits->train.dataset))
         return true;
     if (keys->split.count == 3 && divided)
         return fail(error, "data.split: three shares, but there is a %s split already; "

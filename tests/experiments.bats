@@ -153,6 +153,16 @@ setup() {
     [ "$status" -eq 1 ] && [[ "$output" == *"P@1 of decoupled_softmax is not 0.005 above softmax_multi"* ]]
 }
 
+@test "eisl: the quick form shows that repeated words do no harm, and without an effect the script fails" {
+    sh scripts/experiments/eisl.sh --quick -o "$BATS_TEST_TMPDIR/eisl" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z]* [0-9.]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 2 ]
+    for run in "$BATS_TEST_TMPDIR"/eisl/*/; do
+        echo '{"metrics": {"test": {"bleu": 0.5}}}' > "$run/summary.json"
+    done
+    run sh scripts/experiments/eisl.sh --quick -o "$BATS_TEST_TMPDIR/eisl"
+    [ "$status" -eq 1 ] && [[ "$output" == *"with repetition-0.3 eisl-1-2 is not above ce"* ]]
+}
+
 @test "noisefit and cs-ib: their quick forms run every term and weight" {
     sh scripts/experiments/noisefit.sh --quick -o "$BATS_TEST_TMPDIR/noisefit" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]

@@ -3,7 +3,7 @@
 #include "tests/generators.h"
 
 static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "random-mdp",
-                                    "shapes", "spirals", "tabular", "traders"};
+                                    "shapes", "spirals", "tabular", "traders", "translation"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)
@@ -20,7 +20,7 @@ static bool same_bytes(const void *a, const void *b, int64_t count, size_t size)
 static bool same_dataset(const Dataset *a, const Dataset *b)
 {
     return a->count == b->count && same_bytes(a->features, b->features, feature_bytes(a), 1) &&
-           same_bytes(a->labels, b->labels, a->count, sizeof(int32_t)) &&
+           same_bytes(a->labels, b->labels, a->count * (a->own_tokens ? a->shape[0] : 1), sizeof(int32_t)) &&
            same_bytes(a->values, b->values, a->count * a->classes, sizeof(float)) &&
            same_bytes(a->posteriors, b->posteriors, a->count * a->classes, sizeof(double));
 }
@@ -85,6 +85,7 @@ static void test_data_generators__described_as_loaded(void **state)
         "{'type': 'markov-text', 'stride': 7}",
         "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'random-mdp'", "'spirals'", "'tabular'",
         "{'type': 'tabular', 'task': 'regression'}", "{'type': 'traders', 'members': 3, 'target': 'label'}",
+        "{'type': 'translation', 'length': 4}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         Instance instance;
@@ -101,6 +102,7 @@ static void test_data_generators__described_as_loaded(void **state)
         assert_int_equal(shape.classes, dataset->classes);
         assert_ptr_equal(shape.class_names, dataset->class_names);
         assert_int_equal(shape.group_count, dataset->group_count);
+        assert_int_equal(shape.own_tokens, dataset->own_tokens);
         assert_int_equal(shape.column_count, dataset->column_count);
         for (int c = 0; c < shape.column_count; c++) {
             assert_string_equal(shape.columns[c].name, dataset->columns[c].name);
@@ -168,6 +170,8 @@ static void test_data_generators__errors_name_the_key(void **state)
          "a.json:1: data: numeric and categorical are both 0; a table needs a column"},
         {"{'type': 'traders', 'count': 20000000, 'members': 100}",
          "a.json:1: data.count: groups of 100 members are more than 1e+09 traders"},
+        {"{'type': 'translation', 'noise_level': 0.5}",
+         "a.json:1: data.noise_level: 0.5, but \"noise\" is \"none\""},
         {"{'type': 'tabular', 'interactions': 29}", "a.json:1: data.interactions: 8 columns have 28 pairs, got 29"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -92,6 +92,9 @@ static void test_nn_layers__shapes_of_what_has_no_parameters(void **state)
     check_shape("\"dropout\"", FEATURES(2, 3), FEATURES(2, 3), 0);
     check_shape("\"drop_path\"", FEATURES(2, 3), FEATURES(2, 3), 0);
     check_shape("\"mean_tokens\"", FEATURES(5, 4), FEATURES(4), 0);
+    check_shape("\"one_hot\"", TOKENS(5, 4), FEATURES(5, 4), 0);
+    check_shape("\"transpose\"", FEATURES(5, 4), FEATURES(4, 5), 0);
+    check_shape("\"transpose\"", FEATURES(2, 5, 4), FEATURES(2, 4, 5), 0);
 }
 
 static void test_nn_layers__shapes_of_norms(void **state)
@@ -197,6 +200,10 @@ static void test_nn_layers__errors_of_ranks(void **state)
     check_error("\"mean_tokens\"", FEATURES(8), "model.layers.2: mean_tokens needs [tokens, width], got [8]");
     check_error("{\"type\": \"reshape\", \"shape\": [2]}", tokens,
                 "model.layers.2: reshape needs features, got tokens");
+    check_error("\"one_hot\"", FEATURES(3, 4), "model.layers.2: one_hot needs tokens, got features [3, 4]");
+    check_error("\"transpose\"", FEATURES(3),
+                "model.layers.2: transpose needs features of at least 2 axes, got [3]");
+    check_error("\"transpose\"", tokens, "model.layers.2: transpose needs features of at least 2 axes, got [4] tokens");
 }
 
 static void test_nn_layers__errors_of_sizes(void **state)

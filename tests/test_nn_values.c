@@ -131,6 +131,12 @@ static void test_nn_values__embedding_and_mean(void **state)
     build_open(&build, "\"mean_tokens\"", FEATURES(2, 2));
     ASSERT_NEAR(run(&build, false, SHAPE(1, 2, 2), VALUES(1, 2, 3, 6)), 2, 4);
     build_close(&build);
+    build_open(&build, "\"one_hot\"", TOKENS(2, 3));
+    ASSERT_VALUES(layer_forward(build.layer, &forward, t_reshape(INDICES(2, 0), SHAPE(1, 2))), 0, 0, 1, 1, 0, 0);
+    build_close(&build);
+    build_open(&build, "\"transpose\"", FEATURES(2, 3));
+    ASSERT_NEAR(run(&build, false, SHAPE(1, 2, 3), VALUES(1, 2, 3, 4, 5, 6)), 1, 4, 2, 5, 3, 6);
+    build_close(&build);
 }
 
 static const double identity[] = {1, 0, 0, 1};

@@ -290,3 +290,27 @@ steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "
     "$XENT" train "$glyphs" --set loss=ce -o plain --quiet
     [ "$(figure loss < dense/summary.json)" = "$(figure loss < plain/summary.json)" ]
 }
+
+@test "eisl trains a parallel decoder on shuffled targets, which cross-entropy cannot" {
+    words='{"data": {"type": "translation", "count": 600, "val_count": 40, "test_count": 100, "words": 8, "length": 6,
+                     "noise": "shuffle", "noise_level": 1},
+            "model": {"type": "sequential", "head": false, "layers": ["one_hot", "transpose",
+                      {"type": "convolution", "channels": 9, "kernel": [3]}, "transpose"]},
+            "optimizer": {"type": "adam", "lr": 0.03}, "metrics": ["bleu", "exact_match", "edit_distance", "nll"],
+            "train": {"batch_size": 40, "report": false}}'
+    "$XENT" train "$words" --set train.steps=60 --quiet -o ce
+    "$XENT" train "$words" --set train.steps=200 --set train.init_from=ce/checkpoints/last.safetensors --quiet -o eisl \
+        --set 'loss={"type": "eisl", "ngrams": [1, 2], "weights": [0.8, 0.2]}'
+    above "$(figure bleu < eisl/summary.json)" 0.9
+    above 0.7 "$(figure bleu < ce/summary.json)"
+    grep -q '"split":"val","loss":[0-9.]*,"accuracy":' eisl/metrics.jsonl
+    [ "$("$XENT" eval eisl --json | figure bleu)" = "$(figure bleu < eisl/summary.json)" ]
+    fails 2 "*its tokens stand for no text" "$XENT" generate eisl
+    # windows of text predict the next token, which is no sequence to be matched
+    fails 2 "*loss: eisl compares a predicted sequence with a whole target*" "$XENT" train \
+        '{"data": "markov-text", "model": "transformer", "loss": "eisl"}' --quiet -o text
+    fails 2 "*ngrams*9, which does not fit into 6 tokens*" "$XENT" train "$words" --set 'loss={"type": "eisl", "ngrams": [9]}' \
+        --quiet -o long
+    fails 2 "*only texts of language models*" "$XENT" data "$words" -o words.txt
+    "$XENT" data "$words" -o words.npz
+}

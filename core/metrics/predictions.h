@@ -32,7 +32,8 @@ typedef struct PredictionInput {
     bool outputs_are_actions;       /* of regression: values of what one chooses among */
     double bytes_per_token;         /* mean, 0: unknown */
     const unsigned char *sets;      /* [count, classes], 1: the class is in the row's conformal set; or NULL */
-    const int32_t *groups;          /* [count]: rows of a group stand side by side and share a number; or NULL */
+    const int32_t *groups;          /* [count]: rows of a group stand side by side and share a number; of tokens a
+                                       group is a sequence; or NULL */
     const double *profits;          /* [count], what ranking well is worth; NULL: the targets of ranking */
     const double *propensities;     /* [classes] of multi-label: chance that a true label was noted; or NULL */
     const double *lower, *upper;    /* [count], predicted intervals of regression with one output; or NULL */
@@ -82,6 +83,7 @@ typedef struct Predictions {
     const unsigned char *class_bins; /* [count, classes], the bin of each probability */
     const struct LabelFigures *label_figures;   /* label_ranking.c's */
     const struct GroupFigures *group_figures;   /* group_ranking.c's */
+    const struct SequenceFigures *sequence_figures; /* sequence.c's */
 } Predictions;
 
 /* The first row that is not allowed, -1 when there is none. A row is allowed when all of it is finite, or

@@ -4,6 +4,19 @@
 #include "core/tensor/operations.h"
 #include "core/train/objective.h"
 
+/* Positions without a target get the target 0, and 0 in the mask. */
+static void mask_targets(BatchTensors *tensors)
+{
+    const Tensor *labels = tensors->targets;
+    tensors->targets = t_new(ARRAY_I32, SHAPE(labels->shape[0], labels->shape[1]));
+    tensors->mask = t_new(ARRAY_F32, SHAPE(labels->shape[0], labels->shape[1]));
+    for (int64_t i = 0; i < labels->count; i++) {
+        int32_t label = tensor_i32(labels)[i];
+        tensor_i32(tensors->targets)[i] = label < 0 ? 0 : label;
+        tensor_f32(tensors->mask)[i] = label < 0 ? 0 : 1;
+    }
+}
+
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch)
 {
     BatchTensors result = {.batch = batch};
@@ -21,6 +34,8 @@ BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Bat
         result.targets = t_wrap(ARRAY_I32, SHAPE(batch->count, sample.sizes[0]), batch->labels);
     else
         result.targets = t_wrap(ARRAY_I32, SHAPE(batch->count), batch->labels);
+    if (dataset->masks_targets)
+        mask_targets(&result);
     if (batch->weights)
         result.weights = t_wrap(ARRAY_F32, SHAPE(batch->count), batch->weights);
     if (batch->groups)
@@ -58,19 +73,28 @@ static void give_extras(const LossDef *def, const BatchTensors *batch, LossInput
             loss_set_extra(input, batch->columns[i].name, batch->columns[i].value);
 }
 
+/* A weight for each position, [N * tokens]; NULL: all 1. */
+static Tensor *position_weights(const BatchTensors *batch, int64_t tokens)
+{
+    Tensor *weights = batch->weights, *mask = batch->mask;
+    if (weights)
+        weights = t_broadcast_to(t_reshape(weights, SHAPE(-1, 1)), SHAPE(weights->shape[0], tokens));
+    if (weights && mask)
+        weights = t_mul(weights, mask);
+    weights = weights ? weights : mask;
+    return weights ? t_reshape(weights, SHAPE(-1)) : NULL;
+}
+
 LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits)
 {
     Tensor *targets = batch->targets, *features = forward->features, *weights = batch->weights;
     const LossDef *def = (const LossDef *)context->loss.component;
-    if (context->model->input.per_position) {
-        int64_t tokens = logits->shape[1];
+    if (context->model->input.per_position && def->targets != LOSS_TOKENS) {
+        weights = position_weights(batch, logits->shape[1]);
         logits = t_reshape(logits, SHAPE(-1, logits->shape[2]));
         targets = t_reshape(targets, SHAPE(-1));
         features = features ? t_reshape(features, SHAPE(-1, features->shape[features->rank - 1])) : NULL;
-        if (weights)
-            weights = t_reshape(t_broadcast_to(t_reshape(weights, SHAPE(-1, 1)), SHAPE(weights->shape[0], tokens)),
-                                SHAPE(-1));
     }
     if (def->most_rank == 1) {
         logits = t_reshape(logits, SHAPE(-1));

@@ -7,7 +7,8 @@
 
 typedef struct Sums { double loss, weight, correct; int64_t count; } Sums;
 
-static int64_t count_correct(const Instance *loss, const Tensor *logits, const Tensor *targets, int64_t classes)
+static int64_t count_correct(const Instance *loss, const Tensor *logits, const Tensor *targets, const Tensor *mask,
+                             int64_t classes)
 {
     if (targets->type != ARRAY_I32)
         return 0;
@@ -19,7 +20,7 @@ static int64_t count_correct(const Instance *loss, const Tensor *logits, const T
         int64_t best = 0;
         for (int64_t c = 1; c < classes; c++)
             best = row[c] > row[best] ? c : best;
-        correct += best == tensor_i32(targets)[i];
+        correct += best == tensor_i32(targets)[i] && (!mask || tensor_f32(mask)[i] > 0);
     }
     return correct;
 }
@@ -31,6 +32,15 @@ static double rows_of(const LossDef *def, const LossInput *in, const Tensor *gro
     for (int64_t i = 0; def->whole_batch && groups && i < groups->count; i++)
         count += i == 0 || tensor_i32(groups)[i] != tensor_i32(groups)[i - 1];
     return count > 0 ? count : (double)in->logits->shape[0];
+}
+
+/* Samples, or positions that have a target. */
+static int64_t count_of(const LossInput *in, const Tensor *mask)
+{
+    int64_t count = in->targets && in->targets->type == ARRAY_I32 ? in->targets->count : in->logits->shape[0];
+    for (int64_t i = 0; mask && i < mask->count; i++)
+        count -= tensor_f32(mask)[i] == 0;
+    return count;
 }
 
 static void add_batch(const ObjectiveContext *context, const Batch *batch, const Dataset *dataset, Sums *sums)
@@ -46,8 +56,8 @@ static void add_batch(const ObjectiveContext *context, const Batch *batch, const
         weight += tensor_value(input.weights, i);
     sums->loss += weight * tensor_value(loss, 0);
     sums->weight += weight;
-    sums->correct += (double)count_correct(&context->loss, input.logits, input.targets, dataset->classes);
-    sums->count += input.logits->shape[0];
+    sums->correct += (double)count_correct(&context->loss, input.logits, input.targets, tensors.mask, dataset->classes);
+    sums->count += count_of(&input, tensors.mask);
 }
 
 Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed)

@@ -29,6 +29,7 @@ typedef struct BatchTensors {
     Tensor *x;                  /* [N, shape...] F32, or I32 [N, tokens] */
     Tensor *targets;            /* I32 [N] or [N, tokens], or F32 [N, classes] */
     Tensor *weights;            /* [N] or NULL */
+    Tensor *mask;               /* [N, tokens], 1 where a position has a target, else 0 (and target 0); NULL: all have */
     Tensor *groups;             /* I32 [N]: numbers that members of a group share; NULL: samples stand alone */
     LossExtra columns[DATASET_MOST_COLUMNS]; /* the data set's further columns, [N] or [N, width] */
     int column_count;
@@ -66,8 +67,8 @@ Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, cons
 /* What the batch gives a loss that takes an extra of this name; NULL: nothing. "x" is the input
    (not of tokens), "group" the group of each sample, all else a column of the data set. */
 Tensor *batch_extra(const BatchTensors *batch, const char *name);
-/* The loss's input of logits of this batch; per-position logits and targets become rows, and the one column of a loss
-   of scores [N] loses its axis. */
+/* The loss's input of logits of this batch; per-position logits and targets become rows, unless the loss is one of
+   sequences (LOSS_TOKENS), and the one column of a loss of scores [N] loses its axis. */
 LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits);
 

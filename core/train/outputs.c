@@ -45,14 +45,20 @@ static void add_batch(Filling *filling, const Instance *loss, const Tensor *logi
     for (int64_t i = 0; filling->soft && i < rows * classes; i++)
         filling->soft[filling->rows * classes + i] = (double)batch->values[i];
     for (int64_t i = 0; filling->weights && i < rows; i++)
-        filling->weights[filling->rows + i] = (double)batch->weights[i / per_sample];
+        filling->weights[filling->rows + i] = batch->weights ? (double)batch->weights[i / per_sample] : 1;
     for (int64_t i = 0; dataset->target_mean && i < rows * classes; i++) {
         int64_t k = i % classes, at = filling->rows * classes + i;
         filling->logits[at] = filling->logits[at] * dataset->target_deviation[k] + dataset->target_mean[k];
         filling->soft[at] = filling->soft[at] * dataset->target_deviation[k] + dataset->target_mean[k];
     }
-    if (filling->groups)
-        memcpy(filling->groups + filling->rows, batch->groups, (size_t)rows * sizeof *batch->groups);
+    for (int64_t i = 0; dataset->masks_targets && i < rows; i++) {
+        int64_t at = filling->rows + i;
+        filling->weights[at] = filling->targets[at] < 0 ? 0 : filling->weights[at];
+        filling->targets[at] = filling->targets[at] < 0 ? 0 : filling->targets[at];
+    }
+    for (int64_t i = 0; filling->groups && i < rows; i++)
+        filling->groups[filling->rows + i] = batch->groups ? batch->groups[i / per_sample]
+                                                           : (int32_t)((filling->rows + i) / per_sample);
     for (int64_t i = 0; filling->profits && i < rows; i++)
         filling->profits[filling->rows + i] = (double)profits[i];
     filling->rows += rows;
@@ -73,9 +79,9 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         filling.targets = arena_alloc(arena, (size_t)rows * sizeof(int64_t));
     else
         filling.soft = arena_alloc(arena, values * sizeof(double));
-    if (dataset->weights)
+    if (dataset->weights || dataset->masks_targets)
         filling.weights = arena_alloc(arena, (size_t)rows * sizeof(double));
-    if (dataset->group_count)
+    if ((dataset->group_count || dataset->own_tokens) && !dataset->masks_targets) /* tokens: a sequence is a group */
         filling.groups = arena_alloc(arena, (size_t)rows * sizeof *filling.groups);
     if (profits_of(dataset))
         filling.profits = arena_alloc(arena, (size_t)rows * sizeof(double));

@@ -44,6 +44,10 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
         tensor_set(in.targets, row * dataset->classes, 1); /* some losses want a positive label */
     in.features = t_zeros(ARRAY_F32, SHAPE(2, 2));
     const LossDef *def = (const LossDef *)loss->component;
+    if (def->targets == LOSS_TOKENS) {
+        in.logits = t_zeros(ARRAY_F32, SHAPE(2, dataset->shape[0], dataset->classes));
+        in.targets = t_zeros(ARRAY_I32, SHAPE(2, dataset->shape[0]));
+    }
     if (def->most_rank == 1 && in.logits->shape[1] == 1) {
         in.logits = t_reshape(in.logits, SHAPE(-1));
         in.targets = in.targets->rank == 2 ? t_reshape(in.targets, SHAPE(-1)) : in.targets;
@@ -108,10 +112,14 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
                  (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT)) ||
                 (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT)) ||
                 (kind == TARGET_LABELS && def->targets == LOSS_LABELS) ||
+                (dataset->own_tokens && !dataset->masks_targets && def->targets == LOSS_TOKENS) ||
                 (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
     if (def->targets == LOSS_IDS)
         return fail_usage(error, "loss: %s compares embeddings of views, of which this objective makes none; train "
                           "with \"objective\": \"contrastive\"", def->component.name);
+    if (kind == TARGET_TOKENS && def->targets == LOSS_TOKENS && !fits)
+        return fail_usage(error, "loss: %s compares a predicted sequence with a whole target, such as those of "
+                          "translation; here each token is predicted from those before it", def->component.name);
     if (!fits)
         return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name,
                           loss_targets_name(def->targets), kinds[kind]);
