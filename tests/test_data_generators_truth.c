@@ -170,21 +170,24 @@ static void test_data_generators_truth__random_mdp_has_the_best_values(void **st
     (void)state;
     DataSplits splits = load(1, "{'type': 'random-mdp', 'count': 40000, 'states': 5, 'dimensions': 2, 'end': 0.25}");
     const Dataset *dataset = splits.train.dataset;
-    const Transitions *steps = dataset->transitions;
+    const float *actions = dataset_column(dataset, "action")->values;
+    const float *rewards = dataset_column(dataset, "reward")->values;
+    const float *reached = dataset_column(dataset, "next")->values, *done = dataset_column(dataset, "done")->values;
     const float *features = dataset->features, *first = features + 2 * 40000; /* the test states, each in turn */
     double sums[15] = {0}, counts[15] = {0}, ends = 0;
     for (int64_t i = 0; i < 40000; i++) {
         int64_t at = 0, next = 0;
         while (memcmp(first + 2 * at, features + 2 * i, 2 * sizeof(float)) != 0)
             at++;
-        while (memcmp(first + 2 * next, steps->next + 2 * i, 2 * sizeof(float)) != 0)
+        while (memcmp(first + 2 * next, reached + 2 * i, 2 * sizeof(float)) != 0)
             next++;
         const float *values = dataset->values + 3 * (40000 + next);
         double best = fmax((double)values[0], fmax((double)values[1], (double)values[2]));
-        double target = (double)steps->rewards[i] + steps->gamma * (1 - (double)steps->done[i]) * best;
-        sums[3 * at + steps->actions[i]] += target - (double)dataset->values[3 * i + steps->actions[i]];
-        counts[3 * at + steps->actions[i]]++;
-        ends += (double)steps->done[i] / 40000;
+        double target = (double)rewards[i] + dataset->discount * (1 - (double)done[i]) * best;
+        int64_t action = (int64_t)actions[i];
+        sums[3 * at + action] += target - (double)dataset->values[3 * i + action];
+        counts[3 * at + action]++;
+        ends += (double)done[i] / 40000;
     }
     for (int pair = 0; pair < 15; pair++)
         assert_true(fabs(sums[pair] / counts[pair]) < 4 / sqrt(counts[pair])); /* counts are near 2667: 0.08 */

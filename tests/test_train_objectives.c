@@ -45,7 +45,9 @@ static void test_train_objectives__fitted_q_is_the_squared_bellman_error(void **
     (void)state;
     Run *run = make(decisions, "\"mse\"", "\"gamma\": 0.5");
     const Dataset *dataset = run->splits.train.dataset;
-    const Transitions *steps = dataset->transitions;
+    const float *actions = dataset_column(dataset, "action")->values;
+    const float *rewards = dataset_column(dataset, "reward")->values;
+    const float *reached = dataset_column(dataset, "next")->values, *done = dataset_column(dataset, "done")->values;
     double value = step_gradients(run, 0, 0, 1).loss, expected = 0;
     tape_reset();
     const Batch *batch = loader_batch(run->loader, 0, 0);
@@ -53,11 +55,11 @@ static void test_train_objectives__fitted_q_is_the_squared_bellman_error(void **
         int64_t id = batch->ids[i];
         Forward forward = {0};
         Tensor *state_of = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)dataset->features + 16 * id);
-        Tensor *next = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)steps->next + 16 * id);
-        double q = tensor_value(model_forward(run->model, &forward, state_of), steps->actions[id]);
+        Tensor *next = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)reached + 16 * id);
+        double q = tensor_value(model_forward(run->model, &forward, state_of), (int64_t)actions[id]);
         Tensor *after = model_forward(run->model, &forward, next);
         double best = fmax(fmax(tensor_value(after, 0), tensor_value(after, 1)), tensor_value(after, 2));
-        double target = (double)steps->rewards[id] + 0.5 * (1 - (double)steps->done[id]) * best;
+        double target = (double)rewards[id] + 0.5 * (1 - (double)done[id]) * best;
         expected += (q - target) * (q - target) / (double)batch->count;
     }
     assert_true(fabs(value / expected - 1) < 1e-5);

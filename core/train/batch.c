@@ -1,8 +1,20 @@
-/* Batches as tensors. */
+/* From data to batches, as tensors. */
 #include <string.h>
 
 #include "core/tensor/operations.h"
 #include "core/train/objective.h"
+
+bool objective_load_data(const ObjectiveDef *objective, const Config *config, DataSplits *splits, Error *error)
+{
+    if (!data_load(&config->data, (uint64_t)config->seed, splits, error))
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (objective->adapt && splits->datasets[i] && !objective->adapt(splits->datasets[i], error)) {
+            data_free(splits);
+            return false;
+        }
+    return true;
+}
 
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch)
 {
