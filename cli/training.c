@@ -103,7 +103,7 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
 {
     Run *run = training->run;
     PredictionInput outputs;
-    if (split->count == 0 || run->objective->outputs)
+    if (split->count == 0 || run->objective->outputs || split->dataset->values_unknown)
         return true;
     Measure measure = run_measure(run, split);
     double loss = measure.loss;

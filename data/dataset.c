@@ -15,7 +15,7 @@ Dataset *dataset_new(void)
     Arena *arena = arena_new();
     Dataset *dataset = arena_zero(arena, 1, sizeof *dataset);
     dataset->arena = arena;
-    dataset->entropy_rate = NAN;
+    dataset->entropy_rate = dataset->discount = NAN;
     return dataset;
 }
 
@@ -112,9 +112,10 @@ void dataset_sample(const Dataset *dataset, int64_t index, float *out)
 
 void dataset_next_sample(const Dataset *dataset, int64_t index, float *out)
 {
-    assert(dataset->transitions && dataset->type == ARRAY_F32);
+    const DatasetColumn *next = dataset_column(dataset, COLUMN_NEXT);
     int64_t size = dataset_sample_size(dataset);
-    memcpy(out, dataset->transitions->next + index * size, (size_t)size * sizeof *out);
+    assert(next && next->width == size && dataset->type == ARRAY_F32);
+    memcpy(out, next->values + index * size, (size_t)size * sizeof *out);
     if (dataset->normalized)
         normalize_sample(dataset, size, out);
 }

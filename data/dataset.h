@@ -28,15 +28,13 @@ typedef struct DatasetColumn {
 
 enum { DATASET_MOST_COLUMNS = 8 };
 
-/* Steps of a decision process: in the state that is the sample an action was taken. The sample's values are those of
-   the actions, [count, actions], if they are known. */
-typedef struct Transitions {
-    const int32_t *actions;             /* [count] */
-    const float *rewards;               /* [count] */
-    const float *next;                  /* [count, sample size], the state reached; not normalised */
-    const float *done;                  /* [count], 1: the episode ended there */
-    double gamma;                       /* discount of the values; NAN: unknown */
-} Transitions;
+/* Columns of data that are steps of a decision process: in the state that is the sample an action was taken, a number
+   from 0; its reward; the state reached, as long as a sample and not normalised; and, where episodes end, 1 where one
+   did. The sample's values are those of all actions, [count, actions], if they are known. */
+#define COLUMN_ACTION "action"
+#define COLUMN_REWARD "reward"
+#define COLUMN_NEXT "next"
+#define COLUMN_DONE "done"
 
 /* Everything belongs to `arena`, which belongs to the data set. */
 typedef struct Dataset {
@@ -84,7 +82,8 @@ typedef struct Dataset {
     int64_t group_count;                /* 0: every sample stands alone */
     const int32_t *groups;              /* [count], 0, ..., group_count - 1, never falling */
 
-    const Transitions *transitions;     /* TARGET_VALUES of type F32; NULL: the values are not those of actions */
+    double discount;                    /* of values of actions that are known; NAN: there are none */
+    bool values_unknown;                /* TARGET_VALUES: they are zeros, with which nothing is measured */
 
     /* Text. */
     const struct Tokenizer *tokenizer;  /* NULL: not text */
@@ -197,7 +196,7 @@ bool data_instance_parse(ParamContext *context, const cJSON *value, Instance *in
 
 /* Sample `index` as f32 (U8 scaled, normalised) into out[size of a sample]. Not for tokens. */
 void dataset_sample(const Dataset *dataset, int64_t index, float *out);
-/* The same of the state that the sample's step reached. */
+/* The same of the state that the sample's step reached; F32 with a column COLUMN_NEXT. */
 void dataset_next_sample(const Dataset *dataset, int64_t index, float *out);
 int64_t dataset_sample_size(const Dataset *dataset); /* elements: the product of the shape */
 

@@ -100,7 +100,7 @@ void vector_describe(int64_t columns, TargetKind kind, int64_t classes, Dataset 
     dataset->shape[0] = dataset->sample_stride = columns;
     dataset->target_kind = kind;
     dataset->classes = classes;
-    dataset->entropy_rate = NAN;
+    dataset->entropy_rate = dataset->discount = NAN;
 }
 
 Dataset *vector_dataset_new(int64_t columns, TargetKind kind, int64_t classes, int64_t count)

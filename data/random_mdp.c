@@ -36,8 +36,7 @@ typedef struct Truth {
     double *probabilities;      /* of the same */
     double *rewards;            /* [states, actions] */
     double *values;             /* [states, actions], of the best policy */
-    int32_t *taken;             /* the arrays of the data set's transitions */
-    float *noisy_rewards, *next, *done;
+    float *taken, *noisy_rewards, *next, *done; /* the data set's columns */
 } Truth;
 
 static void draw_successors(Truth *truth, Random *random, int64_t pair, int64_t *order)
@@ -122,7 +121,7 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
     memcpy((float *)dataset->features + i * columns, truth->features + state * columns,
            (size_t)columns * sizeof(float));
     memcpy(truth->next + i * columns, truth->features + next * columns, (size_t)columns * sizeof(float));
-    truth->taken[i] = (int32_t)action;
+    truth->taken[i] = (float)action;
     truth->done[i] = random_uniform(random) < self->end;
     double chi_square = 2 * random_gamma(random, self->noise_freedom / 2), normal = random_normal(random);
     truth->noisy_rewards[i] =
@@ -140,14 +139,16 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     Truth truth = draw_truth(self, seed, scratch);
     int64_t count = split_counts_total(&self->counts);
     Dataset *dataset = vector_dataset_new(self->dimensions, TARGET_VALUES, self->actions, count);
-    truth.taken = arena_zero(dataset->arena, (size_t)count, sizeof *truth.taken);
+    truth.taken = arena_zero(dataset->arena, (size_t)count, sizeof(float));
     truth.noisy_rewards = arena_zero(dataset->arena, (size_t)count, sizeof(float));
     truth.next = arena_zero(dataset->arena, (size_t)(count * self->dimensions), sizeof(float));
     truth.done = arena_zero(dataset->arena, (size_t)count, sizeof(float));
     generate_samples(splits, dataset, &self->counts, seed, "random-mdp", fill, &truth);
-    Transitions *transitions = arena_zero(dataset->arena, 1, sizeof *transitions);
-    *transitions = (Transitions){truth.taken, truth.noisy_rewards, truth.next, truth.done, self->gamma};
-    dataset->transitions = transitions;
+    dataset_add_column(dataset, COLUMN_ACTION, 1, truth.taken);
+    dataset_add_column(dataset, COLUMN_REWARD, 1, truth.noisy_rewards);
+    dataset_add_column(dataset, COLUMN_NEXT, self->dimensions, truth.next);
+    dataset_add_column(dataset, COLUMN_DONE, 1, truth.done);
+    dataset->discount = self->gamma;
     arena_free(scratch);
     return true;
 }
@@ -157,6 +158,9 @@ static bool describe(const void *values, Dataset *shape)
     const struct random_mdp *self = values;
     vector_describe(self->dimensions, TARGET_VALUES, self->actions, shape);
     shape->count = split_counts_total(&self->counts);
+    static const char *const names[] = {COLUMN_ACTION, COLUMN_REWARD, COLUMN_NEXT, COLUMN_DONE};
+    for (int i = 0; i < 4; i++)
+        shape->columns[shape->column_count++] = (DatasetColumn){names[i], i == 2 ? self->dimensions : 1, NULL};
     return true;
 }
 
@@ -180,9 +184,10 @@ const DatasetDef dataset_random_mdp = {
                  "Every pair of state and action leads to as many different states as successors says, with "
                  "probabilities that are uniform over the simplex, and a reward of 0 or 1. Beside it a sample has a "
                  "step from that state: an action drawn uniformly, the reward with noise, the next state and whether "
-                 "the episode ended. The objective fitted_q learns from the steps alone; with the objective supervised "
-                 "the values are targets like any others. Training states are drawn uniformly; in val and test they "
-                 "come in turn, so that counts which are multiples of states weigh all of them alike.",
+                 "the episode ended, the columns action, reward, next and done. The objective fitted_q learns from "
+                 "them alone; with the objective supervised the values are targets like any others. Training states "
+                 "are drawn uniformly; in val and test they come in turn, so that counts which are multiples of "
+                 "states weigh all of them alike.",
     },
     .load = load, .describe = describe,
 };

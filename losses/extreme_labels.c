@@ -287,7 +287,7 @@ const LossDef loss_decoupled_softmax = {
                   .params = decoupled_params, .size = sizeof(struct decoupled_softmax), .source = "arXiv:2310.10636",
                   .formula = "mean over positives p of log(e^{s_p} + sum_n e^{s_n}) - s_p, n negatives",
                   .notes = NOTES},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled, .any_labels = true,
     .check = check_some_positive, .examples = decoupled_examples, .sample = sample,
 };
 
@@ -305,7 +305,7 @@ const LossDef loss_softmax_multi = {
     .component = {.name = "softmax_multi", .summary = "softmax of each positive label against all labels, summed",
                   .source = "arXiv:2310.10636", .formula = "sum over positives p of log sum_l e^{s_l} - s_p",
                   .notes = NOTES},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi, .any_labels = true,
     .check = check_some_positive, .sample = sample,
 };
 
@@ -313,5 +313,5 @@ const LossDef loss_bce_multi = {
     .component = {.name = "bce_multi", .summary = "binary cross-entropy of each label, averaged over labels",
                   .source = "arXiv:2310.10636", .formula = "mean over labels of softplus(s) - t s",
                   .notes = "Logits are scores [B, L], already divided by the temperature."},
-    .targets = LOSS_LABELS, .forward = bce_multi,
+    .targets = LOSS_LABELS, .forward = bce_multi, .any_labels = true,
 };

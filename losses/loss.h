@@ -79,6 +79,7 @@ typedef struct LossDef {
     void (*decode)(const void *self, int64_t outputs, const double *logits, double *decoded);
     bool (*decodes)(const void *self);          /* whether `decode` is needed; NULL: where there is one */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
+    bool any_labels;            /* of labels: also of some of them, other ones in every batch */
     bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
     const char *(*tap)(const void *self);

@@ -141,6 +141,21 @@ fails() {
     [ "$status" -eq 1 ] && [[ "$output" == *'data: training sample '*': targets: row 0 leaves 1 labels'* ]]
 }
 
+@test "labels are compared with some of the others, resumed to the same bits; what cannot be is said" {
+    hard='{"type": "sampled_labels", "negatives": "hard", "hard_topk": 5, "hard_refresh_epochs": 2}'
+    "$XENT" train "$many" --set "objective=$hard" --set train.epochs=4 --quiet -o whole
+    "$XENT" train "$many" --set "objective=$hard" --set train.epochs=3 --quiet -o parts
+    "$XENT" train "$many" --set "objective=$hard" --set train.epochs=4 --resume --quiet -o parts
+    cmp whole/checkpoints/last.safetensors parts/checkpoints/last.safetensors
+    "$XENT" train "$many" --set objective=sampled_labels --set loss=bce_multi --quiet -o batch
+    "$XENT" eval batch --resamples 0 --json | grep -q '"P@5":'
+    fails 1 '*sampled_labels wants a loss of any of the labels, such as decoupled_softmax; soft_topk wants all' \
+        "$XENT" train "$many" --set objective=sampled_labels --set loss=soft_topk -o none
+    fails 2 '*sampled_labels wants a model that scores some labels without the others*; mlp does not' \
+        "$XENT" train "$many" --set objective=sampled_labels --set model=mlp -o none
+    [ ! -e none ]
+}
+
 @test "scores of arrays are measured inside groups" {
     # scores 0.2 -0.1 0.5 0.3 in groups of two, worth 100 -20 5 900: the first group is in order, the second is not
     npy z.npy '<f4' 4 '\xcd\xcc\x4c\x3e\xcd\xcc\xcc\xbd\x00\x00\x00\x3f\x9a\x99\x99\x3e'

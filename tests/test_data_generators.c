@@ -2,8 +2,9 @@
    the key. To add one: its name in `names`, its errors in `cases`, and a test of its truth beside the others. */
 #include "tests/generators.h"
 
-static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "random-mdp",
-                                    "shapes", "spirals", "tabular", "traders", "translation"};
+static const char *const names[] = {"extreme-labels", "flows",      "gaussian-mixture", "glyphs",  "markov-text",
+                                    "random-mdp",     "shapes",     "spirals",          "tabular", "traders",
+                                    "translation"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)
@@ -81,6 +82,7 @@ static void test_data_generators__described_as_loaded(void **state)
 {
     (void)state;
     static const char *const texts[] = {
+        "{'type': 'flows', 'count': 20, 'test_count': 0}", "{'type': 'flows', 'one_hot': false, 'count': 20}",
         "'gaussian-mixture'", "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
         "{'type': 'markov-text', 'stride': 7}",
         "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'random-mdp'", "'spirals'", "'tabular'",
@@ -146,6 +148,9 @@ static void test_data_generators__errors_name_the_key(void **state)
 {
     (void)state;
     static const struct { const char *text, *message; } cases[] = {
+        {"{'type': 'flows', 'features': 7}",
+         "a.json:1: data.informative: 6 and the 2 that interact are more than the 7 features"},
+        {"{'type': 'flows', 'bins': 5}", "a.json:1: data.bins: expected an even number, got 5"},
         {"{'type': 'glyphs', 'count': 0}",
          "a.json:1: data.count: expected an integer between 1 and 1000000000, got 0"},
         {"{'type': 'glyphs', 'channels': 2}", "a.json:1: data.channels: expected 1 or 3, got 2"},

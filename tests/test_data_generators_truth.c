@@ -30,6 +30,8 @@ static void test_data_generators_truth__posteriors_are_the_truth(void **state)
         "{'type': 'gaussian-mixture', 'count': 9000, 'separation': 2, 'dimensions': 5, 'components': 3, 'spread': 0.7}",
         "{'type': 'gaussian-mixture', 'count': 20000, 'separation': 1, 'classes': 2, 'priors': [0.2, 0.8]}",
         "{'type': 'gaussian-mixture', 'count': 5000, 'separation': 1, 'dimensions': 300, 'spread': 0.2}",
+        "{'type': 'flows', 'count': 20000, 'test_count': 0}",
+        "{'type': 'flows', 'count': 20000, 'one_hot': false, 'interaction': 0.7}",
         "{'type': 'tabular', 'count': 20000}",
         "{'type': 'tabular', 'count': 20000, 'classes': 4, 'numeric': 0, 'categorical': 5, 'interactions': 10}",
     };
@@ -46,6 +48,41 @@ static void test_data_generators_truth__posteriors_are_the_truth(void **state)
         assert_true(calibration(dataset, 1.3) > 29.59); /* so that a wrong posterior is seen */
         data_free(&splits);
     }
+}
+
+/* Each of the intervals holds its share of the records, and of two numbers the parity of their sum is the class. */
+static void test_data_generators_truth__flows_fill_their_bins(void **state)
+{
+    (void)state;
+    DataSplits splits = load(2, "{'type': 'flows', 'count': 20000, 'test_count': 0, 'features': 4, 'informative': 2, "
+                                "'shift': 1.5, 'prior': 0.3}");
+    const Dataset *dataset = splits.datasets[0];
+    double counts[4][10] = {0}, agree[4][4] = {0};
+    for (int64_t i = 0; i < dataset->count; i++) {
+        int64_t bins[4] = {0};
+        for (int64_t j = 0; j < 4; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < 10; k++) {
+                const double value = (double)((const float *)dataset->features)[(i * 4 + j) * 10 + k];
+                counts[j][k] += value;
+                sum += value;
+                bins[j] = value > 0 ? k : bins[j];
+            }
+            assert_true(sum == 1);
+        }
+        for (int a = 0; a < 4; a++)
+            for (int b = 0; b < a; b++)
+                agree[a][b] += (bins[a] + bins[b]) % 2 == dataset->labels[i];
+    }
+    for (int j = 0; j < 4; j++)
+        for (int k = 0; k < 10; k++)
+            assert_true(fabs(counts[j][k] - 2000) < 4 * sqrt(20000 * 0.09));
+    int pairs = 0;
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < a; b++)
+            pairs += fabs(agree[a][b] - 18000) < 4 * sqrt(20000 * 0.09);
+    assert_int_equal(pairs, 1);
+    data_free(&splits);
 }
 
 /* Two Gaussians of deviation 1 on a line, a distance apart: ln p0/p1 is linear with that slope, and the
@@ -133,21 +170,24 @@ static void test_data_generators_truth__random_mdp_has_the_best_values(void **st
     (void)state;
     DataSplits splits = load(1, "{'type': 'random-mdp', 'count': 40000, 'states': 5, 'dimensions': 2, 'end': 0.25}");
     const Dataset *dataset = splits.train.dataset;
-    const Transitions *steps = dataset->transitions;
+    const float *actions = dataset_column(dataset, "action")->values;
+    const float *rewards = dataset_column(dataset, "reward")->values;
+    const float *reached = dataset_column(dataset, "next")->values, *done = dataset_column(dataset, "done")->values;
     const float *features = dataset->features, *first = features + 2 * 40000; /* the test states, each in turn */
     double sums[15] = {0}, counts[15] = {0}, ends = 0;
     for (int64_t i = 0; i < 40000; i++) {
         int64_t at = 0, next = 0;
         while (memcmp(first + 2 * at, features + 2 * i, 2 * sizeof(float)) != 0)
             at++;
-        while (memcmp(first + 2 * next, steps->next + 2 * i, 2 * sizeof(float)) != 0)
+        while (memcmp(first + 2 * next, reached + 2 * i, 2 * sizeof(float)) != 0)
             next++;
         const float *values = dataset->values + 3 * (40000 + next);
         double best = fmax((double)values[0], fmax((double)values[1], (double)values[2]));
-        double target = (double)steps->rewards[i] + steps->gamma * (1 - (double)steps->done[i]) * best;
-        sums[3 * at + steps->actions[i]] += target - (double)dataset->values[3 * i + steps->actions[i]];
-        counts[3 * at + steps->actions[i]]++;
-        ends += (double)steps->done[i] / 40000;
+        double target = (double)rewards[i] + dataset->discount * (1 - (double)done[i]) * best;
+        int64_t action = (int64_t)actions[i];
+        sums[3 * at + action] += target - (double)dataset->values[3 * i + action];
+        counts[3 * at + action]++;
+        ends += (double)done[i] / 40000;
     }
     for (int pair = 0; pair < 15; pair++)
         assert_true(fabs(sums[pair] / counts[pair]) < 4 / sqrt(counts[pair])); /* counts are near 2667: 0.08 */
@@ -315,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_data_generators_truth__posteriors_are_the_truth),
+        TEST(test_data_generators_truth__flows_fill_their_bins),
         TEST(test_data_generators_truth__gaussian_mixture_has_the_known_bayes_error),
         TEST(test_data_generators_truth__spirals_without_noise_lie_on_their_arms),
         TEST(test_data_generators_truth__tabular_regression_has_the_known_noise),

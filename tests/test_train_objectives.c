@@ -45,7 +45,9 @@ static void test_train_objectives__fitted_q_is_the_squared_bellman_error(void **
     (void)state;
     Run *run = make(decisions, "\"mse\"", "\"gamma\": 0.5");
     const Dataset *dataset = run->splits.train.dataset;
-    const Transitions *steps = dataset->transitions;
+    const float *actions = dataset_column(dataset, "action")->values;
+    const float *rewards = dataset_column(dataset, "reward")->values;
+    const float *reached = dataset_column(dataset, "next")->values, *done = dataset_column(dataset, "done")->values;
     double value = step_gradients(run, 0, 0, 1).loss, expected = 0;
     tape_reset();
     const Batch *batch = loader_batch(run->loader, 0, 0);
@@ -53,11 +55,11 @@ static void test_train_objectives__fitted_q_is_the_squared_bellman_error(void **
         int64_t id = batch->ids[i];
         Forward forward = {0};
         Tensor *state_of = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)dataset->features + 16 * id);
-        Tensor *next = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)steps->next + 16 * id);
-        double q = tensor_value(model_forward(run->model, &forward, state_of), steps->actions[id]);
+        Tensor *next = t_wrap(ARRAY_F32, SHAPE(1, 16), (float *)reached + 16 * id);
+        double q = tensor_value(model_forward(run->model, &forward, state_of), (int64_t)actions[id]);
         Tensor *after = model_forward(run->model, &forward, next);
         double best = fmax(fmax(tensor_value(after, 0), tensor_value(after, 1)), tensor_value(after, 2));
-        double target = (double)steps->rewards[id] + 0.5 * (1 - (double)steps->done[id]) * best;
+        double target = (double)rewards[id] + 0.5 * (1 - (double)done[id]) * best;
         expected += (q - target) * (q - target) / (double)batch->count;
     }
     assert_true(fabs(value / expected - 1) < 1e-5);
@@ -231,6 +233,102 @@ static void test_train_objectives__a_factored_head_is_the_head(void **state)
     }
 }
 
+static const char *const labels_ =
+    "{\"data\": {\"type\": \"extreme-labels\", \"labels\": 30, \"count\": 48, \"val_count\": 0, \"test_count\": 0}, "
+    "\"model\": {\"type\": \"dual_encoder\", \"dim\": 5, \"label_chunk\": 4}, \"loss\": %s, \"objective\": %s, "
+    "\"optimizer\": {\"type\": \"adam\", \"lr\": 0.05}, \"train\": {\"batch_size\": 3, \"prefetch\": false}}";
+
+/* The mean over the positives of each sample of log(e^s + sum of e^negatives) - s, negatives among the labels of the
+   three samples. */
+static void test_train_objectives__negatives_of_the_batch(void **state)
+{
+    (void)state;
+    Run *run = make(labels_, "\"decoupled_softmax\"", "\"sampled_labels\"");
+    const double value = step_gradients(run, 0, 2, 1).loss;
+    tape_reset();
+    const Batch *batch = loader_batch(run->loader, 0, 2);
+    Forward forward = {0};
+    const Tensor *scores = model_forward(run->model, &forward, t_wrap(ARRAY_F32, SHAPE(3, 24), batch->features));
+    double expected = 0;
+    int outside = 0;
+    for (int l = 0; l < 30; l++)
+        outside += batch->values[l] + batch->values[30 + l] + batch->values[60 + l] == 0;
+    assert_true(outside > 0);
+    for (int i = 0; i < 3; i++) {
+        double others = 0, sum = 0, count = 0;
+        for (int l = 0; l < 30; l++)
+            if (batch->values[l] + batch->values[30 + l] + batch->values[60 + l] > 0 && batch->values[30 * i + l] == 0)
+                others += exp(tensor_value(scores, 30 * i + l));
+        for (int l = 0; l < 30; l++)
+            if (batch->values[30 * i + l] > 0) {
+                const double s = tensor_value(scores, 30 * i + l);
+                sum += log(exp(s) + others) - s;
+                count++;
+            }
+        expected += sum / count / 3;
+    }
+    assert_true(fabs(value - expected) < 1e-5 * expected);
+    run_free(run);
+}
+
+/* With lists of all wrong labels and draws enough, every label is compared with: the same loss and gradients. */
+static void test_train_objectives__all_negatives_are_all_labels(void **state)
+{
+    (void)state;
+    Run *all = make(labels_, "\"softmax_multi\"", "\"supervised\"");
+    Run *hard = make(labels_, "\"softmax_multi\"",
+                     "{\"type\": \"sampled_labels\", \"negatives\": \"hard\", \"num_neg\": 2000}");
+    for (int i = 0; i < 5; i++) {
+        step(all);
+        step(hard);
+    }
+    for (int64_t p = 0; p < all->model->parameters->count; p++) {
+        const Tensor *a = all->model->parameters->items[p].value, *b = hard->model->parameters->items[p].value;
+        for (int64_t i = 0; i < a->count; i++)
+            assert_true(fabs(tensor_value(a, i) - tensor_value(b, i)) < 2e-5);
+    }
+    run_free(all);
+    run_free(hard);
+}
+
+/* Each sample's list is of the wrong labels that the model scored highest when it was last searched for. */
+static void test_train_objectives__hard_negatives_are_what_scores_high(void **state)
+{
+    (void)state;
+    Run *run = make(labels_, "\"decoupled_softmax\"",
+                    "{\"type\": \"sampled_labels\", \"negatives\": \"hard\", \"hard_topk\": 4, "
+                    "\"hard_refresh_epochs\": 2}");
+    const Dataset *dataset = run->splits.train.dataset;
+    const Tensor *lists = run->objective->kept(&run->context)->items[0].value;
+    for (int64_t epoch = 0; epoch < 3; epoch++) {
+        float before[48 * 4];
+        memcpy(before, lists->data, sizeof before);
+        Forward forward = {0};
+        tape_reset();
+        Tensor *x = t_wrap(ARRAY_F32, SHAPE(48, 24), (float *)dataset->features);
+        const Tensor *now = model_forward(run->model, &forward, x);
+        double scores[48 * 30];
+        for (int i = 0; i < 48 * 30; i++)
+            scores[i] = tensor_value(now, i);
+        StepGradients gradients = step_gradients(run, epoch, 0, 1);
+        optimizer_step(run->optimizer, gradients.gradients, 1, epoch + 1);
+        const bool same = memcmp(before, lists->data, sizeof before) == 0;
+        assert_true(same == (epoch == 1));
+        for (int i = 0; epoch != 1 && i < 48; i++) {
+            const float *list = tensor_f32(lists) + 4 * i;
+            for (int k = 0; k < 4; k++) {
+                const int label = (int)list[k];
+                assert_true(dataset->values[30 * i + label] == 0);
+                int above = 0;
+                for (int l = 0; l < 30; l++)
+                    above += dataset->values[30 * i + l] == 0 && scores[30 * i + l] > scores[30 * i + label] + 1e-5;
+                assert_true(above <= k);
+            }
+        }
+    }
+    run_free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +339,9 @@ int main(void)
         cmocka_unit_test(test_train_objectives__contrastive_compares_two_views),
         cmocka_unit_test(test_train_objectives__contrastive_scores),
         cmocka_unit_test(test_train_objectives__a_factored_head_is_the_head),
+        cmocka_unit_test(test_train_objectives__negatives_of_the_batch),
+        cmocka_unit_test(test_train_objectives__all_negatives_are_all_labels),
+        cmocka_unit_test(test_train_objectives__hard_negatives_are_what_scores_high),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

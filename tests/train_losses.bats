@@ -253,11 +253,55 @@ steps='{"data": {"type": "random-mdp", "count": 400}, "model": {"type": "mlp", "
     fails 2 '*: loss: fitted_q wants a loss of one value*; ce is none' "$XENT" train "$steps" --set loss=ce -o a
     fails 2 '*: loss: fitted_q wants *; pinball is none' "$XENT" train "$steps" --set loss=pinball -o a
     fails 2 '*: objective: fitted_q wants steps of a decision process*' "$XENT" train "$glyphs" --set objective=fitted_q -o a
-    fails 2 '*: objective: fitted_q wants steps *; the data has values alone' "$XENT" train "$values" --set objective=fitted_q -o a
+    fails 2 '*: objective: fitted_q wants steps *; the data has no extra "action" (data.extras)' "$XENT" train "$values" --set objective=fitted_q -o a
     fails 2 '*: data.standardize_targets: *' "$XENT" train "$steps" --set data.standardize_targets=true -o a
     fails 2 '*: train.transforms: fitted_q *' "$XENT" train "$steps" --set train.transforms='["noise"]' -o a
     fails 2 '*: loss: c51 wants probabilities, the data has values' "$XENT" train "$values" --set loss=c51 -o a
     [ ! -e a ]
+}
+
+# A corridor of five places; a step into the last is worth 1 and ends the episode.
+corridor() {
+    echo "s0,s1,s2,s3,s4,move,reward,n0,n1,n2,n3,n4,done"
+    awk 'function place(p, i) { text = ""; for (i = 0; i < 5; i++) text = text (i == p) ","; return text }
+         BEGIN { for (k = 0; k < 40; k++) for (s = 0; s < 4; s++) for (m = 0; m < 2; m++) {
+             next_place = m ? s + 1 : s > 0 ? s - 1 : 0
+             ends = next_place == 4
+             print place(s) (m ? "right" : "left") "," ends "," place(next_place) ends
+         } }'
+}
+
+@test "fitted Q from a table of steps: actions are its classes, values are predicted and not measured" {
+    corridor > steps.csv
+    table='{"data": {"type": "csv", "path": "steps.csv", "target": "move", "split": [0.8, 0.2],
+                     "extras": {"reward": "reward", "next": ["n0", "n1", "n2", "n3", "n4"], "done": "done"}},
+            "model": {"type": "mlp", "hidden": [32]}, "loss": "mse",
+            "objective": {"type": "fitted_q", "gamma": 0.5, "target_period": 20}, "optimizer": {"type": "adam", "lr": 0.01},
+            "train": {"batch_size": 32, "steps": 600, "report": false}}'
+    "$XENT" train "$table" --quiet -o run
+    corridor | sed -n '1p; 2,9p' | cut -d, -f1-5 > places.csv
+    "$XENT" predict run places.csv > values.csv
+    [ "$(wc -l < values.csv)" -eq 9 ]
+    # of a step to the left or right from places 0, ..., 3
+    paste -d, values.csv <(echo l,r; for v in .0625,.125 .0625,.25 .125,.5 .25,1; do echo $v; echo $v; done) |
+        awk -F, 'NR > 1 { for (i = 1; i < 3; i++) { d = $i - $(i + 2); if (d > 0.05 || d < -0.05) { print; exit 1 } } }'
+    run "$XENT" eval run
+    [ "$status" -eq 1 ] && [[ "$output" == *'the data says which actions were taken, not what all of them are worth'* ]]
+    fails 1 '*data.extras.next: 2 numbers a sample, fitted_q wants 8, as many as the sample has' \
+        "$XENT" train "$table" --set 'data.extras.next=["n0", "n1"]' -o none
+    fails 2 '*the data has no extra "reward" (data.extras)' \
+        "$XENT" train "$table" --set 'data.extras={"done": "done"}' --set 'data.ignore=["reward"]' -o none
+    [ ! -e none ]
+}
+
+@test "fitted Q from a file with known values is fitted Q from the generator" {
+    short=(--set train.epochs=1 --set loss=mse --quiet)
+    "$XENT" data "$steps" -o steps.npz
+    "$XENT" train "$steps" "${short[@]}" -o made
+    read='{"type": "npz", "path": "steps.npz", "extras": ["action", "reward", "next", "done"]}'
+    "$XENT" train "$steps" --set "data=$read" "${short[@]}" -o read
+    [ "$("$XENT" predict made)" = "$("$XENT" predict read)" ]
+    [ "$("$XENT" eval made --json | figure greedy_value)" = "$("$XENT" eval read --json | figure greedy_value)" ]
 }
 
 @test "the target network is resumed" {

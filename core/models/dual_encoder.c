@@ -121,20 +121,20 @@ static Tensor *encode_chunk(void *context, Tensor *features)
     return encoded;
 }
 
-/* [labels, dim] */
-static Tensor *encode_labels(const Model *model, Forward *forward)
+/* features [labels, width] -> [labels, dim] */
+static Tensor *encode_labels(const Model *model, Forward *forward, Tensor *features)
 {
     const struct dual_encoder *self = model->values;
     const struct dual_state *state = model->state;
-    int64_t labels = model->input.outputs, count = (labels + self->label_chunk - 1) / self->label_chunk;
+    int64_t labels = features->shape[0], count = (labels + self->label_chunk - 1) / self->label_chunk;
     if (count == 1)
-        return encode(self, state->labels, forward, state->label_features);
+        return encode(self, state->labels, forward, features);
     Tensor **parts = arena_alloc(tape_arena(), (size_t)count * sizeof *parts);
     for (int64_t i = 0; i < count; i++) {
         int64_t begin = i * self->label_chunk, end = begin + self->label_chunk;
         Chunk *chunk = arena_zero(tape_arena(), 1, sizeof *chunk);
         *chunk = (Chunk){.model = model, .start = *forward};
-        parts[i] = t_recompute(encode_chunk, chunk, t_slice(state->label_features, 0, begin, end < labels ? end : labels));
+        parts[i] = t_recompute(encode_chunk, chunk, t_slice(features, 0, begin, end < labels ? end : labels));
         forward->draws = chunk->end.draws;
     }
     return t_concat((int)count, parts, 0);
@@ -146,7 +146,10 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
     const struct dual_encoder *self = model->values;
     const struct dual_state *state = model->state;
     Tensor *samples = encode(self, state->samples, forward_, t_reshape(x, SHAPE(x->shape[0], -1)));
-    Tensor *labels = state->label_features ? encode_labels(model, forward_) : normalized(self, state->label_vectors);
+    Tensor *labels = state->label_features ? state->label_features : state->label_vectors;
+    if (forward_->outputs)
+        labels = t_index_select(labels, forward_->outputs);
+    labels = state->label_features ? encode_labels(model, forward_, labels) : normalized(self, labels);
     forward_->features = samples;
     return t_scale(t_matmul(samples, labels, false, true), 1 / self->temperature);
 }
@@ -157,5 +160,5 @@ const ModelDef model_dual_encoder = {
                   .formula = "s_l = f(x) . g(label l) / temperature, f and g of length 1",
                   .notes = "The labels' features come with the data and stay in the checkpoint. Labels without "
                            "features have a trained vector each."},
-    .build = build, .forward = forward,
+    .build = build, .forward = forward, .selects_outputs = true,
 };

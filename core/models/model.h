@@ -30,6 +30,7 @@ typedef struct ModelDef {
     void (*head)(const Model *model, Tensor **weight, Tensor **bias);
     /* As forward, but stops at the input of the head, the layer "head" (given where `head` is). NULL: not so. */
     Tensor *(*features)(const Model *model, Forward *forward, Tensor *x);
+    bool selects_outputs;       /* heeds forward->outputs */
 } ModelDef;
 
 struct Model {

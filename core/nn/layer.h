@@ -59,6 +59,7 @@ typedef struct Forward {
     Tensor *features;           /* the input of the last linear map, when the model sets it */
     Tensor *penalty;            /* sum of what layers add to the loss; NULL: nothing */
     Tensor *groups;             /* I32 [N]: samples of a group stand side by side and share a number; NULL: no groups */
+    Tensor *outputs;            /* I32 [n]: the outputs to compute, where the model selects_outputs; NULL: all */
     struct AttentionCache *cache; /* earlier positions (attention_cache.h); NULL: there are none */
     const struct LayerNoise *noise; /* added to layers' outputs (layer_noise.h); NULL: none */
     bool find_not_finite;       /* look at every layer's output, and keep the first with an infinity or NaN */

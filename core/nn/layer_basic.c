@@ -87,7 +87,6 @@ const LayerDef layer_drop_path = {
                   .params = dropout_params, .size = sizeof(struct dropout), .source = "arXiv:1603.09382"},
     .build = build_dropout, .forward = forward_drop_path};
 
-struct reshape { IntList shape; };
 static const Param reshape_params[] = {
     PARAM_INTS(struct reshape, shape, NULL, .min = 1, .max = 1e9, .min_count = 1, .help = "sizes of a sample's axes"),
     PARAM_END};

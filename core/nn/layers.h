@@ -21,6 +21,8 @@ struct batch_norm { double momentum, epsilon; };
 struct group_norm { int64_t groups; double epsilon; };
 struct layer_list { InstanceList layers; };
 struct embedding { int64_t width; };
+struct reshape { IntList shape; };
+struct gru { int64_t units; bool sequence; int reset; /* index into gru_resets */ };
 struct attention {
     int64_t heads, kv_heads;            /* kv_heads 0: as many as heads */
     bool causal, bias;
@@ -39,6 +41,7 @@ struct transformer_block {
 
 enum { POSITIONS_NONE, POSITIONS_ROPE, POSITIONS_ALIBI };
 extern const char *const attention_positions[];
+extern const char *const gru_resets[];
 extern const char *const transformer_norms[];      /* names of layers */
 
 #endif

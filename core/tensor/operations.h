@@ -198,6 +198,14 @@ typedef struct CutCrossEntropyOptions {
 Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets,
                                const CutCrossEntropyOptions *options);
 
+/* Recurrence (operations_recurrent.c). Gated recurrent units: projected [T, N, 3 n] holds x W_x' + b of every step, gates
+   in the order r, u, c; weight [3 n, n] is W_h. From h = 0, with s the logistic function and p of `projected`,
+       r = s(p_r + h W_r'), u = s(p_u + h W_u'), h <- u h + (1 - u) c,
+       c = tanh(p_c + (r h) W_c')              (Cho et al. 2014), or with reset_after
+       c = tanh(p_c + r (h W_c' + bias)),      bias [n], else NULL.
+   -> the states [T, N, n], T >= 1. No second derivatives. */
+Tensor *t_gru(Tensor *projected, Tensor *weight, Tensor *bias, bool reset_after);
+
 /* Recomputation (operations_recompute.c): function(context, x), of which only x and the result are kept; backward calls
    it a second time. It must make the same result from the same x, may read parameters, and may leave nothing of its tape
    behind. `context` must live as long as the tape is not reset. No second derivatives. While nothing is recorded its

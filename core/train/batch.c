@@ -1,4 +1,4 @@
-/* Batches as tensors. */
+/* From data to batches, as tensors. */
 #include <string.h>
 
 #include "core/tensor/operations.h"
@@ -15,6 +15,18 @@ static void mask_targets(BatchTensors *tensors)
         tensor_i32(tensors->targets)[i] = label < 0 ? 0 : label;
         tensor_f32(tensors->mask)[i] = label < 0 ? 0 : 1;
     }
+}
+
+bool objective_load_data(const ObjectiveDef *objective, const Config *config, DataSplits *splits, Error *error)
+{
+    if (!data_load(&config->data, (uint64_t)config->seed, splits, error))
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (objective->adapt && splits->datasets[i] && !objective->adapt(splits->datasets[i], error)) {
+            data_free(splits);
+            return false;
+        }
+    return true;
 }
 
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch)

@@ -62,7 +62,7 @@ static void add_batch(const ObjectiveContext *context, const Batch *batch, const
 
 Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed)
 {
-    if (split->count == 0 || !loss_measures((const LossDef *)loss->component))
+    if (split->count == 0 || split->dataset->values_unknown || !loss_measures((const LossDef *)loss->component))
         return (Measure){0, NAN, NAN};
     ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .at = SCHEDULE_END};
     Error error;

@@ -41,6 +41,9 @@ typedef struct ObjectiveDef {
        check_loss, for objectives that hold the model's outputs to the data's targets. */
     bool (*check)(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
                   Error *error);
+    /* What the targets of the data are to this objective, where that is not what they seem; also of a data set without
+       arrays, of which only the shape is known. Exit 1. NULL: what they seem. */
+    bool (*adapt)(Dataset *dataset, Error *error);
     /* Outputs of the model, which are then no predictions: nothing is measured with them. NULL: those of the loss. */
     int64_t (*outputs)(const void *values);
     /* Checks what only the run's parts together show, loads teachers and the like. NULL: nothing. */
@@ -56,6 +59,8 @@ typedef struct ObjectiveDef {
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;
 
+/* data_load, then `adapt` of the objective for every data set. */
+bool objective_load_data(const ObjectiveDef *objective, const Config *config, DataSplits *splits, Error *error);
 /* Whether this loss can be had with these targets: exit 2 and the reason. */
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 /* Over tensors of the tape in use; features are not copied. */

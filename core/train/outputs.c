@@ -68,6 +68,9 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
                    PredictionInput *outputs, Error *error)
 {
     const Dataset *dataset = split->dataset;
+    if (dataset->values_unknown)
+        return fail(error, "the data says which actions were taken, not what all of them are worth: there is nothing "
+                    "to measure predictions with");
     bool classes = dataset->target_kind == TARGET_CLASS || dataset->target_kind == TARGET_TOKENS;
     int64_t rows = split->count * (dataset->target_kind == TARGET_TOKENS ? dataset->shape[0] : 1);
     size_t values = (size_t)(rows * dataset->classes);
@@ -111,7 +114,7 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         .groups = filling.groups,
         .profits = filling.profits,
         .propensities = dataset->target_kind == TARGET_LABELS ? dataset->propensities : NULL,
-        .outputs_are_actions = dataset->transitions != NULL,
+        .outputs_are_actions = dataset_column(dataset, COLUMN_ACTION) != NULL,
         .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
     };
     return true;

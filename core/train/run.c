@@ -161,9 +161,12 @@ static bool load_data(Run *run, const Instance *objective, Error *error)
     const DatasetDef *def = (const DatasetDef *)config->data.component;
     Dataset shape = {0};
     bool known = def->describe && def->describe(config->data.values, &shape);
+    const ObjectiveDef *adapting = (const ObjectiveDef *)objective->component;
+    if (known && adapting->adapt && !adapting->adapt(&shape, error))
+        return fail_at(error, "%s", config->name);
     if (known && !build_model(run, objective, &shape, error))
         return false;
-    if (!data_load(&config->data, (uint64_t)config->seed, &run->splits, error))
+    if (!objective_load_data(adapting, config, &run->splits, error))
         return false;
     if (run->splits.train.count == 0)
         return fail(error, "%s: data: the training split is empty", config->name);

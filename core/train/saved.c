@@ -226,7 +226,8 @@ static bool check_shape(const SavedModel *saved, const Dataset *dataset, const c
 bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error)
 {
     config = config ? config : saved->config;
-    if (!config_require(config, "data", error) || !data_load(&config->data, (uint64_t)config->seed, splits, error))
+    const ObjectiveDef *objective = (const ObjectiveDef *)saved->config->objective.component;
+    if (!config_require(config, "data", error) || !objective_load_data(objective, config, splits, error))
         return false;
     DataSplit *all[] = {&splits->train, &splits->val, &splits->test};
     for (int i = 0; i < 3; i++) {

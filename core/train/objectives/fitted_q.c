@@ -70,18 +70,65 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     return !moves_distribution(def) || check_discount(loss, ((const struct fitted_q *)values)->gamma, error);
 }
 
+/* Classes are the actions taken, and what all actions are worth is not known. */
+static bool adapt(Dataset *dataset, Error *error)
+{
+    if (dataset->target_kind != TARGET_CLASS)
+        return true;
+    dataset->target_kind = TARGET_VALUES;
+    dataset->values_unknown = true;
+    if (!dataset->labels) /* a shape alone */
+        return true;
+    if (dataset_column(dataset, COLUMN_ACTION) || dataset->column_count == DATASET_MOST_COLUMNS)
+        return fail(error, "data: the classes are the actions taken; leave out the extra %s", COLUMN_ACTION);
+    float *taken = arena_alloc(dataset->arena, (size_t)dataset->count * sizeof *taken);
+    for (int64_t i = 0; i < dataset->count; i++)
+        taken[i] = (float)dataset->labels[i];
+    dataset_add_column(dataset, COLUMN_ACTION, 1, taken);
+    dataset->values = arena_zero(dataset->arena, (size_t)(dataset->count * dataset->classes), sizeof(float));
+    return true;
+}
+
+static bool check_column(const Dataset *dataset, const char *name, int64_t width, Error *error)
+{
+    const DatasetColumn *column = dataset_column(dataset, name);
+    if (!column)
+        return fail_usage(error, "objective: fitted_q wants steps of a decision process, such as random-mdp; the data "
+                          "has no extra \"%s\" (data.extras)", name);
+    return column->width == width ||
+           fail(error, "data.extras.%s: %lld numbers a sample, fitted_q wants %lld%s", name, (long long)column->width,
+                (long long)width, width == 1 ? "" : ", as many as the sample has");
+}
+
+/* Actions are among those that have values. */
+static bool check_steps(const DataSplit *split, Error *error)
+{
+    const Dataset *dataset = split->dataset;
+    if (!check_column(dataset, COLUMN_ACTION, 1, error) || !check_column(dataset, COLUMN_REWARD, 1, error) ||
+        !check_column(dataset, COLUMN_NEXT, dataset_sample_size(dataset), error) ||
+        (dataset_column(dataset, COLUMN_DONE) && !check_column(dataset, COLUMN_DONE, 1, error)))
+        return false;
+    const float *taken = dataset_column(dataset, COLUMN_ACTION)->values;
+    for (int64_t i = 0; i < split->count; i++) {
+        const double action = (double)taken[split->order[i]];
+        if (!(action >= 0 && action < (double)dataset->classes && action == floor(action)))
+            return fail(error, "data.extras.%s: sample %lld: %g is none of the actions 0 to %lld", COLUMN_ACTION,
+                        (long long)split->order[i], action, (long long)dataset->classes - 1);
+    }
+    return true;
+}
+
 static bool prepare(ObjectiveContext *context, Error *error)
 {
     const struct fitted_q *self = context->values;
     const Dataset *dataset = context->splits->train.dataset;
-    if (!dataset->transitions)
-        return fail_usage(error, "objective: fitted_q wants steps of a decision process, such as random-mdp; the data "
-                          "has values alone");
+    if (!check_steps(&context->splits->train, error))
+        return false;
     if (dataset->target_mean)
         return fail_usage(error, "data.standardize_targets: fitted_q learns from rewards, which it does not change");
-    if (!isnan(dataset->transitions->gamma) && dataset->transitions->gamma != self->gamma)
+    if (!isnan(dataset->discount) && dataset->discount != self->gamma)
         return fail_usage(error, "objective.gamma is %g, data.gamma, of the values that it is measured with, %g",
-                          self->gamma, dataset->transitions->gamma);
+                          self->gamma, dataset->discount);
     context->state = parameters_copy(context->model->parameters);
     return true;
 }
@@ -113,16 +160,13 @@ typedef struct Steps {
 
 static Steps steps_of(const Dataset *dataset, const BatchTensors *batch)
 {
-    const Transitions *transitions = dataset->transitions;
     int64_t count = batch->batch->count, size = dataset_sample_size(dataset);
-    Steps steps = {.next = t_like(batch->x), .reward = t_new(ARRAY_F32, SHAPE(count)),
-                   .done = t_new(ARRAY_F32, SHAPE(count))};
-    for (int64_t i = 0; i < count; i++) {
-        int64_t id = batch->batch->ids[i];
-        dataset_next_sample(dataset, id, tensor_f32(steps.next) + i * size);
-        tensor_f32(steps.reward)[i] = transitions->rewards[id];
-        tensor_f32(steps.done)[i] = transitions->done[id];
-    }
+    Steps steps = {.next = t_like(batch->x), .reward = batch_extra(batch, COLUMN_REWARD),
+                   .done = batch_extra(batch, COLUMN_DONE)};
+    for (int64_t i = 0; i < count; i++)
+        dataset_next_sample(dataset, batch->batch->ids[i], tensor_f32(steps.next) + i * size);
+    if (!steps.done)
+        steps.done = t_zeros(ARRAY_F32, SHAPE(count));
     return steps;
 }
 
@@ -212,7 +256,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     tape_record(was);
     int32_t *taken = arena_zero(tape_arena(), (size_t)batch->batch->count, sizeof *taken);
     for (int64_t i = 0; i < batch->batch->count; i++)
-        taken[i] = dataset->transitions->actions[batch->batch->ids[i]];
+        taken[i] = (int32_t)tensor_value(batch_extra(batch, COLUMN_ACTION), i);
     in.logits = outputs_of_actions(in.logits, dataset->classes, taken);
     return loss_evaluate(&context->loss, &in).loss;
 }
@@ -224,9 +268,13 @@ const ObjectiveDef objective_fitted_q = {
                   .size = sizeof(struct fitted_q),
                   .source = "Ernst et al. 2005; Mnih et al. 2015",
                   .formula = "L(Q(s, a), r + gamma (1 - done) max_a' Q_target(s', a'))",
-                  .notes = "For data with steps, such as random-mdp. Q_target is the model as it was at the last copy. "
-                           "With double the action a' is the best of the model itself (van Hasselt et al. 2016). c51 "
-                           "takes the distribution of the best action in its place. What is measured on val and test "
-                           "are the predicted values of all actions beside those of the data."},
-    .prepare = prepare, .release = release, .check = check, .kept = kept, .loss = loss,
+                  .notes = "For data with steps, such as random-mdp: samples are states s, the extras reward, next "
+                           "(s', as long as s) and, where episodes end, done (1 where one did) say what followed. "
+                           "Where the targets are classes they are the actions taken, outputs are the values of all "
+                           "of them, and nothing is measured: what they are worth is not known. Where the targets are "
+                           "values of all actions, the extra action says which was taken (0, 1, ...), and what is "
+                           "measured on val and test are the predicted values beside those. Q_target is the model as "
+                           "it was at the last copy. With double the action a' is the best of the model itself (van "
+                           "Hasselt et al. 2016). c51 takes the distribution of the best action in its place."},
+    .adapt = adapt, .prepare = prepare, .release = release, .check = check, .kept = kept, .loss = loss,
 };
