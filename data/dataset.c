@@ -7,6 +7,7 @@
 #include "core/base/memory_limit.h"
 #include "data/label_noise.h"
 #include "data/normalize.h"
+#include "data/only_classes.h"
 #include "data/parts.h"
 #include "data/split.h"
 
@@ -123,6 +124,8 @@ void dataset_next_sample(const Dataset *dataset, int64_t index, float *out)
 bool dataset_common_validate(const void *values, Error *error)
 {
     const DatasetCommon *keys = values;
+    if (!only_classes_validate(keys, error))
+        return false;
     if (keys->folds == 1)
         return fail_usage(error, "folds: one part leaves nothing to train on; give 0 or at least 2");
     if (keys->folds ? keys->fold >= keys->folds : keys->fold > 0)
@@ -188,7 +191,7 @@ static bool prepare(const Instance *data, uint64_t seed, DataSplits *splits, Err
         return fail_at(error, "data");
     if (keys->data_seed != PARAM_UNSET)
         seed = (uint64_t)keys->data_seed;
-    if (!def->load(data->values, seed, splits, error))
+    if (!def->load(data->values, seed, splits, error) || !only_classes_apply(keys, splits, error))
         return false;
     if (splits->train.count == 0)
         return fail(error, "data: %s gives no training samples", data->component->name);
@@ -238,6 +241,12 @@ bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *e
     }
     fit_propensities(splits);
     return true;
+}
+
+bool data_describe(const Instance *data, Dataset *shape)
+{
+    const DatasetDef *def = (const DatasetDef *)(const void *)data->component;
+    return def->describe && def->describe(data->values, shape) && only_classes_describe(data->values, shape);
 }
 
 /* Parses an object as parts: it has no "type" for instance_parse to go by. */

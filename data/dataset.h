@@ -107,6 +107,7 @@ typedef struct DataSplits {
 
 /* Keys that every data set takes. */
 typedef struct DatasetCommon {
+    IntList only_classes;       /* samples of these, in this order; empty: all */
     FloatList split;            /* shares of train, val, test; empty: as the data set itself divides */
     bool stratified;            /* every split has the classes in equal shares */
     int64_t fold, folds;        /* fold `fold` of `folds` is the test split; folds 0: none */
@@ -123,6 +124,8 @@ extern const char *const dataset_noise_types[];
 
 /* What divides and changes the training data, for sets that leave the fitting to others (parts). */
 #define DATASET_DIVISION_ROWS(structure)                                                                         \
+    {"only_classes", PARAM_TYPE_INTS, offsetof(structure, common.only_classes), "[]", 0, 1e9, 0, NULL, NULL,     \
+     "keep the samples of these classes alone, which become 0, 1, ... in this order; empty: all", false},        \
     {"split", PARAM_TYPE_FLOATS, offsetof(structure, common.split), "[]", 0, 1, 0, NULL, NULL,                   \
      "shares of train, val and test, sum 1; two: of train and val; empty: as the data set itself divides", false}, \
     {"stratified", PARAM_TYPE_BOOL, offsetof(structure, common.stratified), "false", 0, 0, 0, NULL, NULL,        \
@@ -166,6 +169,7 @@ Dataset *data_splits_add(DataSplits *splits);
 DataSplit data_split_all(Arena *arena, Dataset *dataset);
 
 /* Loads a config's data component and applies the common keys, in this order:
+   0. only_classes: samples of other classes leave every split, and those that stay are numbered anew.
    1. folds: what the data set gave as train is cut into `folds` parts of sizes that differ by at most
       one; part `fold` is test, the rest train. An error when the data set has a test split, and for text.
    2. split: three shares divide train into train, val and test, an error when there is a val or test
@@ -182,11 +186,13 @@ DataSplit data_split_all(Arena *arena, Dataset *dataset);
       Deviations divide by n; one of 0 counts as 1. So are the propensities of labels, the chance that a label that is
       true was noted: 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of n_l of N samples that have label l
       (Jain, Prabhu and Varma, KDD 2016).
-   `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Where the data has groups, groups are what
-   1 to 3 count and draw, and `stratified` and `balance` cannot be had. Everything drawn is a function
+   `only_classes`, `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Where the data has groups, groups are what
+   1 to 3 count and draw, and `only_classes`, `stratified` and `balance` cannot be had. Everything drawn is a function
    of `data_seed`, where it is given, else of `seed`, the run's. On failure nothing is left to free. */
 bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *error);
 void data_free(DataSplits *splits);
+/* DatasetDef.describe of a config's data, after only_classes. */
+bool data_describe(const Instance *data, Dataset *shape);
 
 /* What the ranges of single common keys cannot say; `values` begins with a DatasetCommon. */
 bool dataset_common_validate(const void *values, Error *error);

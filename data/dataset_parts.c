@@ -60,9 +60,7 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
 
 static bool describe(const void *values, Dataset *shape)
 {
-    const Instance *train = &((const Parts *)values)->train;
-    const DatasetDef *def = (const DatasetDef *)(const void *)train->component;
-    return def->describe && def->describe(train->values, shape);
+    return data_describe(&((const Parts *)values)->train, shape);
 }
 
 static bool validate(const void *values, Error *error)

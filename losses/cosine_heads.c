@@ -4,14 +4,22 @@
 
 #include "losses/shared.h"
 
-struct head { double scale, margin; };
+/* weight_norm is that of the layer cosine_linear. */
+enum { REPARAM, PROJECT };
+static const char *const weight_norms[] = {"reparam", "project", NULL};
+
+struct head { double scale, margin; int weight_norm; };
 struct sphereface { double scale; int64_t margin; };
 
 #define SCALE(structure, default_) PARAM_FLOAT(structure, scale, default_, .min = 1e-6, .help = "factor of the cosines")
 
 static const Param normalized_params[] = {
-    SCALE(struct head, 10), PARAM_FLOAT(struct head, margin, 0, .min = 0,
-                                        .help = "subtracted from the target's cosine"), PARAM_END
+    SCALE(struct head, 10),
+    PARAM_FLOAT(struct head, margin, 0, .min = 0, .help = "subtracted from the target's cosine"),
+    PARAM_ENUM(struct head, weight_norm, "project", .choices = weight_norms,
+               .help = "project: in training, directions are brought back to length 1 after every step; reparam: they "
+                       "are not"),
+    PARAM_END
 };
 static const Param cosface_params[] = {
     SCALE(struct head, 30), PARAM_FLOAT(struct head, margin, 0.35, .min = 0,
@@ -139,12 +147,17 @@ static const char *const extras[] = {"weight?", NULL};
     .targets = LOSS_CLASSES, .own_classes = true, .cosines = true, .extras = extras, .check = check,       \
     .sample = sample
 
+static bool unit_directions(const void *self)
+{
+    return ((const struct head *)self)->weight_norm == PROJECT;
+}
+
 const LossDef loss_normalized_softmax = {
     .component = {.name = "normalized_softmax", .summary = "cross-entropy of scaled cosines",
                   .params = normalized_params,
-                  .size = sizeof(struct head), .source = "arXiv:1704.06369",
+                  .size = sizeof(struct head), .source = "arXiv:1704.06369, arXiv:2102.03243",
                   .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
-    HEAD, .decode = decode, .forward = cosine_margin,
+    HEAD, .unit_directions = unit_directions, .decode = decode, .forward = cosine_margin,
 };
 
 const LossDef loss_cosface = {

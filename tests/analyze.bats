@@ -24,3 +24,29 @@ setup() {
     "$XENT" analyze bounds two.json --set analyze.classes=2 --json | grep -q '"T":0.125'
     "$XENT" check two.json > /dev/null
 }
+
+@test "novel_classes adds what only_classes left out, with names, and a single example is its own direction" {
+    config='{"data": {"type": "gaussian-mixture", "classes": 5, "separation": 12, "count": 400, "test_count": 200, "val_count": 0,
+             "only_classes": [4, 0, 2]}, "model": "mlp", "loss": "normalized_softmax", "optimizer": "adam", "train": {"epochs": 3, "report": false}}'
+    "$XENT" train "$config" --quiet -o run
+    run "$XENT" analyze novel_classes run
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ seen_accuracy\ +[01] && "$output" =~ joint_novel\ +[01] && "$output" =~ recall@5\ +[01] ]]
+    [ "$(sed -n 's/^  \([0-9]\)  *\([01]\)  *[0-9]* .*/\1\2/p' <<< "$output" | tr '\n' ' ')" = "40 00 20 11 31 " ]
+    [ "$("$XENT" analyze novel_classes run --json --set analyze.shots=1)" = "$("$XENT" analyze novel_classes run --json --set analyze.shots=1 --threads 1)" ]
+    "$XENT" analyze novel_classes run --set 'analyze.data={"type": "gaussian-mixture", "classes": 2, "data_seed": 7}' | grep -q '^  new 1 '
+    run "$XENT" analyze novel_classes run --set analyze.shots=1000
+    [ "$status" -eq 1 ] && [[ "$output" == *"analyze.shots: "*" training samples of a class, 1000 asked for" ]]
+    run "$XENT" analyze novel_classes run --set 'analyze.data={"type": "gaussian-mixture", "dimensions": 3}'
+    [ "$status" -eq 1 ] && [[ "$output" == *"data: samples of another shape"* ]]
+    run "$XENT" analyze novel_classes run --set 'analyze.data={"type": "nothing"}'
+    [ "$status" -eq 2 ] && [[ "$output" == *"analyze.data.type: unknown dataset"* ]]
+    run "$XENT" analyze novel_classes
+    [ "$status" -eq 2 ] && [[ "$output" == *"expected RUN"* ]]
+    "$XENT" train "$config" --set 'data.only_classes=[]' --quiet -o all
+    run "$XENT" analyze novel_classes all
+    [ "$status" -eq 2 ] && [[ "$output" == *"the model knows all classes of its data"* ]]
+    "$XENT" train "$config" --set 'data.only_classes=[3,4,0,1,2]' --quiet -o all2
+    run "$XENT" analyze novel_classes all2
+    [ "$status" -eq 2 ] && [[ "$output" == *"lists every class"* ]]
+}

@@ -169,3 +169,19 @@ setup() {
     sh scripts/experiments/cs-ib.sh --quick -o "$BATS_TEST_TMPDIR/cs-ib" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z_0-9.-]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
 }
+
+@test "hyperspherical: the quick form trains and adds classes with every loss; fails where the effect is absent" {
+    sh scripts/experiments/hyperspherical.sh --quick -o "$BATS_TEST_TMPDIR/hyperspherical" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 10 ]
+    for seed in 101 102; do
+        for loss in ce normalized_softmax cosface arcface sphereface; do
+            for data in digits mixture; do
+                mkdir -p "$BATS_TEST_TMPDIR/same/$data-$loss-$seed"
+                echo '{}' > "$BATS_TEST_TMPDIR/same/$data-$loss-$seed/summary.json"
+                cp "$BATS_TEST_TMPDIR/hyperspherical/digits-ce-101/novel.json" "$BATS_TEST_TMPDIR/same/$data-$loss-$seed"
+            done
+        done
+    done
+    run sh scripts/experiments/hyperspherical.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
+    [ "$status" -eq 1 ] && [[ "$output" == *"does not tell new digits better than ce"* ]]
+}

@@ -310,6 +310,58 @@ static void test_losses_papers__cs_ib_of_a_collapsed_representation(void **state
     drop(&setting);
 }
 
+/* ---- normalized_softmax ---- */
+
+static Setting normalized_setting(double factor, double target)
+{
+    Setting setting = setting_of("\"normalized_softmax\"", detached(ROWS(1, 2, 3 * factor, 4 * factor)));
+    setting.in.targets = CLASSES(target);
+    loss_set_extra(&setting.in, "weight", ROWS(3, 2, 1, 0, 0, 2, -5, 5));
+    return setting;
+}
+
+static void test_losses_papers__normalized_softmax(void **state)
+{
+    (void)state;
+    static const double lengths[] = {1, 7};
+    for (int i = 0; i < 2; i++) {
+        Setting setting = normalized_setting(lengths[i], 1);
+        assert_near(loss_value(&setting.loss, &setting.in), 0.1281426, 1e-7);
+        Tensor *gradient = loss_gradient(&setting.loss, &setting.in); /* orthogonal to the embedding */
+        assert_near(3 * tensor_value(gradient, 0) + 4 * tensor_value(gradient, 1), 0, 1e-12);
+        assert_true(fabs(tensor_value(gradient, 0)) > 1e-3);
+        drop(&setting);
+    }
+    Setting setting = normalized_setting(1, 0);
+    assert_near(loss_value(&setting.loss, &setting.in), 2.1281426, 1e-7);
+    drop(&setting);
+    setting = normalized_setting(0, 0);
+    assert_near(loss_value(&setting.loss, &setting.in), log(3), 1e-12);
+    Tensor *gradient = loss_gradient(&setting.loss, &setting.in);
+    assert_true(isfinite(tensor_value(gradient, 0)) && isfinite(tensor_value(gradient, 1)));
+    drop(&setting);
+}
+
+/* A regular simplex of C directions: the least value that any features can have, log(1 + (C-1) exp(-s C / (C-1))). */
+static void test_losses_papers__normalized_softmax_has_a_floor(void **state)
+{
+    (void)state;
+    static const struct { int64_t classes; double floor; } cases[] = {{10, 1.344990e-4}, {100, 4.054539e-3}};
+    for (int i = 0; i < 2; i++) {
+        int64_t classes = cases[i].classes;
+        Tensor *corners = t_full(ARRAY_F64, SHAPE(classes, classes), -1 / (double)classes);
+        for (int64_t c = 0; c < classes; c++)
+            tensor_set(corners, c * classes + c, 1 - 1 / (double)classes);
+        Setting setting = setting_of("\"normalized_softmax\"", detached(corners));
+        setting.in.targets = t_new(ARRAY_I32, SHAPE(classes));
+        for (int64_t c = 0; c < classes; c++)
+            tensor_set(setting.in.targets, c, (double)c);
+        loss_set_extra(&setting.in, "weight", corners);
+        assert_near(loss_value(&setting.loss, &setting.in), cases[i].floor, cases[i].floor * 1e-6);
+        drop(&setting);
+    }
+}
+
 /* ---- eisl ---- */
 
 static Tensor *three_places(void)
@@ -398,6 +450,8 @@ int main(void)
         TAPE_TEST(test_losses_papers__noisefit),
         TAPE_TEST(test_losses_papers__cs_ib),
         TAPE_TEST(test_losses_papers__cs_ib_of_a_collapsed_representation),
+        TAPE_TEST(test_losses_papers__normalized_softmax),
+        TAPE_TEST(test_losses_papers__normalized_softmax_has_a_floor),
         TAPE_TEST(test_losses_papers__eisl),
         TAPE_TEST(test_losses_papers__eisl_with_weights_that_have_no_gradient),
         TAPE_TEST(test_losses_papers__eisl_floor_and_refusals),

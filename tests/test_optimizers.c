@@ -110,6 +110,32 @@ static void test_optimizers__lion_stands_still_without_a_direction(void **state)
     texts_close(&texts);
 }
 
+static void test_optimizers__unit_rows_stay_of_length_one(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"{\"type\": \"sgd\", \"lr\": 3}", "{\"type\": \"adam\", \"lr\": 0.5}",
+                                        "{\"type\": \"muon\", \"lr\": 0.5}"};
+    for (size_t s = 0; s < sizeof specs / sizeof *specs; s++) {
+        Texts texts = texts_open();
+        ParameterSet *parameters = parameters_new();
+        Tensor *value = parameters_add(parameters, "directions", ROLE_WEIGHT, SHAPE(2, 2));
+        parameters->items[0].unit_rows = true;
+        tensor_set(value, 0, 1);
+        tensor_set(value, 3, 1);
+        Optimizer *optimizer = optimizer_of(&texts, specs[s], parameters);
+        float gradient[] = {0.25F, -1, 2, 0.5F};
+        for (int64_t step = 1; step <= 5; step++) {
+            optimizer_step(optimizer, (float *[]){gradient}, 1, step);
+            for (int64_t r = 0; r < 2; r++)
+                assert_true(fabs(hypot(tensor_value(value, 2 * r), tensor_value(value, 2 * r + 1)) - 1) < 1e-6);
+        }
+        assert_true(tensor_value(value, 1) > 0.3 && tensor_value(value, 2) < -0.3);
+        optimizer_free(optimizer);
+        parameters_free(parameters);
+        texts_close(&texts);
+    }
+}
+
 enum { MUON_SMALL = 3, MUON_LARGE = 5, MUON_COUNT = MUON_SMALL * MUON_LARGE };
 
 /* Five steps of the quintic iteration on x [3, 5], written out. */
@@ -390,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TAPE_TEST(test_optimizers__steps_are_those_of_pytorch),
         TAPE_TEST(test_optimizers__lion_by_hand),
+        TAPE_TEST(test_optimizers__unit_rows_stay_of_length_one),
         TAPE_TEST(test_optimizers__lion_stands_still_without_a_direction),
         TAPE_TEST(test_optimizers__muon_as_the_reference),
         TAPE_TEST(test_optimizers__muon_leaves_the_rest_to_adamw),

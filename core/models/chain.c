@@ -40,7 +40,7 @@ bool chain_add_instance(Chain *chain, const char *name, const Instance *instance
 bool chain_add_head(Chain *chain, ModelInput input)
 {
     struct linear linear = {input.outputs, true};
-    struct cosine_linear cosine = {input.outputs};
+    struct cosine_linear cosine = {input.outputs, input.unit_directions ? WEIGHT_NORM_PROJECT : WEIGHT_NORM_REPARAM};
     return input.cosines ? chain_add(chain, "head", "cosine_linear", &cosine)
                          : chain_add(chain, "head", "linear", &linear);
 }

@@ -14,6 +14,7 @@ typedef struct ModelInput {
     const float *label_features;/* [outputs, label_width]; NULL: a checkpoint will bring them */
     bool groups;                /* batches hold whole groups, Forward.groups says which */
     bool cosines;               /* the logits are to be cosines: the head has length-free features and weights */
+    bool unit_directions;       /* those weights are kept at length 1 */
 } ModelInput;
 
 typedef struct Model Model;

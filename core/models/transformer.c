@@ -163,7 +163,8 @@ static bool build(Builder *builder, Model *model)
     if (model->input.per_position && self->tie && model->input.shape.vocabulary == model->input.outputs)
         return true;
     struct linear head = {model->input.outputs, !model->input.per_position};
-    struct cosine_linear cosine = {model->input.outputs};
+    struct cosine_linear cosine = {model->input.outputs,
+                                   model->input.unit_directions ? WEIGHT_NORM_PROJECT : WEIGHT_NORM_REPARAM};
     Shape read = model->input.per_position ? shape : shape_of(1, &self->width);
     state->head = model->input.cosines ? layer_build_with(builder, "head", "cosine_linear", &cosine, read)
                                        : layer_build_with(builder, "head", "linear", &head, read);

@@ -2,8 +2,12 @@
 #include "core/nn/layers.h"
 #include "core/tensor/operations.h"
 
+static const char *const weight_norms[] = {"reparam", "project", NULL};
+
 static const Param params[] = {
     PARAM_REQUIRED(INT, struct cosine_linear, units, .min = 1, .max = 1e8, .help = "number of outputs"),
+    PARAM_ENUM(struct cosine_linear, weight_norm, "reparam", .choices = weight_norms,
+               .help = "reparam: directions of any length; project: brought back to length 1 after every step"),
     PARAM_END
 };
 
@@ -16,6 +20,11 @@ static bool build(Builder *builder, Layer *layer)
     int last = layer->input.rank - 1;
     int64_t inputs = layer->input.sizes[last];
     layer->state = builder_weight(builder, "weight", ROLE_WEIGHT, "kaiming_uniform", SHAPE(self->units, inputs));
+    if (layer->state && self->weight_norm == WEIGHT_NORM_PROJECT) {
+        Parameter *weight = &builder->parameters->items[builder->parameters->count - 1];
+        weight->unit_rows = true;
+        parameter_unit_rows(weight);
+    }
     layer->output.sizes[last] = self->units;
     layer->flops = 2.0 * (double)inputs * (double)shape_count(layer->output);
     return layer->state != NULL;

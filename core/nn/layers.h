@@ -5,7 +5,8 @@
 #include "core/nn/layer.h"
 
 struct linear { int64_t units; bool bias; };
-struct cosine_linear { int64_t units; };
+struct cosine_linear { int64_t units; int weight_norm; };
+enum { WEIGHT_NORM_REPARAM, WEIGHT_NORM_PROJECT };
 struct convolution { int64_t channels; IntList kernel, stride, padding, dilation; int64_t groups; bool bias, same; };
 struct squeeze_excite { int64_t units; };
 struct adaptive_pool { IntList size; };

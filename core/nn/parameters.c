@@ -1,6 +1,7 @@
 #include "core/nn/parameters.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 ParameterSet *parameters_new(void)
@@ -30,7 +31,7 @@ static Tensor *add_typed(ParameterSet *set, const char *name, ArrayType type, Pa
     }
     Tensor *value = tensor_new(set->arena, type, rank, shape);
     value->requires_gradient = role != ROLE_BUFFER;
-    set->items[set->count++] = (Parameter){arena_string(set->arena, name), value, role};
+    set->items[set->count++] = (Parameter){arena_string(set->arena, name), value, role, false};
     return value;
 }
 
@@ -50,6 +51,19 @@ Parameter *parameters_find(const ParameterSet *set, const char *name)
         if (strcmp(set->items[i].name, name) == 0)
             return &set->items[i];
     return NULL;
+}
+
+void parameter_unit_rows(const Parameter *parameter)
+{
+    int64_t rows = parameter->value->shape[0], width = parameter->value->count / rows;
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = tensor_f32(parameter->value) + r * width;
+        double square = 0;
+        for (int64_t k = 0; k < width; k++)
+            square += (double)row[k] * (double)row[k];
+        for (int64_t k = 0; square > 0 && k < width; k++)
+            row[k] = (float)((double)row[k] / sqrt(square));
+    }
 }
 
 int64_t parameters_trainable(const ParameterSet *set)

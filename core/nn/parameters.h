@@ -17,6 +17,7 @@ typedef struct Parameter {
     const char *name;
     Tensor *value;      /* F32; requires a gradient unless it is a buffer or frozen */
     ParameterRole role;
+    bool unit_rows;     /* rows are brought back to length 1 after every step of an optimizer */
 } Parameter;
 
 typedef struct ParameterSet {
@@ -31,6 +32,8 @@ void parameters_free(ParameterSet *set);
 Tensor *parameters_add(ParameterSet *set, const char *name, ParameterRole role, int rank, const int64_t *shape);
 /* A buffer of `count` doubles, for what a set keeps that is no parameter of a model. */
 Tensor *parameters_add_double(ParameterSet *set, const char *name, int64_t count);
+/* Rows [rows, n] of a parameter to length 1; those of length 0 stay. */
+void parameter_unit_rows(const Parameter *parameter);
 Parameter *parameters_find(const ParameterSet *set, const char *name);   /* NULL: none */
 int64_t parameters_trainable(const ParameterSet *set);                   /* number of elements */
 /* Same names and shapes, values copied; gradients not required. For EMA, teachers, references. */

@@ -196,6 +196,9 @@ void optimizer_step(Optimizer *optimizer, float *const *gradients, double lr_fac
         Update update = update_of(optimizer, entry);
         optimizer->def->whole(optimizer->values, &update, entry->parameter, gradients[i], entry->slots);
     }
+    for (int64_t i = 0; i < optimizer->count; i++)
+        if (gradients[i] && optimizer->entries[i].parameter->unit_rows)
+            parameter_unit_rows(optimizer->entries[i].parameter);
 }
 
 double optimizer_lr(const Optimizer *optimizer)

@@ -16,6 +16,8 @@ ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
                         .groups = dataset->group_count > 0,
                         .label_width = dataset->label_width,
                         .label_features = dataset->label_features};
+    const LossDef *def = (const LossDef *)loss->component;
+    input.unit_directions = def->unit_directions && def->unit_directions(loss->values);
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes
@@ -158,9 +160,8 @@ static bool build_model(Run *run, const Instance *objective, const Dataset *shap
 static bool load_data(Run *run, const Instance *objective, Error *error)
 {
     Config *config = run->config;
-    const DatasetDef *def = (const DatasetDef *)config->data.component;
     Dataset shape = {0};
-    bool known = def->describe && def->describe(config->data.values, &shape);
+    bool known = data_describe(&config->data, &shape);
     const ObjectiveDef *adapting = (const ObjectiveDef *)objective->component;
     if (known && adapting->adapt && !adapting->adapt(&shape, error))
         return fail_at(error, "%s", config->name);

@@ -206,14 +206,20 @@ void saved_close(SavedModel *saved)
     memory_free(saved);
 }
 
+static bool same_samples(const SavedModel *saved, Shape shape)
+{
+    const Shape *expected = &saved->model->input.shape;
+    bool same = shape.rank == expected->rank && shape.vocabulary == expected->vocabulary;
+    for (int i = 0; same && i < shape.rank; i++)
+        same = shape.sizes[i] == expected->sizes[i];
+    return same;
+}
+
 static bool check_shape(const SavedModel *saved, const Dataset *dataset, const char *name, Error *error)
 {
     const ModelInput input = model_input_of(dataset, &saved->config->loss), *expected = &saved->model->input;
-    bool same = input.shape.rank == expected->shape.rank && input.shape.vocabulary == expected->shape.vocabulary &&
-                dataset->classes == saved->classes;
-    for (int i = 0; same && i < input.shape.rank; i++)
-        same = input.shape.sizes[i] == expected->shape.sizes[i];
-    if (same && dataset->target_kind == saved->target_kind)
+    if (same_samples(saved, input.shape) && dataset->classes == saved->classes &&
+        dataset->target_kind == saved->target_kind)
         return true;
     Arena *arena = arena_new();
     fail(error, "%s: data: samples %s with %lld classes or values, but %s was trained on %s with %lld", name,
@@ -221,6 +227,16 @@ static bool check_shape(const SavedModel *saved, const Dataset *dataset, const c
          (long long)saved->classes);
     arena_free(arena);
     return false;
+}
+
+static void take_normalization(const SavedModel *saved, Dataset *dataset)
+{
+    if (dataset->normalized != saved->normalized)
+        return;
+    for (int64_t c = 0; c < saved->normalized; c++) {
+        dataset->mean[c] = saved->mean[c];
+        dataset->deviation[c] = saved->deviation[c];
+    }
 }
 
 bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error)
@@ -238,13 +254,29 @@ bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *
             data_free(splits);
             return false;
         }
-        if (dataset->normalized == saved->normalized)
-            for (int64_t c = 0; c < saved->normalized; c++) {
-                dataset->mean[c] = saved->mean[c];
-                dataset->deviation[c] = saved->deviation[c];
-            }
+        take_normalization(saved, dataset);
     }
     return true;
+}
+
+bool saved_load_classes(const SavedModel *saved, const Instance *data, DataSplits *splits, Error *error)
+{
+    if (!data_load(data, (uint64_t)saved->config->seed, splits, error))
+        return false;
+    bool good = true;
+    for (int i = 0; i < 3 && splits->datasets[i] && good; i++) {
+        Dataset *dataset = splits->datasets[i];
+        good = dataset->target_kind == TARGET_CLASS || fail(error, "data: the targets are not classes");
+        good = good && (same_samples(saved, model_input_of(dataset, &saved->config->loss).shape) ||
+                        fail(error, "data: samples of another shape than those that %s was trained on", saved->path));
+        good = good && (dataset->normalized == saved->normalized ||
+                        fail(error, "data: normalize: not as %s was trained", saved->path));
+        if (good)
+            take_normalization(saved, dataset);
+    }
+    if (!good)
+        data_free(splits);
+    return good;
 }
 
 bool saved_copy(const SavedModel *saved, const char *key, const char *value, const char *path, Error *error)
