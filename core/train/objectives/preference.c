@@ -125,9 +125,9 @@ static void add_pairs(const ObjectiveContext *context, const BatchTensors *batch
     double beta = beta_of(&context->loss);
     sums->loss += (double)pairs * tensor_value(loss_evaluate(&context->loss, &in).loss, 0);
     sums->pairs += (double)pairs;
-    const Tensor *reference = loss_extra(&in, "reference");
+    const Tensor *reference = loss_extra(&in, "reference"), *preference = batch_extra(batch, "preference");
     for (int64_t i = 0; i < pairs; i++) {
-        double p = in.targets ? tensor_value(in.targets, i) : 1, ratio[2];
+        double p = tensor_value(preference, 2 * i), ratio[2];
         for (int k = 0; k < 2; k++)
             ratio[k] = tensor_value(in.logits, 2 * i + k) - tensor_value(reference, 2 * i + k);
         double h = beta * (ratio[0] - ratio[1]);
@@ -245,7 +245,7 @@ const ObjectiveDef objective_preference = {
                            "over its tokens, its end included, given the prompt. The reference is computed in evaluation "
                            "mode and has no gradient. In place of metrics a split is measured by the loss; "
                            "implicit_accuracy, the share of pairs with p other than 1/2 where h has the sign of p - 1/2; "
-                           "calibration, the mean of |sigmoid(h) - p|; and, of responses drawn from the model, "
+                           "calibration, the mean of |sigmoid(h) - p|, both with the data's p whatever the loss; and, of responses drawn from the model, "
                            "kl_reference, the mean of log pi - log ref, and response_tokens. Responses without an end "
                            "of one token are drawn to the end of the window."},
     .check = check, .prepare = prepare, .release = release, .kept = kept, .loss = loss, .measure = measure,
