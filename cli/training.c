@@ -99,6 +99,28 @@ static bool log_test(Training *training, const MeasuredSplit *measured, Error *e
     return run_folder_log(&training->folder, line, error);
 }
 
+/* What an objective measures by itself is no metric of predictions: it has no interval and no evaluation. */
+static bool add_figures(Training *training, const char *name, const ObjectiveFigures *figures, cJSON *summary,
+                        Error *error)
+{
+    cJSON *json = cJSON_AddObjectToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name);
+    const Progress *progress = &training->run->progress;
+    cJSON *line = cJSON_CreateObject();
+    cJSON_AddNumberToObject(line, "step", (double)progress->step);
+    cJSON_AddNumberToObject(line, "epoch", (double)progress->epoch);
+    cJSON_AddStringToObject(line, "split", name);
+    for (int i = 0; i < figures->count; i++) {
+        cJSON_AddItemToObject(json, figures->items[i].name, json_number9(figures->items[i].value));
+        cJSON_AddItemToObject(line, figures->items[i].name, json_number9(figures->items[i].value));
+        if (!training->quiet && !training->json)
+            printf("%s: %s %.6g\n", name, figures->items[i].name, figures->items[i].value);
+    }
+    if (strcmp(name, "test") == 0)
+        return run_folder_log(&training->folder, line, error);
+    cJSON_Delete(line);
+    return true;
+}
+
 static bool measure_split(Training *training, const char *name, const DataSplit *split, cJSON *summary, Error *error)
 {
     Run *run = training->run;
@@ -110,6 +132,8 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
     if (measure.count && !isfinite(loss)) /* metrics take logits that are finite */
         return fail(error, "%s: the loss on the %s split is not finite; try a lower optimizer.lr or train.clip_norm",
                     training->folder_path, name);
+    if (measure.figures.count)
+        return add_figures(training, name, &measure.figures, summary, error);
     if (!split_outputs(run->model, &run->config->loss, split, run->config->train.eval_batch_size, training->arena,
                        &outputs, error))
         return false;

@@ -89,6 +89,7 @@ typedef struct Dataset {
     const struct Tokenizer *tokenizer;  /* NULL: not text */
     double bytes_per_token;             /* of the split it was measured on; for bits per byte */
     double entropy_rate;                /* nats a token, known by construction; NAN: unknown */
+    int32_t end_token;                  /* ends a response (masks_targets); -1: none does */
 } Dataset;
 
 /* Samples of one split: order[0..count-1] are indices into `dataset`. Owned by the DataSplits' arena. */

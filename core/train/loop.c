@@ -93,7 +93,7 @@ static bool run_step(Loop *loop, Error *error)
     progress->seconds = loop->before + clock_seconds() - loop->began;
     if (progress->step % run->config->train.log_every == 0 && !log_step(loop, step.loss, lr, error))
         return false;
-    report(loop, false, step.loss, lr, (Measure){0, NAN, NAN});
+    report(loop, false, step.loss, lr, (Measure){.loss = NAN, .accuracy = NAN});
     return true;
 }
 
@@ -122,7 +122,9 @@ static bool end_epoch(Loop *loop, Error *error)
     if (run->objective->settle)
         run->objective->settle(&run->context);
     run_swap_average(run);
-    Measure validation = run->objective->outputs ? (Measure){0, NAN, NAN} : run_measure(run, &run->splits.val);
+    Measure validation = {.loss = NAN, .accuracy = NAN};
+    if (!run->objective->outputs)
+        validation = run_measure(run, &run->splits.val);
     run_swap_average(run);
     if (validation.count && !isfinite(validation.loss))
         return fail(
@@ -143,6 +145,8 @@ static bool end_epoch(Loop *loop, Error *error)
         cJSON_AddItemToObject(line, "loss", json_number9(validation.loss));
         if (!isnan(validation.accuracy))
             cJSON_AddItemToObject(line, "accuracy", json_number9(validation.accuracy));
+        for (int i = 1; i < validation.figures.count; i++)
+            cJSON_AddItemToObject(line, validation.figures.items[i].name, json_number9(validation.figures.items[i].value));
         if (!run_folder_log(loop->folder, line, error))
             return false;
         const ScheduleDef *schedule = (const ScheduleDef *)run->config->schedule.component;

@@ -63,7 +63,7 @@ static void add_batch(const ObjectiveContext *context, const Batch *batch, const
 Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed)
 {
     if (split->count == 0 || split->dataset->values_unknown || !loss_measures((const LossDef *)loss->component))
-        return (Measure){0, NAN, NAN};
+        return (Measure){.loss = NAN, .accuracy = NAN};
     ObjectiveContext context = {.model = model, .loss = *loss, .seed = seed, .at = SCHEDULE_END};
     Error error;
     bool found = objective_tap(model, loss, &context.tap, &error);
@@ -80,11 +80,16 @@ Measure split_measure(Model *model, const Instance *loss, const DataSplit *split
     tape_record(was);
     TargetKind kind = split->dataset->target_kind;
     bool counted = kind == TARGET_CLASS || kind == TARGET_TOKENS;
-    return (Measure){sums.count, sums.loss / sums.weight, counted ? sums.correct / (double)sums.count : NAN};
+    return (Measure){.count = sums.count, .loss = sums.loss / sums.weight,
+                     .accuracy = counted ? sums.correct / (double)sums.count : NAN};
 }
 
 Measure run_measure(Run *run, const DataSplit *split)
 {
     const Config *config = run->config;
+    if (split->count && run->objective->measure) {
+        ObjectiveFigures figures = run->objective->measure(&run->context, split);
+        return (Measure){.count = split->count, .loss = figures.items[0].value, .accuracy = NAN, .figures = figures};
+    }
     return split_measure(run->model, &config->loss, split, config->train.eval_batch_size, (uint64_t)config->seed);
 }

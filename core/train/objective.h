@@ -35,6 +35,14 @@ typedef struct BatchTensors {
     int column_count;
 } BatchTensors;
 
+enum { OBJECTIVE_MOST_FIGURES = 8 };
+
+/* Figures of a split by name, the first the loss. */
+typedef struct ObjectiveFigures {
+    int count;
+    struct { const char *name; double value; } items[OBJECTIVE_MOST_FIGURES];
+} ObjectiveFigures;
+
 typedef struct ObjectiveDef {
     Component component;
     /* Whether the loss can be had with data like `shape`, and what the data must be; exit 2 and the reason. NULL:
@@ -55,6 +63,9 @@ typedef struct ObjectiveDef {
     /* Writes to the model's parameters what the objective keeps elsewhere; before the model is measured or saved. NULL:
        nothing. */
     void (*settle)(ObjectiveContext *context);
+    /* In place of the loss of the model's outputs and the metrics of predictions: figures of a split that is not empty,
+       of the model as it is. NULL: those. */
+    ObjectiveFigures (*measure)(ObjectiveContext *context, const DataSplit *split);
     /* Rank 0. Layers' penalties are added by the loop. */
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;

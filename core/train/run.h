@@ -56,7 +56,11 @@ void run_swap_average(Run *run);
 
 /* One figure a split, of the model as it is: the mean loss, and accuracy (classes, tokens) or NAN. Count 0 where the
    split is empty or the loss cannot be measured on samples alone (loss_measures). */
-typedef struct Measure { int64_t count; double loss, accuracy; } Measure;
+typedef struct Measure {
+    int64_t count;
+    double loss, accuracy;
+    ObjectiveFigures figures;   /* of an objective that measures by itself; count 0: of others */
+} Measure;
 Measure run_measure(Run *run, const DataSplit *split);
 /* The same of any model; a tape must be in use, and is reset. */
 Measure split_measure(Model *model, const Instance *loss, const DataSplit *split, int64_t batch_size, uint64_t seed);
