@@ -34,6 +34,8 @@ struct Loader {
     int64_t units;          /* what batches take: samples, or groups */
     int64_t *starts;        /* [units + 1], the positions in the split where groups begin; NULL: samples */
     int64_t *order, order_epoch;    /* of units; order_epoch -1: none yet */
+    const int32_t *strata;  /* of samples; NULL: none */
+    StrataRule rule;
 
     Slot slots[2];
     int slot_count, current;
@@ -155,7 +157,7 @@ static void pass_samples(void *context, int64_t begin, int64_t end)
     for (int64_t row = begin; row < end; row++) {
         int64_t place = slot->index * loader->options.batch_size + row;
         int64_t position = slot->positions ? slot->positions[row]
-                           : loader->options.shuffle ? loader->order[place] : place;
+                           : loader->order ? loader->order[place] : place;
         if (pass->first == 0)
             read_sample(loader, position, row, &slot->batch);
         for (int64_t t = pass->first; t < pass->end; t++) {
@@ -181,10 +183,14 @@ static void run_pass(Pass *pass, bool with_pool)
 
 static void shuffle_epoch(Loader *loader, int64_t epoch)
 {
-    if (!loader->options.shuffle || loader->order_epoch == epoch)
+    if (!loader->order || loader->order_epoch == epoch)
         return;
     Random random = random_start(loader->options.seed, "shuffle", (uint32_t)epoch);
-    random_permutation(&random, loader->units, loader->order);
+    if (loader->strata)
+        strata_order(loader->rule, loader->split->count, loader->strata, loader->options.batch_size,
+                     loader->options.shuffle ? &random : NULL, loader->order);
+    else
+        random_permutation(&random, loader->units, loader->order);
     loader->order_epoch = epoch;
 }
 
@@ -194,7 +200,7 @@ static int64_t choose_samples(const Loader *loader, Slot *slot)
     int64_t begin = slot->index * loader->options.batch_size, count = 0;
     int64_t left = loader->units - begin, taken = left < loader->options.batch_size ? left : loader->options.batch_size;
     for (int64_t unit = begin; slot->positions && unit < begin + taken; unit++) {
-        int64_t group = loader->options.shuffle ? loader->order[unit] : unit;
+        int64_t group = loader->order ? loader->order[unit] : unit;
         for (int64_t position = loader->starts[group]; position < loader->starts[group + 1]; position++)
             slot->positions[count++] = position;
     }
@@ -396,6 +402,17 @@ void loader_free(Loader *loader)
     arena_free(loader->scratch);
     arena_free(loader->arena);
     memory_free(loader);
+}
+
+void loader_stratify(Loader *loader, StrataRule rule, const int32_t *strata)
+{
+    const int64_t count = loader->split->count;
+    assert(!loader->starts && loader->order_epoch == -1);
+    loader->strata = strata;
+    loader->rule = rule;
+    if (!loader->order)
+        loader->order = arena_alloc(loader->arena, (size_t)count * sizeof *loader->order);
+    loader->units = strata_order(rule, count, strata, loader->options.batch_size, NULL, loader->order);
 }
 
 int64_t loader_batches(const Loader *loader)

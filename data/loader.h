@@ -4,6 +4,7 @@
 #define XENT_DATA_LOADER_H
 
 #include "data/dataset.h"
+#include "data/strata.h"
 
 /* Belongs to the loader and is valid until the next call of loader_batch. */
 typedef struct Batch {
@@ -43,6 +44,9 @@ bool loader_check(const DataSplit *split, const LoaderOptions *options, Error *e
    are read one token past their end, for the last label. */
 Loader *loader_new(const DataSplit *split, LoaderOptions options);
 void loader_free(Loader *loader);               /* NULL allowed */
+/* From now on batches are cut from the order that strata_order gives; strata are [samples of the split], borrowed.
+   Before the first batch, of data without groups. What fills no batch is left out. */
+void loader_stratify(Loader *loader, StrataRule rule, const int32_t *strata);
 int64_t loader_batches(const Loader *loader);   /* an epoch's number of batches */
 /* Batch 0 <= index < loader_batches of 0 <= epoch < 2^32. Calls in running order are prefetched, any other
    order is right too. One thread at a time may call. */

@@ -104,14 +104,16 @@ setup() {
     [ "$status" -eq 1 ] && [[ "$output" == *"ldr_kl-3 - ce is not above 0.08"* ]]
 }
 
-@test "hl-gauss: the quick form learns values of actions by four losses" {
+@test "hl-gauss: the quick forms learn values of actions and a noisy function by four losses" {
+    sh scripts/experiments/hl-gauss-regression.sh --quick -o "$BATS_TEST_TMPDIR/noisy" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
     sh scripts/experiments/hl-gauss.sh --quick -o "$BATS_TEST_TMPDIR/hl-gauss" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z0-9_]* | [01] | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 8 ]
 }
 
 @test "gru-svm and simclr: their quick forms run" {
     sh scripts/experiments/gru-svm.sh --quick -o "$BATS_TEST_TMPDIR/gru-svm" > "$BATS_TEST_TMPDIR/table"
-    [ "$(grep -c '^| [a-z0-9]*, .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    [ "$(grep -c '^| [a-z0-9 ]*, .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
     sh scripts/experiments/simclr.sh --quick -o "$BATS_TEST_TMPDIR/simclr" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
 }
@@ -131,7 +133,7 @@ setup() {
     sh scripts/experiments/pa-bce.sh --quick -o "$BATS_TEST_TMPDIR/pa-bce" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z_]*bce.* | -*[0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
     sh scripts/experiments/dexml.sh --quick -o "$BATS_TEST_TMPDIR/dexml" > "$BATS_TEST_TMPDIR/table"
-    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    [ "$(grep -c '^| [a-z_, ]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 7 ]
 }
 
 @test "pa-bce and dexml fail where the effect is absent" {
@@ -144,13 +146,14 @@ setup() {
     run sh scripts/experiments/pa-bce.sh -o "$BATS_TEST_TMPDIR/pa-bce"
     [ "$status" -eq 1 ] && [[ "$output" == *"captured_pnl@5% of pa_bce is not 0.02 above bce"* ]]
     for seed in 101 102; do
-        for loss in softmax_multi decoupled_softmax soft_topk bce_multi; do
+        for loss in softmax_multi decoupled_softmax soft_topk bce_multi all in_batch hard; do
             mkdir -p "$BATS_TEST_TMPDIR/dexml/$loss-$seed"
             echo '{"metrics": {"test": {"P@1": 0.5, "P@5": 0.5, "PSP@5": 0.5}}}' > "$BATS_TEST_TMPDIR/dexml/$loss-$seed/summary.json"
         done
     done
     run sh scripts/experiments/dexml.sh --seeds 2 -o "$BATS_TEST_TMPDIR/dexml"
     [ "$status" -eq 1 ] && [[ "$output" == *"P@1 of decoupled_softmax is not 0.005 above softmax_multi"* ]]
+    [[ "$output" == *"P@1 of all is not surely above in_batch"* ]]
 }
 
 @test "eisl: the quick form shows that repeated words do no harm, and without an effect the script fails" {

@@ -4,7 +4,7 @@
 
 static const char *const names[] = {"extreme-labels", "flows",      "gaussian-mixture", "glyphs",  "markov-text",
                                     "random-mdp",     "shapes",     "spirals",          "tabular", "traders",
-                                    "translation"};
+                                    "translation",    "waves"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)
@@ -86,7 +86,7 @@ static void test_data_generators__described_as_loaded(void **state)
         "'gaussian-mixture'", "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
         "{'type': 'markov-text', 'stride': 7}",
         "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'random-mdp'", "'spirals'", "'tabular'",
-        "{'type': 'tabular', 'task': 'regression'}", "{'type': 'traders', 'members': 3, 'target': 'label'}",
+        "'waves'", "{'type': 'tabular', 'task': 'regression'}", "{'type': 'traders', 'members': 3, 'target': 'label'}",
         "{'type': 'translation', 'length': 4}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

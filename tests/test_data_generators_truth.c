@@ -163,6 +163,29 @@ static void test_data_generators_truth__tabular_regression_has_the_known_noise(v
     data_free(&exact);
 }
 
+/* With the noise of two factors the same function is drawn: the noise is their difference, and none is in the test. */
+static void test_data_generators_truth__waves_are_noisy_in_training_alone(void **state)
+{
+    (void)state;
+    DataSplits clean = load(4, "{'type': 'waves', 'count': 20000, 'test_count': 5000, 'dimensions': 3}");
+    DataSplits noisy = load(4, "{'type': 'waves', 'count': 20000, 'test_count': 5000, 'dimensions': 3, 'noise': 2, "
+                               "'noise_freedom': 4}");
+    double square = 0, tails = 0, signal = 0;
+    for (int64_t i = 0; i < 25000; i++) {
+        const double y = (double)clean.datasets[0]->values[i], noise = (double)noisy.datasets[0]->values[i] - y;
+        assert_true(i < 20000 || noise == 0);
+        assert_true(fabs(y) <= sqrt(6));
+        square += noise * noise / 20000;
+        tails += fabs(noise) > 2 * 4.604; /* t with 4 degrees of freedom: 0.01 on both sides together */
+        signal += y * y / 25000;
+    }
+    assert_true(fabs(square / 8 - 1) < 0.2); /* variance 4 / (4 - 2), times 2^2; its own variance is infinite */
+    assert_true(fabs(tails - 200) < 4 * sqrt(200));
+    assert_true(signal > 0.1);
+    data_free(&clean);
+    data_free(&noisy);
+}
+
 /* Bellman's equation in the mean over the steps that were drawn: reward and discounted value of what follows, less the
    value of the action taken. The residual of a step has a deviation below 1. */
 static void test_data_generators_truth__random_mdp_has_the_best_values(void **state)
@@ -359,6 +382,7 @@ int main(void)
         TEST(test_data_generators_truth__gaussian_mixture_has_the_known_bayes_error),
         TEST(test_data_generators_truth__spirals_without_noise_lie_on_their_arms),
         TEST(test_data_generators_truth__tabular_regression_has_the_known_noise),
+        TEST(test_data_generators_truth__waves_are_noisy_in_training_alone),
         TEST(test_data_generators_truth__random_mdp_has_the_best_values),
         TEST(test_data_generators_truth__entropy_rate_of_chains_solved_by_hand),
         TEST(test_data_generators_truth__markov_text_has_its_entropy_rate),

@@ -129,7 +129,7 @@ enum { SAMPLES = 12 };
 static void cosines(Run *run, double s[2 * SAMPLES][2 * SAMPLES], int32_t labels[SAMPLES])
 {
     tape_reset();
-    const Batch *batches[] = {loader_batch(run->loader, 3, 1), loader_batch(run->context.state, 3, 1)};
+    const Batch *batches[] = {loader_batch(run->loader, 3, 1), loader_batch(*(Loader **)run->context.state, 3, 1)};
     double z[2 * SAMPLES][4];
     assert_memory_equal(batches[0]->ids, batches[1]->ids, SAMPLES * sizeof(int64_t));
     assert_memory_not_equal(batches[0]->features, batches[1]->features, 784 * sizeof(float));

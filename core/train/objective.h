@@ -58,6 +58,9 @@ typedef struct ObjectiveDef {
     bool (*prepare)(ObjectiveContext *context, Error *error);
     /* Frees what `prepare` made, also where it failed half-way; not called while `state` is NULL. */
     void (*release)(ObjectiveContext *context);
+    /* The clusters of the training samples that batches are made of (loader_stratify), and how; NULL, or a result of
+       NULL: batches are drawn. */
+    const int32_t *(*strata)(const ObjectiveContext *context, StrataRule *rule);
     /* Tensors of its own that going on needs: checkpoints keep them beside the model's. Borrowed; NULL: none. */
     ParameterSet *(*kept)(const ObjectiveContext *context);
     /* Writes to the model's parameters what the objective keeps elsewhere; before the model is measured or saved. NULL:

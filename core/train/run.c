@@ -214,7 +214,13 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
     const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
     run->objective = def;
-    return !def->prepare || def->prepare(&run->context, error) || fail_at(error, "%s", config->name);
+    if (def->prepare && !def->prepare(&run->context, error))
+        return fail_at(error, "%s", config->name);
+    StrataRule rule;
+    const int32_t *strata = def->strata ? def->strata(&run->context, &rule) : NULL;
+    if (strata)
+        loader_stratify(run->loader, rule, strata);
+    return true;
 }
 
 static bool make_loader(Run *run, Error *error)
