@@ -111,7 +111,7 @@ static Tensor *ldam(const void *values, const LossInput *in)
     for (int64_t c = 0; c < counts.count; c++)
         margins[c] = self->max_margin * pow(smallest / counts.items[c], 0.25);
     Tensor *margin = t_mul(loss_one_hot(in), loss_constants(in->logits, (FloatList){counts.count, margins}));
-    return t_softmax_cross_entropy(t_scale(t_sub(in->logits, margin), self->scale), in->targets);
+    return t_softmax_cross_entropy(t_scale(t_sub(loss_centered(in->logits), margin), self->scale), in->targets);
 }
 
 static const char *const ldam_examples[] = {"{\"type\": \"ldam\", \"class_counts\": [900, 90, 10], \"scale\": 5}",
@@ -144,7 +144,7 @@ static Tensor *logit_adjustment(const void *values, const LossInput *in)
     for (int64_t c = 0; c < counts.count; c++)
         log_prior[c] = self->tau * log(counts.items[c] / sum);
     Tensor *shift = loss_constants(in->logits, (FloatList){counts.count, log_prior});
-    return loss_cross_entropy_of(in, t_add(in->logits, shift));
+    return loss_cross_entropy_of(in, t_add(loss_centered(in->logits), shift));
 }
 
 static const char *const adjustment_examples[] = {"{\"type\": \"logit_adjustment\", \"class_counts\": [900, 90, 10]}",

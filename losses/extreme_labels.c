@@ -235,8 +235,9 @@ static void threshold_row(const struct soft_topk *self, const LossInput *in, con
         z[i] -= shift;
     double t = threshold(self, z, count, soft_topk_k(self, in, row));
     threshold_shares(self, z, count, t);
-    tensor_set(to->shift, row, shift);
-    tensor_set(to->value, row, t);
+    /* z + t loses digits of scores of 1e4 in floats; their differences from the score of membership 1/2 do not */
+    tensor_set(to->shift, row, shift - t);
+    tensor_set(to->value, row, tensor_value(to->shift, row) - (shift - t));
     for (int64_t i = 0; i < count; i++)
         tensor_set(to->shares, place[i], z[i]);
 }

@@ -18,7 +18,7 @@ static Tensor *tsallis_15(Tensor *p)
 static Tensor *fenchel_young(const LossInput *in, Tensor *(*predict)(Tensor *), Tensor *(*entropy)(Tensor *))
 {
     Tensor *p = predict(t_detach(in->logits)), *t = loss_soft_targets(in);
-    Tensor *z = t_sub(in->logits, t_detach(t_max(in->logits, -1, true)));
+    Tensor *z = loss_centered(in->logits);
     Tensor *gap = t_sub(entropy(p), entropy(t));
     return t_add(t_sum(t_mul(t_sub(p, t), z), -1, false), gap);
 }

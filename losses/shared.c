@@ -92,6 +92,11 @@ bool loss_check_per_class(const char *key, FloatList values, bool may_be_empty, 
                       (long long)loss_columns(in));
 }
 
+Tensor *loss_centered(Tensor *logits)
+{
+    return t_sub(logits, t_detach(t_max(logits, -1, true)));
+}
+
 Tensor *loss_normalized(Tensor *rows)
 {
     return t_div(rows, t_maximum(t_norm(rows, -1, true), t_scalar(rows->type, 1e-12)));

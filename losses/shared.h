@@ -41,6 +41,8 @@ bool loss_check_per_class(const char *key, FloatList values, bool may_be_empty, 
 /* The extra `name` has the shape of the logits. */
 bool loss_check_like_logits(const LossInput *in, const char *name, Error *error);
 
+/* z less the largest of its row, as a constant: so that what is added to it is not lost beside logits of 1e4. */
+Tensor *loss_centered(Tensor *logits);
 /* Rows divided by their Euclidean length; lengths below 1e-12 count as 1e-12. */
 Tensor *loss_normalized(Tensor *rows);
 
