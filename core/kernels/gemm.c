@@ -274,9 +274,13 @@ static void multiply_packed(Product *t)
     const int64_t limit_k = smaller(512, cache.l1 * 3 / 2 / (nr * size));
     t->piece_k = even_piece(t->k, limit_k, 1);
     choose_packing(t);
-    choose_tasks(t, count_tasks(t));
+    const int64_t count = count_tasks(t);
+    t->task_rows = round_up(t->m, mr);
+    t->task_columns = round_up(t->n, nr);
+    if (count > 1)
+        choose_tasks(t, count);
     t->most_rows = even_piece(t->task_rows, round_up(cache.l2 / 2 / (t->piece_k * size), mr), mr);
-    const int64_t tasks = cut(t->m, t->task_rows) * cut(t->n, t->task_columns);
+    const int64_t tasks = count == 1 ? 1 : cut(t->m, t->task_rows) * cut(t->n, t->task_columns);
     parallel_for(tasks, t->m * t->n * t->k < THREADS_PAY ? tasks : 1, compute_tasks, t);
 }
 
