@@ -164,6 +164,11 @@ int threads_count(void)
     return wanted;
 }
 
+int threads_free(void)
+{
+    return inside ? 1 : wanted;
+}
+
 void threads_stop(void)
 {
     pthread_mutex_lock(&lock);

@@ -10,6 +10,7 @@ typedef void (*ParallelBody)(void *context, int64_t begin, int64_t end);
 
 void threads_set(int count);   /* >= 1; fewer are used when the system refuses more */
 int threads_count(void);
+int threads_free(void);         /* that a parallel_for from here could use: 1 inside a body */
 /* Calls body(context, k*grain, min(n, (k+1)*grain)) for every k; n <= grain runs in line. */
 void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context);
 void threads_stop(void);

@@ -9,6 +9,7 @@
 #include "core/kernels/gemm_scratch.h"
 #include "core/kernels/kernels.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ typedef struct Matrix {
     int64_t row_stride, column_stride; /* of op(A) or op(B), in floats */
 } Matrix;
 
-/* One call of sgemm; block_* describe the part of it under way. */
+/* One call of sgemm; C is cut into tasks, which pack what they read themselves: threads then meet nowhere, and read
+   what they have written. */
 typedef struct Product {
     const Kernels *kernels;
     Matrix a, b;
@@ -31,11 +33,17 @@ typedef struct Product {
     int64_t ldc, m, n, k;
     float beta;
     bool packs_a, packs_b;      /* else read in place, but for the last columns of B where they are no full block */
-    int64_t block_m, block_n, block_k;       /* sizes of the part */
-    int64_t first_row, first_column, first_k; /* where it begins */
-    int64_t task_rows, task_columns;          /* the part is cut into tasks of this size */
-    float *packed_a, *packed_b;
+    int64_t task_rows, task_columns;
+    int64_t most_rows, piece_k; /* of A that are read again and again, packed or not */
 } Product;
+
+/* The part of a task under way: rows [row, row_end) of C, columns [column, column_end), values [first_k, first_k + k)
+   of the sums. */
+typedef struct Block {
+    const Product *product;
+    int64_t row, row_end, column, column_end, first_k, k;
+    float *packed_a, *packed_b;
+} Block;
 
 static int64_t smaller(int64_t x, int64_t y)
 {
@@ -88,40 +96,35 @@ static void measure_caches(void)
 /* So many panels read whole cache lines of rows that lie next to each other. */
 enum { PANELS_TOGETHER = 4 };
 
-static void pack_a(void *context, int64_t begin, int64_t end)
+static void pack_a(const Block *t)
 {
-    const Product *t = context;
-    const int64_t mr = t->kernels->mr;
-    for (int64_t panel = begin, count; panel < end; panel += count) {
-        const int64_t row = panel * mr, whole = smaller(smaller(end - panel, PANELS_TOGETHER), (t->block_m - row) / mr);
-        const float *from = t->a.data + (t->first_row + row) * t->a.row_stride +
-                            t->first_k * t->a.column_stride;
-        float *to = t->packed_a + row * t->block_k;
-        if (t->a.row_stride == 1 && whole > 0) {
-            t->kernels->gemm_pack_a(whole, t->block_k, from, t->a.column_stride, to);
+    const Matrix *a = &t->product->a;
+    const int64_t mr = t->product->kernels->mr, rows = t->row_end - t->row;
+    for (int64_t row = 0, count; row < rows; row += count * mr) {
+        const int64_t whole = smaller(PANELS_TOGETHER, (rows - row) / mr);
+        const float *from = a->data + (t->row + row) * a->row_stride + t->first_k * a->column_stride;
+        float *to = t->packed_a + row * t->k;
+        if (a->row_stride == 1 && whole > 0) {
+            t->product->kernels->gemm_pack_a(whole, t->k, from, a->column_stride, to);
             count = whole;
         } else {
-            pack_panel(mr, smaller(mr, t->block_m - row), t->block_k, from, t->a.row_stride, t->a.column_stride, to);
+            pack_panel(mr, smaller(mr, rows - row), t->k, from, a->row_stride, a->column_stride, to);
             count = 1;
         }
     }
 }
 
-static void pack_b(void *context, int64_t begin, int64_t end)
+static void pack_b(const Block *t)
 {
-    const Product *t = context;
-    const int64_t nr = t->kernels->nr;
-    for (int64_t panel = begin; panel < end; panel++) {
-        const int64_t column = panel * nr;
-        if (!t->packs_b && column + nr <= t->block_n)
-            continue;
-        const float *from = t->b.data + t->first_k * t->b.row_stride +
-                            (t->first_column + column) * t->b.column_stride;
-        float *to = t->packed_b + column * t->block_k;
-        if (t->b.column_stride == 1 && column + nr <= t->block_n)
-            t->kernels->gemm_pack_b(t->block_k, from, t->b.row_stride, to);
+    const Matrix *b = &t->product->b;
+    const int64_t nr = t->product->kernels->nr, columns = t->column_end - t->column;
+    for (int64_t column = t->product->packs_b ? 0 : columns / nr * nr; column < columns; column += nr) {
+        const float *from = b->data + t->first_k * b->row_stride + (t->column + column) * b->column_stride;
+        float *to = t->packed_b + column * t->k;
+        if (b->column_stride == 1 && column + nr <= columns)
+            t->product->kernels->gemm_pack_b(t->k, from, b->row_stride, to);
         else
-            pack_panel(nr, smaller(nr, t->block_n - column), t->block_k, from, t->b.column_stride, t->b.row_stride, to);
+            pack_panel(nr, smaller(nr, columns - column), t->k, from, b->column_stride, b->row_stride, to);
     }
 }
 
@@ -129,56 +132,58 @@ static void pack_b(void *context, int64_t begin, int64_t end)
 
 typedef struct Panel {
     const float *data;
-    int64_t step;
+    int64_t row, step;
 } Panel;
 
-/* Columns of B from `column` of the block on. */
-static Panel panel_of_b(const Product *t, int64_t column)
+static Panel panel_of_a(const Block *t, int64_t row)
 {
-    if (t->packs_b || column + t->kernels->nr > t->block_n)
-        return (Panel){t->packed_b + column * t->block_k, t->kernels->nr};
-    return (Panel){t->b.data + t->first_k * t->b.row_stride + t->first_column + column, t->b.row_stride};
+    const Product *p = t->product;
+    if (p->packs_a)
+        return (Panel){t->packed_a + (row - t->row) * t->k, 1, p->kernels->mr};
+    return (Panel){p->a.data + row * p->a.row_stride + t->first_k * p->a.column_stride, p->a.row_stride,
+                   p->a.column_stride};
 }
 
-/* A block that sticks out of C is computed beside it and then copied. */
-static void edge_tile(const Product *t, int64_t rows, int64_t columns, const float *a, Panel b, const float *bias,
-                      float beta, float *c)
+static Panel panel_of_b(const Block *t, int64_t column)
+{
+    const Product *p = t->product;
+    if (p->packs_b || column + p->kernels->nr > t->column_end)
+        return (Panel){t->packed_b + (column - t->column) * t->k, p->kernels->nr, p->kernels->nr};
+    return (Panel){p->b.data + t->first_k * p->b.row_stride + column, 1, p->b.row_stride};
+}
+
+/* A tile that sticks out of C is computed beside it and then copied. */
+static void edge_tile(const Block *t, int64_t rows, int64_t columns, Panel a, Panel b, const float *bias, float beta,
+                      float *c)
 {
     float tile[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64))), padded[KERNEL_MAX_NR] = {0};
-    const int64_t nr = t->kernels->nr, a_row = t->packs_a ? 1 : t->a.row_stride;
-    const int64_t a_step = t->packs_a ? t->kernels->mr : t->a.column_stride;
+    const int64_t nr = t->product->kernels->nr, ldc = t->product->ldc;
     if (bias != NULL)
         memcpy(padded, bias, (size_t)columns * sizeof(float));
-    t->kernels->gemm_tile[rows - 1](t->block_k, a, a_row, a_step, b.data, b.step, padded, 0.0F, tile, nr);
+    t->product->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, padded, 0.0F, tile, nr);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
-            float *to = &c[i * t->ldc + j];
+            float *to = &c[i * ldc + j];
             *to = beta == 0.0F ? tile[i * nr + j] : tile[i * nr + j] + beta * *to;
         }
 }
 
-static void compute_task(const Product *t, int64_t task)
+static void compute_block(const Block *t)
 {
-    const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
-    const int64_t tasks_across = cut(t->block_n, t->task_columns);
-    const int64_t row0 = task / tasks_across * t->task_rows;
-    const int64_t column0 = task % tasks_across * t->task_columns;
-    const int64_t row_end = smaller(row0 + t->task_rows, t->block_m);
-    const int64_t column_end = smaller(column0 + t->task_columns, t->block_n);
-    const int64_t a_row = t->packs_a ? 1 : t->a.row_stride, a_step = t->packs_a ? mr : t->a.column_stride;
+    const Product *p = t->product;
+    const int64_t mr = p->kernels->mr, nr = p->kernels->nr;
     /* Later parts of k add to what the first one left. */
     const bool first = t->first_k == 0;
-    const float beta = first ? t->beta : 1.0F;
-    for (int64_t j = column0; j < column_end; j += nr) {
+    const float beta = first ? p->beta : 1.0F;
+    for (int64_t j = t->column; j < t->column_end; j += nr) {
         const Panel b = panel_of_b(t, j);
-        const float *bias = first && t->bias != NULL ? t->bias + t->first_column + j : NULL;
-        for (int64_t i = row0; i < row_end; i += mr) {
-            const float *a = t->packs_a ? t->packed_a + i * t->block_k
-                                        : t->a.data + (t->first_row + i) * a_row + t->first_k * a_step;
-            float *c = t->c + (t->first_row + i) * t->ldc + t->first_column + j;
-            const int64_t rows = smaller(mr, row_end - i), columns = smaller(nr, column_end - j);
+        const float *bias = first && p->bias != NULL ? p->bias + j : NULL;
+        for (int64_t i = t->row; i < t->row_end; i += mr) {
+            const Panel a = panel_of_a(t, i);
+            float *c = p->c + i * p->ldc + j;
+            const int64_t rows = smaller(mr, t->row_end - i), columns = smaller(nr, t->column_end - j);
             if (columns == nr)
-                t->kernels->gemm_tile[rows - 1](t->block_k, a, a_row, a_step, b.data, b.step, bias, beta, c, t->ldc);
+                p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc);
             else
                 edge_tile(t, rows, columns, a, b, bias, beta, c);
         }
@@ -187,48 +192,26 @@ static void compute_task(const Product *t, int64_t task)
 
 static void compute_tasks(void *context, int64_t begin, int64_t end)
 {
-    for (int64_t task = begin; task < end; task++)
-        compute_task(context, task);
-}
-
-/* Tasks as large as the caches like, but small enough for many threads to share the work evenly. */
-static void choose_tasks(Product *t, int64_t limit_m)
-{
-    const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
-    t->task_rows = even_piece(t->block_m, limit_m, mr);
-    t->task_columns = even_piece(t->block_n, 16 * nr, nr);
-    for (;;) {
-        const int64_t tasks = cut(t->block_m, t->task_rows) * cut(t->block_n, t->task_columns);
-        const bool large = t->task_rows * t->task_columns * t->block_k >= 4 * THREADS_PAY;
-        if (tasks >= 32 || !large)
-            return;
-        if (t->task_rows > 4 * mr)
-            t->task_rows = round_up(t->task_rows / 2, mr);
-        else if (t->task_columns > 2 * nr)
-            t->task_columns = round_up(t->task_columns / 2, nr);
-        else
-            return;
+    const Product *p = context;
+    const int64_t across = cut(p->n, p->task_columns);
+    const int64_t room_a = p->packs_a ? round_up(p->most_rows * p->piece_k, 16) : 0;
+    for (int64_t task = begin; task < end; task++) {
+        Block t = {.product = p, .packed_a = gemm_scratch(room_a + p->task_columns * p->piece_k)};
+        t.packed_b = t.packed_a + room_a;
+        const int64_t first_row = task / across * p->task_rows, last_row = smaller(first_row + p->task_rows, p->m);
+        t.column = task % across * p->task_columns;
+        t.column_end = smaller(t.column + p->task_columns, p->n);
+        for (; t.first_k < p->k; t.first_k += t.k) {
+            t.k = smaller(p->piece_k, p->k - t.first_k);
+            pack_b(&t);
+            for (t.row = first_row; t.row < last_row; t.row = t.row_end) {
+                t.row_end = smaller(t.row + p->most_rows, last_row);
+                if (p->packs_a)
+                    pack_a(&t);
+                compute_block(&t);
+            }
+        }
     }
-}
-
-static int64_t pack_grain(int64_t panels, int64_t values)
-{
-    enum { PACKING_IN_THREADS_PAYS = 16 * 1024 };
-    return values < PACKING_IN_THREADS_PAYS ? panels : cut(panels, 16);
-}
-
-static void run_block(Product *t, bool b_is_packed, int64_t limit_m)
-{
-    const int64_t a_panels = cut(t->block_m, t->kernels->mr);
-    const int64_t b_panels = cut(t->block_n, t->kernels->nr);
-    choose_tasks(t, limit_m);
-    const int64_t tasks = cut(t->block_m, t->task_rows) * cut(t->block_n, t->task_columns);
-    const bool alone = t->block_m * t->block_n * t->block_k < THREADS_PAY;
-    if (!b_is_packed && (t->packs_b || t->block_n % t->kernels->nr != 0))
-        parallel_for(b_panels, t->packs_b ? pack_grain(b_panels, t->block_n * t->block_k) : b_panels, pack_b, t);
-    if (t->packs_a)
-        parallel_for(a_panels, pack_grain(a_panels, t->block_m * t->block_k), pack_a, t);
-    parallel_for(tasks, alone ? tasks : 1, compute_tasks, t);
 }
 
 /* Reading in place costs nothing where rows of A lie along k, or a block of columns is all there is; packing B pays
@@ -241,29 +224,64 @@ static void choose_packing(Product *t)
     t->packs_b = t->b.column_stride != 1 || t->m > FEW_ROWS * mr;
 }
 
+
+/* Cycles for a value that is packed: where whole vectors are copied, and where lines are turned; reading in place costs
+   too, beyond the first caches. */
+static double packing_cycles(bool packs, bool vectors, double in_place)
+{
+    return !packs ? in_place : vectors ? 0.3 : 1;
+}
+
+/* Of the cuts into `count` tasks or more, the one that is done first: a cycle for a vector of multiplications, and what
+   tasks pack, for each value of k. */
+static void choose_tasks(Product *t, int64_t count)
+{
+    const int64_t mr = t->kernels->mr, nr = t->kernels->nr, threads = threads_free();
+    const double a_cycles = packing_cycles(t->packs_a, t->a.row_stride == 1, 0.3);
+    const double b_cycles = packing_cycles(t->packs_b, t->b.column_stride == 1, 0.2);
+    double least = INFINITY;
+    for (int64_t across = 1; across <= count; across++) {
+        const int64_t columns = even_piece(t->n, cut(t->n, across), nr);
+        const int64_t rows = even_piece(t->m, cut(t->m, cut(count, cut(t->n, columns))), mr);
+        const int64_t turns = cut(cut(t->n, columns) * cut(t->m, rows), threads);
+        const double cycles = (double)(rows * columns) * 2 / (double)nr + a_cycles * (double)rows +
+                              b_cycles * (double)columns;
+        if ((double)turns * cycles < least) {
+            least = (double)turns * cycles;
+            t->task_rows = rows;
+            t->task_columns = columns;
+        }
+    }
+}
+
+/* Several for each thread, so that one that is held up does not hold up the others by much. */
+static int64_t count_tasks(const Product *t)
+{
+    enum { MOST_ROWS = 4096, MOST_COLUMNS = 1024, TASKS_EACH = 4, TASK_PAYS = 400 * 1000 };
+    const int64_t work = t->m * t->n * t->k, threads = threads_free();
+    const int64_t least = cut(t->m, MOST_ROWS) * cut(t->n, MOST_COLUMNS);
+    if (threads == 1 || work < THREADS_PAY)
+        return least;
+    const int64_t count = threads * smaller(TASKS_EACH, work / (threads * TASK_PAYS) + 1);
+    return count > least ? count : least;
+}
+
 static void multiply_packed(Product *t)
 {
-    enum { MOST_COLUMNS = 4096, MOST_ROWS = 4096 };
     pthread_once(&cache_once, measure_caches);
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr, size = sizeof(float);
     /* A panel of B flows through the first cache while half of the second holds rows of A. */
     const int64_t limit_k = smaller(512, cache.l1 * 3 / 2 / (nr * size));
-    const int64_t piece_k = even_piece(t->k, limit_k, 1);
-    const int64_t limit_m = round_up(cache.l2 / 2 / (piece_k * size), mr);
-    const int64_t piece_n = even_piece(t->n, MOST_COLUMNS, nr);
-    const int64_t piece_m = even_piece(t->m, MOST_ROWS, mr);
+    t->piece_k = even_piece(t->k, limit_k, 1);
     choose_packing(t);
-    const int64_t room_a = t->packs_a ? round_up(piece_m * piece_k, 16) : 0;
-    t->packed_a = gemm_scratch(room_a + piece_n * piece_k);
-    t->packed_b = t->packed_a + room_a;
-    for (t->first_column = 0; t->first_column < t->n; t->first_column += piece_n)
-        for (t->first_k = 0; t->first_k < t->k; t->first_k += piece_k)
-            for (t->first_row = 0; t->first_row < t->m; t->first_row += piece_m) {
-                t->block_m = smaller(piece_m, t->m - t->first_row);
-                t->block_n = smaller(piece_n, t->n - t->first_column);
-                t->block_k = smaller(piece_k, t->k - t->first_k);
-                run_block(t, t->first_row > 0, limit_m);
-            }
+    const int64_t count = count_tasks(t);
+    t->task_rows = round_up(t->m, mr);
+    t->task_columns = round_up(t->n, nr);
+    if (count > 1)
+        choose_tasks(t, count);
+    t->most_rows = even_piece(t->task_rows, round_up(cache.l2 / 2 / (t->piece_k * size), mr), mr);
+    const int64_t tasks = count == 1 ? 1 : cut(t->m, t->task_rows) * cut(t->n, t->task_columns);
+    parallel_for(tasks, t->m * t->n * t->k < THREADS_PAY ? tasks : 1, compute_tasks, t);
 }
 
 /* ---- Small and skinny products ---- */
