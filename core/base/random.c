@@ -57,14 +57,27 @@ double random_normal(Random *random)
     return radius * cos(2 * 3.14159265358979323846 * random_uniform(random));
 }
 
+void random_below_each(Random *random, int64_t n, int64_t count, int64_t *draws)
+{
+    uint64_t range = (uint64_t)n, excess = (UINT64_MAX % range + 1) % range, inverse = UINT64_MAX / range, word;
+    for (int64_t i = 0; i < count; i++) {
+        do {
+            uint64_t high = random_word(random);
+            word = high << 32 | random_word(random);
+        } while (word > UINT64_MAX - excess); /* draws from the incomplete last block are thrown again */
+        /* word % range; the quotient is at most 2 too small, and the remainder no division. */
+        uint64_t rest = word - (uint64_t)((unsigned __int128)word * inverse >> 64) * range;
+        while (rest >= range)
+            rest -= range;
+        draws[i] = (int64_t)rest;
+    }
+}
+
 int64_t random_below(Random *random, int64_t n)
 {
-    uint64_t range = (uint64_t)n, excess = (UINT64_MAX % range + 1) % range, word;
-    do {
-        uint64_t high = random_word(random);
-        word = high << 32 | random_word(random);
-    } while (word > UINT64_MAX - excess); /* draws from the incomplete last block are thrown again */
-    return (int64_t)(word % range);
+    int64_t draw;
+    random_below_each(random, n, 1, &draw);
+    return draw;
 }
 
 void random_permutation(Random *random, int64_t n, int64_t *order)

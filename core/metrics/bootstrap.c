@@ -26,27 +26,45 @@ const MetricDef *const *metrics_that_apply(Arena *arena, const Predictions *pred
     return metrics;
 }
 
-double weighted_mean(int64_t count, const double *values, const double *row_weights)
+void weighted_mean(int64_t count, const double *values, const Lanes *row_weights, Lanes *mean)
 {
-    double sum = 0, weight = 0;
+    Lanes sum = {0}, weight = {0};
     for (int64_t i = 0; i < count; i++) {
         sum += row_weights[i] * values[i];
         weight += row_weights[i];
     }
-    if (!isfinite(sum)) { /* an infinite value counts only where it has a weight */
-        sum = 0;
+    for (int l = 0; l < LANES; l++) {
+        if (isfinite(sum[l]))
+            continue;
+        sum[l] = 0; /* an infinite value counts only where it has a weight */
         for (int64_t i = 0; i < count; i++)
-            sum += row_weights[i] > 0 ? row_weights[i] * values[i] : 0;
+            sum[l] += row_weights[i][l] > 0 ? row_weights[i][l] * values[i] : 0;
     }
-    return weight > 0 ? sum / weight : NAN;
+    lanes_ratio(&sum, &weight, mean);
+}
+
+const Lanes *sample_weights(const Predictions *predictions, Arena *arena)
+{
+    int64_t n = predictions->input.count;
+    Lanes *lanes = arena_alloc(arena, (size_t)n * sizeof *lanes);
+    for (int64_t i = 0; i < n; i++)
+        lanes[i] = (Lanes){0} + predictions->weights[i];
+    return lanes;
+}
+
+static double measure(const MetricDef *metric, Predictions *predictions, const Lanes *row_weights, Arena *scratch)
+{
+    if (metric->prepare)
+        metric->prepare(predictions);
+    Lanes values;
+    metric->measure(predictions, row_weights, scratch, &values);
+    return values[0];
 }
 
 double metric_value(const MetricDef *metric, Predictions *predictions)
 {
-    if (metric->prepare)
-        metric->prepare(predictions);
     Arena *scratch = arena_new();
-    double value = metric->measure(predictions, predictions->weights, scratch);
+    double value = measure(metric, predictions, sample_weights(predictions, scratch), scratch);
     arena_free(scratch);
     return value;
 }
@@ -57,8 +75,11 @@ double *metric_values(Arena *arena, const MetricDef *const *metrics, Predictions
     while (metrics[count])
         count++;
     double *values = arena_zero(arena, count + 1, sizeof *values);
+    Arena *scratch = arena_new();
+    const Lanes *row_weights = sample_weights(predictions, scratch);
     for (size_t i = 0; i < count; i++)
-        values[i] = metric_value(metrics[i], predictions);
+        values[i] = measure(metrics[i], predictions, row_weights, scratch);
+    arena_free(scratch);
     return values;
 }
 
@@ -72,32 +93,49 @@ typedef struct Bootstrap {
     const int64_t *starts;          /* [units + 1], where groups begin; NULL: rows */
 } Bootstrap;
 
-static void draw_resample(const Bootstrap *b, int64_t resample, double *row_weights)
+/* How often resample `resample` has each row: times [count]; drawn [units] is room for the draws. */
+static void draw_resample(const Bootstrap *b, int64_t resample, int64_t *drawn, int32_t *times)
+{
+    memset(times, 0, (size_t)b->predictions->input.count * sizeof *times);
+    Random random = random_start(b->seed, "bootstrap", (uint32_t)resample);
+    random_below_each(&random, b->units, b->units, drawn);
+    for (int64_t i = 0; i < b->units; i++) {
+        if (!b->starts)
+            times[drawn[i]]++;
+        else
+            for (int64_t row = b->starts[drawn[i]]; row < b->starts[drawn[i] + 1]; row++)
+                times[row]++;
+    }
+}
+
+/* The weights of LANES resamples from `first` on; past the last one 0. */
+static void draw_lanes(const Bootstrap *b, int64_t first, Lanes *row_weights, Arena *scratch)
 {
     int64_t n = b->predictions->input.count;
-    memset(row_weights, 0, (size_t)n * sizeof *row_weights);
-    Random random = random_start(b->seed, "bootstrap", (uint32_t)resample);
-    for (int64_t i = 0; i < b->units; i++) {
-        int64_t unit = random_below(&random, b->units);
-        int64_t begin = b->starts ? b->starts[unit] : unit, end = b->starts ? b->starts[unit + 1] : unit + 1;
-        for (int64_t row = begin; row < end; row++)
-            row_weights[row]++;
-    }
+    int64_t *drawn = arena_alloc(scratch, (size_t)b->units * sizeof *drawn);
+    int32_t *times = arena_alloc(scratch, (size_t)(n * LANES) * sizeof *times);
+    for (int l = 0; l < LANES && first + l < b->resamples; l++)
+        draw_resample(b, first + l, drawn, times + l * n);
+    for (int64_t l = b->resamples - first; l < LANES; l++)
+        memset(times + l * n, 0, (size_t)n * sizeof *times);
     for (int64_t i = 0; i < n; i++)
-        row_weights[i] *= b->predictions->weights[i];
+        for (int l = 0; l < LANES; l++)
+            row_weights[i][l] = times[l * n + i] * b->predictions->weights[i];
 }
 
 static void measure_resamples(void *context, int64_t begin, int64_t end)
 {
     const Bootstrap *b = context;
-    int64_t n = b->predictions->input.count;
     Arena *scratch = arena_new();
-    double *row_weights = memory_array((size_t)n, sizeof *row_weights);
-    for (int64_t r = begin; r < end; r++) {
-        draw_resample(b, r, row_weights);
+    Lanes *row_weights = memory_array((size_t)b->predictions->input.count, sizeof *row_weights), values;
+    for (int64_t first = begin * LANES; first < end * LANES; first += LANES) {
+        arena_reset(scratch);
+        draw_lanes(b, first, row_weights, scratch);
         for (int64_t m = 0; b->metrics[m]; m++) {
             arena_reset(scratch);
-            b->values[m * b->resamples + r] = b->metrics[m]->measure(b->predictions, row_weights, scratch);
+            b->metrics[m]->measure(b->predictions, row_weights, scratch, &values);
+            for (int l = 0; l < LANES && first + l < b->resamples; l++)
+                b->values[m * b->resamples + first + l] = values[l];
         }
     }
     memory_free(row_weights);
@@ -158,7 +196,7 @@ void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictio
                    .values = memory_array(count * (size_t)resamples, sizeof(double))};
     Arena *arena = arena_new();
     find_units(&b, arena);
-    parallel_for(resamples, 4, measure_resamples, &b);
+    parallel_for((resamples + LANES - 1) / LANES, 1, measure_resamples, &b);
     for (size_t m = 0; m < count; m++)
         percentile_interval(b.values + m * (size_t)resamples, resamples, intervals[m]);
     arena_free(arena);
