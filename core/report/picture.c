@@ -80,28 +80,31 @@ static void paint(Picture *picture, Color color, double opacity)
     picture->right = picture->bottom = 0;
 }
 
+static double clamp_share(double t)
+{
+    return t < 0 ? 0 : t > 1 ? 1 : t;
+}
+
 static double distance_to_segment(Point p, Point a, Point b)
 {
     double dx = b.x - a.x, dy = b.y - a.y, length = dx * dx + dy * dy;
     double t = length > 0 ? ((p.x - a.x) * dx + (p.y - a.y) * dy) / length : 0;
-    t = t < 0 ? 0 : t > 1 ? 1 : t;
+    t = clamp_share(t);
     double x = p.x - a.x - t * dx, y = p.y - a.y - t * dy;
     return sqrt(x * x + y * y);
 }
 
-/* The columns in which a row of pixels can be within `reach` of the segment a..b: where a piece of it passes that is
+/* The columns in which a row of pixels can be within `reach` of the segment a..b: where the piece of it passes that is
    within reach of the row, and as far to both sides. */
-static void row_columns(Point a, Point b, int row, double reach, double columns[2])
+static void row_columns(const Picture *picture, Point a, Point b, int row, double reach, int columns[2])
 {
-    double low = fmin(a.x, b.x), high = fmax(a.x, b.x);
+    double first = a.x, last = b.x;
     if (a.y != b.y) {
-        double t = (row - reach - a.y) / (b.y - a.y), u = (row + 1 + reach - a.y) / (b.y - a.y);
-        double first = a.x + fmax(0, fmin(1, t)) * (b.x - a.x), last = a.x + fmax(0, fmin(1, u)) * (b.x - a.x);
-        low = fmin(first, last);
-        high = fmax(first, last);
+        first = a.x + clamp_share((row - reach - a.y) / (b.y - a.y)) * (b.x - a.x);
+        last = a.x + clamp_share((row + 1 + reach - a.y) / (b.y - a.y)) * (b.x - a.x);
     }
-    columns[0] = low - reach;
-    columns[1] = high + reach;
+    columns[0] = clamp_pixel((first < last ? first : last) - reach, picture->width);
+    columns[1] = clamp_pixel(ceil((first < last ? last : first) + reach), picture->width);
 }
 
 /* Coverage of an edge that is straight within a pixel: 1/2 - signed distance. The largest counts, so that
@@ -112,12 +115,11 @@ static void cover_segment(Picture *picture, Point a, Point b, double width)
     int box[4];
     touch(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach, fmax(a.y, b.y) + reach, box);
     for (int y = box[1]; y < box[3]; y++) {
-        double columns[2];
-        row_columns(a, b, y, reach, columns);
-        int begin = clamp_pixel(floor(columns[0]), picture->width), end = clamp_pixel(ceil(columns[1]), picture->width);
-        for (int x = begin; x < end; x++) {
+        int columns[2];
+        row_columns(picture, a, b, y, reach, columns);
+        for (int x = columns[0]; x < columns[1]; x++) {
             double inside = 0.5 + width / 2 - distance_to_segment((Point){x + 0.5, y + 0.5}, a, b);
-            float share = (float)(inside < 0 ? 0 : inside > 1 ? 1 : inside);
+            float share = (float)clamp_share(inside);
             float *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
             *covered = share > *covered ? share : *covered;
         }
@@ -139,7 +141,7 @@ void picture_stroke(Picture *picture, const Point *points, int count, double wid
 
 static double overlap(double low, double high, int pixel)
 {
-    double share = fmin(high, pixel + 1) - fmax(low, pixel);
+    double share = (high < pixel + 1 ? high : pixel + 1) - (low > pixel ? low : pixel);
     return share < 0 ? 0 : share;
 }
 
