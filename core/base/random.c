@@ -60,38 +60,54 @@ double random_normal(Random *random)
     return radius * cos(2 * 3.14159265358979323846 * random_uniform(random));
 }
 
-/* The blocks index .. index + 7, one after the other. */
+#ifdef __SSE2__
+/* Two blocks, each number in the lower half of 64 bits; what is in the upper halves never matters. */
+typedef struct TwoBlocks { __m128i c0, c1, c2, c3; } TwoBlocks;
+
+static inline TwoBlocks two_blocks(const Random *random, uint64_t index)
+{
+    __m128i indices = _mm_set_epi64x((int64_t)(index + 1), (int64_t)index);
+    return (TwoBlocks){indices, _mm_srli_epi64(indices, 32), _mm_set1_epi32((int)random->step),
+                       _mm_set1_epi32((int)random->stream)};
+}
+
+static inline void one_round(TwoBlocks *b, __m128i k0, __m128i k1)
+{
+    __m128i p0 = _mm_mul_epu32(b->c0, _mm_set1_epi32((int)0xD2511F53u));
+    __m128i p1 = _mm_mul_epu32(b->c2, _mm_set1_epi32((int)0xCD9E8D57u));
+    b->c0 = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(p1, 32), b->c1), k0);
+    b->c2 = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(p0, 32), b->c3), k1);
+    b->c1 = p1;
+    b->c3 = p0;
+}
+
+static inline void store_two(const TwoBlocks *b, uint32_t words[8])
+{
+    __m128i first = _mm_unpacklo_epi64(_mm_unpacklo_epi32(b->c0, b->c1), _mm_unpacklo_epi32(b->c2, b->c3));
+    __m128i second = _mm_unpacklo_epi64(_mm_unpackhi_epi32(b->c0, b->c1), _mm_unpackhi_epi32(b->c2, b->c3));
+    _mm_storeu_si128((__m128i *)(void *)words, first);
+    _mm_storeu_si128((__m128i *)(void *)(words + 4), second);
+}
+#endif
+
+/* The blocks index .. index + 7, one after the other: side by side their products do not wait for each other. */
 static void eight_blocks(const Random *random, uint64_t index, uint32_t words[32])
 {
 #ifdef __SSE2__
-    /* Two blocks in a register, each number in the lower half of 64 bits; what is in the upper halves never matters.
-       Four registers, so that products do not wait for each other. */
-    __m128i c0[4], c1[4], c2[4], c3[4], k0 = _mm_set1_epi32((int)(uint32_t)random->seed),
-                                        k1 = _mm_set1_epi32((int)(uint32_t)(random->seed >> 32));
-    const __m128i m0 = _mm_set1_epi32((int)0xD2511F53u), m1 = _mm_set1_epi32((int)0xCD9E8D57u);
-    for (int i = 0; i < 4; i++) {
-        c0[i] = _mm_set_epi64x((int64_t)(index + 2 * (uint64_t)i + 1), (int64_t)(index + 2 * (uint64_t)i));
-        c1[i] = _mm_srli_epi64(c0[i], 32);
-        c2[i] = _mm_set1_epi32((int)random->step);
-        c3[i] = _mm_set1_epi32((int)random->stream);
+    TwoBlocks a = two_blocks(random, index), b = two_blocks(random, index + 2), c = two_blocks(random, index + 4),
+              d = two_blocks(random, index + 6);
+    uint32_t k0 = (uint32_t)random->seed, k1 = (uint32_t)(random->seed >> 32);
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+        __m128i first = _mm_set1_epi32((int)k0), second = _mm_set1_epi32((int)k1);
+        one_round(&a, first, second);
+        one_round(&b, first, second);
+        one_round(&c, first, second);
+        one_round(&d, first, second);
     }
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < 4; i++) {
-            __m128i p0 = _mm_mul_epu32(c0[i], m0), p1 = _mm_mul_epu32(c2[i], m1);
-            c0[i] = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(p1, 32), c1[i]), k0);
-            c2[i] = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(p0, 32), c3[i]), k1);
-            c1[i] = p1;
-            c3[i] = p0;
-        }
-        k0 = _mm_add_epi32(k0, _mm_set1_epi32((int)0x9E3779B9u));
-        k1 = _mm_add_epi32(k1, _mm_set1_epi32((int)0xBB67AE85u));
-    }
-    for (int i = 0; i < 4; i++) {
-        __m128i low = _mm_unpacklo_epi64(_mm_unpacklo_epi32(c0[i], c1[i]), _mm_unpacklo_epi32(c2[i], c3[i]));
-        __m128i high = _mm_unpacklo_epi64(_mm_unpackhi_epi32(c0[i], c1[i]), _mm_unpackhi_epi32(c2[i], c3[i]));
-        _mm_storeu_si128((__m128i *)(void *)(words + 8 * i), low);
-        _mm_storeu_si128((__m128i *)(void *)(words + 8 * i + 4), high);
-    }
+    store_two(&a, words);
+    store_two(&b, words + 8);
+    store_two(&c, words + 16);
+    store_two(&d, words + 24);
 #else
     for (uint64_t i = 0; i < 8; i++)
         random_block(random->seed, random->stream, random->step, index + i, words + 4 * i);
@@ -109,13 +125,12 @@ static void next_words(Random *random, int64_t count, uint32_t *words)
         words[done++] = random_word(random);
 }
 
-/* word % range; the quotient by the inverse, floor(2^64 / range) or one less, is at most 2 too small. */
+/* word % range; the quotient by the inverse is at most 2 too small. Without jumps, which nothing could foresee. */
 static uint64_t remainder_by(uint64_t word, uint64_t range, uint64_t inverse)
 {
     uint64_t rest = word - (uint64_t)((unsigned __int128)word * inverse >> 64) * range;
-    while (rest >= range)
-        rest -= range;
-    return rest;
+    rest -= range & -(uint64_t)(rest >= range);
+    return rest - (range & -(uint64_t)(rest >= range));
 }
 
 void random_below_each(Random *random, int64_t n, int64_t count, int64_t *draws)

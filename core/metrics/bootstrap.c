@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/random.h"
@@ -26,6 +25,7 @@ const MetricDef *const *metrics_that_apply(Arena *arena, const Predictions *pred
     return metrics;
 }
 
+LANES_CLONED
 void weighted_mean(int64_t count, const double *values, const Lanes *row_weights, Lanes *mean)
 {
     Lanes sum = {0}, weight = {0};
@@ -109,6 +109,7 @@ static void draw_resample(const Bootstrap *b, int64_t resample, int64_t *drawn, 
 }
 
 /* The weights of LANES resamples from `first` on; past the last one 0. */
+LANES_CLONED
 static void draw_lanes(const Bootstrap *b, int64_t first, Lanes *row_weights, Arena *scratch)
 {
     int64_t n = b->predictions->input.count;
@@ -118,9 +119,10 @@ static void draw_lanes(const Bootstrap *b, int64_t first, Lanes *row_weights, Ar
         draw_resample(b, first + l, drawn, times + l * n);
     for (int64_t l = b->resamples - first; l < LANES; l++)
         memset(times + l * n, 0, (size_t)n * sizeof *times);
-    for (int64_t i = 0; i < n; i++)
-        for (int l = 0; l < LANES; l++)
-            row_weights[i][l] = times[l * n + i] * b->predictions->weights[i];
+    const int32_t *t = times;
+    for (int64_t i = 0; i < n; i++, t++)
+        row_weights[i] = (Lanes){t[0], t[n], t[2 * n], t[3 * n], t[4 * n], t[5 * n], t[6 * n], t[7 * n]} *
+                         b->predictions->weights[i];
 }
 
 static void measure_resamples(void *context, int64_t begin, int64_t end)
@@ -142,20 +144,43 @@ static void measure_resamples(void *context, int64_t begin, int64_t end)
     arena_free(scratch);
 }
 
-static int compare_doubles(const void *a, const void *b)
+/* Puts in place what sorting would put at place k of values[begin..end), smaller ones before it, larger ones after it
+   (Hoare 1961, "find"). */
+static void select_place(double *values, int64_t begin, int64_t end, int64_t k)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    while (end - begin > 1) {
+        double pivot = values[begin + (end - begin) / 2];
+        int64_t low = begin, high = end - 1;
+        while (low <= high) {
+            while (values[low] < pivot)
+                low++;
+            while (values[high] > pivot)
+                high--;
+            if (low <= high) {
+                double kept = values[low];
+                values[low++] = values[high];
+                values[high--] = kept;
+            }
+        }
+        if (k <= high)
+            end = high + 1;
+        else if (k >= low)
+            begin = low;
+        else
+            return;
+    }
 }
 
 /* The quantile by linear interpolation between order statistics. */
-static double quantile(const double *sorted, int64_t count, double share)
+static double quantile(double *values, int64_t count, double share)
 {
     double position = share * (double)(count - 1);
     int64_t low = (int64_t)position, high = low + 1 < count ? low + 1 : low;
-    if (sorted[low] == sorted[high])
-        return sorted[low]; /* both may be infinite */
-    return sorted[low] + (position - (double)low) * (sorted[high] - sorted[low]);
+    select_place(values, 0, count, low);
+    select_place(values, low, count, high);
+    if (values[low] == values[high])
+        return values[low]; /* both may be infinite */
+    return values[low] + (position - (double)low) * (values[high] - values[low]);
 }
 
 /* Rows of a group are not independent of each other. */
@@ -180,7 +205,6 @@ static void percentile_interval(double *values, int64_t resamples, double interv
     for (int64_t r = 0; r < resamples; r++)
         if (!isnan(values[r]))
             values[defined++] = values[r];
-    qsort(values, (size_t)defined, sizeof *values, compare_doubles);
     interval[0] = defined ? quantile(values, defined, 0.025) : NAN;
     interval[1] = defined ? quantile(values, defined, 0.975) : NAN;
 }

@@ -5,6 +5,7 @@
 
 enum { BINS = CALIBRATION_BINS };
 
+LANES_CLONED
 static void mean_gap(const Lanes gaps[BINS], const Lanes *weight, Lanes *mean)
 {
     Lanes sum = {0};
@@ -14,6 +15,7 @@ static void mean_gap(const Lanes gaps[BINS], const Lanes *weight, Lanes *mean)
     lanes_ratio(&sum, weight, mean);
 }
 
+LANES_CLONED
 static void ece(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
@@ -36,6 +38,7 @@ const MetricDef metric_ece = {
     .measure = ece,
 };
 
+LANES_CLONED
 static void mce(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
@@ -91,6 +94,7 @@ static void overflow(const Predictions *p, Filling *filling, int lane, double le
     }
 }
 
+LANES_CLONED
 static void ece_mass(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
@@ -130,6 +134,7 @@ const MetricDef metric_ece_mass = {
 };
 
 /* The bins of all classes at once: a class that is p_k likely adds p_k, a target takes 1. */
+LANES_CLONED
 static void classwise_ece(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     int64_t n = p->input.count, classes = p->input.classes;
@@ -160,6 +165,7 @@ const MetricDef metric_classwise_ece = {
     .measure = classwise_ece,
 };
 
+LANES_CLONED
 static void ks(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;

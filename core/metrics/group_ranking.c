@@ -169,6 +169,7 @@ static void prepare(Predictions *p)
 }
 
 /* Over the groups where it is defined. */
+LANES_CLONED
 static void group_mean(const Predictions *p, const Lanes *row_weights, int figure, Lanes *mean)
 {
     const GroupFigures *figures = p->group_figures;

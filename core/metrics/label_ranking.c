@@ -127,6 +127,7 @@ static void prepare(Predictions *p)
 }
 
 /* Over the rows where it is defined. */
+LANES_CLONED
 static void row_mean(const Predictions *p, const Lanes *row_weights, int figure, Lanes *mean)
 {
     const double *values = p->label_figures->values[figure];

@@ -10,6 +10,15 @@
 enum { LANES = 8 };
 typedef double Lanes __attribute__((vector_size(LANES * sizeof(double))));
 
+/* Where GCC can, loops over rows are compiled for wide vectors too and chosen at start, with the same bits: narrow ones
+   keep sums of eight lanes in memory. Sanitizers are not up yet when the choice is made. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define LANES_CLONED __attribute__((target_clones("avx512f", "default")))
+#else
+#define LANES_CLONED
+#endif
+
 /* above / below; NAN where below is not above 0. */
 static inline void lanes_ratio(const Lanes *above, const Lanes *below, Lanes *ratio)
 {

@@ -2,6 +2,7 @@
 #include "core/metrics/metric.h"
 
 /* The probability that a positive is ranked above a negative, ties 1/2. */
+LANES_CLONED
 static void class_auroc(const ClassOrder *order, const Lanes *row_weights, Lanes *values)
 {
     const int32_t *row = order->rows;
@@ -21,6 +22,7 @@ static void class_auroc(const ClassOrder *order, const Lanes *row_weights, Lanes
 }
 
 /* sum over thresholds of (recall_j - recall_{j-1}) precision_j, from the highest score down. */
+LANES_CLONED
 static void class_average_precision(const ClassOrder *order, const Lanes *row_weights, int64_t count, Lanes *values)
 {
     const int32_t *row = order->rows + count;

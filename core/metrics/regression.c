@@ -32,6 +32,7 @@ const MetricDef metric_mae = {
     .measure = mae,
 };
 
+LANES_CLONED
 static void output_r2(const Predictions *p, const Lanes *row_weights, int64_t output, Lanes *values)
 {
     int64_t n = p->input.count, outputs = p->input.classes;
@@ -86,6 +87,7 @@ static bool outputs_are_actions(const Predictions *p)
     return p->input.outputs_are_actions;
 }
 
+LANES_CLONED
 static void greedy_value(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;

@@ -2,6 +2,7 @@
 #include "core/metrics/metric.h"
 
 /* The mean over j of the error among the j most confident; a group of equal confidence enters as a whole. */
+LANES_CLONED
 static void aurc(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
@@ -46,6 +47,7 @@ static double harmonic(double n)
 
 /* The same when every right sample comes before every wrong one. Where weights are counts the j-th of E
    wrong ones after R right ones adds j / (R + j); the sum is E - R (H(R+E) - H(R)). Other weights are steps. */
+LANES_CLONED
 static void best_aurc(const Predictions *p, const Lanes *row_weights, Lanes *values)
 {
     const ConfidenceOrder *order = &p->by_confidence;

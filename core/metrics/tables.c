@@ -13,6 +13,7 @@ void confusion_matrix(const Predictions *p, double *matrix)
         matrix[p->targets[i] * classes + p->predicted[i]] += p->weights[i];
 }
 
+LANES_CLONED
 static void count_classes(const Predictions *p, const Lanes *row_weights, ClassCounts *counts)
 {
     for (int64_t i = 0; i < p->input.count; i++) {
@@ -23,6 +24,7 @@ static void count_classes(const Predictions *p, const Lanes *row_weights, ClassC
     }
 }
 
+LANES_CLONED
 static void count_labels(const Predictions *p, const Lanes *row_weights, ClassCounts *counts)
 {
     for (int64_t i = 0; i < p->input.count; i++)
@@ -63,6 +65,7 @@ void class_figures(const Predictions *p, ClassFigures *figures)
     arena_free(scratch);
 }
 
+LANES_CLONED
 void bin_sums(const Predictions *p, const Lanes *row_weights, BinSums bins[CALIBRATION_BINS])
 {
     memset(bins, 0, CALIBRATION_BINS * sizeof *bins);
