@@ -6,6 +6,8 @@
 
 #include "core/base/memory.h"
 
+enum { EDGE_LEVELS = 12 };
+
 Picture *picture_new(int width, int height, Color paper)
 {
     assert(width > 0 && height > 0);
@@ -60,7 +62,8 @@ static uint8_t mix(uint8_t under, uint8_t over, double share)
     return (uint8_t)(under + (over - under) * share + 0.5); /* never negative */
 }
 
-/* Lays the color over the covered pixels and clears the coverage for the next shape. */
+/* Lays the color over the covered pixels and clears the coverage for the next shape. Edges have EDGE_LEVELS shades, so
+   that a picture of a few inks keeps few enough colors for a palette. */
 static void paint(Picture *picture, Color color, double opacity)
 {
     for (int y = picture->top; y < picture->bottom; y++)
@@ -68,7 +71,8 @@ static void paint(Picture *picture, Color color, double opacity)
             size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
             if (picture->coverage[at] == 0)
                 continue;
-            double share = picture->coverage[at] * opacity;
+            int level = (int)(picture->coverage[at] * EDGE_LEVELS + 0.5f);
+            double share = level * opacity / EDGE_LEVELS;
             uint8_t *pixel = picture->pixels + 3 * at;
             pixel[0] = mix(pixel[0], color.red, share);
             pixel[1] = mix(pixel[1], color.green, share);
@@ -85,13 +89,13 @@ static double clamp_share(double t)
     return t < 0 ? 0 : t > 1 ? 1 : t;
 }
 
-static double distance_to_segment(Point p, Point a, Point b)
+/* The square of the distance. */
+static double square_to_segment(Point p, Point a, Point b, double over_square)
 {
-    double dx = b.x - a.x, dy = b.y - a.y, length = dx * dx + dy * dy;
-    double t = length > 0 ? ((p.x - a.x) * dx + (p.y - a.y) * dy) / length : 0;
-    t = clamp_share(t);
+    double dx = b.x - a.x, dy = b.y - a.y;
+    double t = clamp_share(((p.x - a.x) * dx + (p.y - a.y) * dy) * over_square);
     double x = p.x - a.x - t * dx, y = p.y - a.y - t * dy;
-    return sqrt(x * x + y * y);
+    return x * x + y * y;
 }
 
 /* The columns in which a row of pixels can be within `reach` of the segment a..b: where the piece of it passes that is
@@ -111,15 +115,18 @@ static void row_columns(const Picture *picture, Point a, Point b, int row, doubl
    joints are not painted twice. */
 static void cover_segment(Picture *picture, Point a, Point b, double width)
 {
-    double reach = width / 2 + 1;
+    double reach = width / 2 + 1, half = width / 2 + 0.5, square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
+    double over_square = square > 0 ? 1 / square : 0;
     int box[4];
     touch(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach, fmax(a.y, b.y) + reach, box);
     for (int y = box[1]; y < box[3]; y++) {
         int columns[2];
         row_columns(picture, a, b, y, reach, columns);
         for (int x = columns[0]; x < columns[1]; x++) {
-            double inside = 0.5 + width / 2 - distance_to_segment((Point){x + 0.5, y + 0.5}, a, b);
-            float share = (float)clamp_share(inside);
+            double distance = square_to_segment((Point){x + 0.5, y + 0.5}, a, b, over_square);
+            if (distance >= half * half)
+                continue;
+            float share = (float)clamp_share(half - sqrt(distance));
             float *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
             *covered = share > *covered ? share : *covered;
         }
