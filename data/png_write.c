@@ -76,6 +76,7 @@ static void write_rows(Encoder *encoder, int width, int height, int channels, co
     int type = encoder->palette ? PNG_COLOR_TYPE_PALETTE : channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB;
     png_set_IHDR(png, encoder->info, (png_uint_32)width, (png_uint_32)height, 8, type, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_check_for_invalid_index(png, 0); /* there are none, and looking takes a tenth of the time */
     if (encoder->palette)
         png_set_PLTE(png, encoder->info, encoder->palette->colors, encoder->palette->count);
     png_set_filter(png, PNG_FILTER_TYPE_BASE, encoder->filters);

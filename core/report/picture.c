@@ -66,17 +66,24 @@ static uint8_t mix(uint8_t under, uint8_t over, double share)
    that a picture of a few inks keeps few enough colors for a palette. */
 static void paint(Picture *picture, Color color, double opacity)
 {
+    int last_level = -1;
+    Color under = {0}, result = {0}; /* of the pixel before; the next is mostly like it */
     for (int y = picture->top; y < picture->bottom; y++)
         for (int x = picture->left; x < picture->right; x++) {
             size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
             if (picture->coverage[at] == 0)
                 continue;
             int level = (int)(picture->coverage[at] * EDGE_LEVELS + 0.5f);
-            double share = level * opacity / EDGE_LEVELS;
-            uint8_t *pixel = picture->pixels + 3 * at;
-            pixel[0] = mix(pixel[0], color.red, share);
-            pixel[1] = mix(pixel[1], color.green, share);
-            pixel[2] = mix(pixel[2], color.blue, share);
+            Color *pixel = (Color *)picture->pixels + at;
+            if (level != last_level || pixel->red != under.red || pixel->green != under.green
+                || pixel->blue != under.blue) {
+                double share = level * opacity / EDGE_LEVELS;
+                last_level = level;
+                under = *pixel;
+                result = (Color){mix(under.red, color.red, share), mix(under.green, color.green, share),
+                                 mix(under.blue, color.blue, share)};
+            }
+            *pixel = result;
             picture->coverage[at] = 0;
         }
     picture->left = picture->width;
