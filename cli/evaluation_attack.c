@@ -5,10 +5,10 @@
 #include "cli/evaluation.h"
 #include "core/train/robustness.h"
 
-static double mean_of_rows(const Predictions *predictions, const double *row_weights, Arena *scratch)
+static void mean_of_rows(const Predictions *predictions, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(predictions->input.count, predictions->input.logits, row_weights);
+    weighted_mean(predictions->input.count, predictions->input.logits, row_weights, values);
 }
 
 static const MetricDef robust_accuracy = {

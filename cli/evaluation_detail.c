@@ -31,15 +31,15 @@ static void add_tables(Evaluation *evaluation, const Predictions *predictions, c
 {
     int64_t classes = predictions->input.classes;
     ReliabilityBin *bins = arena_zero(arena, CALIBRATION_BINS, sizeof *bins);
-    reliability_bins(predictions, NULL, bins);
+    reliability_bins(predictions, bins);
     evaluation->bins = bins;
     evaluation->bin_count = CALIBRATION_BINS;
     if (predictions->input.kind != PREDICTION_CLASSIFICATION || classes > CONFUSION_CLASSES)
         return;
     double *confusion = arena_zero(arena, (size_t)(classes * classes), sizeof *confusion);
     ClassFigures *figures = arena_zero(arena, (size_t)classes, sizeof *figures);
-    confusion_matrix(predictions, NULL, confusion);
-    class_figures(predictions, NULL, figures);
+    confusion_matrix(predictions, confusion);
+    class_figures(predictions, figures);
     evaluation->class_count = (int)classes;
     evaluation->classes = dataset->class_names;
     evaluation->confusion = confusion;

@@ -16,7 +16,7 @@ static void print_matrix(Arena *arena, const Predictions *predictions, const cha
 {
     int64_t classes = predictions->input.classes;
     double *matrix = arena_zero(arena, (size_t)(classes * classes), sizeof *matrix);
-    confusion_matrix(predictions, NULL, matrix);
+    confusion_matrix(predictions, matrix);
     printf("\n  %-18s", "target \\ predicted");
     for (int64_t k = 0; k < classes; k++)
         printf(" %7.7s", class_name(arena, names, k));
@@ -36,7 +36,7 @@ void measured_print_tables(const MeasuredSplit *measured, const char *const *nam
         return;
     Arena *arena = arena_new();
     ClassFigures *figures = arena_zero(arena, (size_t)classes, sizeof *figures);
-    class_figures(predictions, NULL, figures);
+    class_figures(predictions, figures);
     printf("\n  %-18s %10s %10s %10s %10s\n", "class", "samples", "precision", "recall", "f1");
     for (int64_t k = 0; k < classes; k++)
         printf("  %-18.18s %10g %10.4f %10.4f %10.4f\n", class_name(arena, names, k), figures[k].targets,
@@ -55,8 +55,8 @@ void measured_add_tables(const MeasuredSplit *measured, const char *const *names
     Arena *arena = arena_new();
     ClassFigures *figures = arena_zero(arena, (size_t)classes, sizeof *figures);
     double *matrix = arena_zero(arena, (size_t)(classes * classes), sizeof *matrix);
-    class_figures(predictions, NULL, figures);
-    confusion_matrix(predictions, NULL, matrix);
+    class_figures(predictions, figures);
+    confusion_matrix(predictions, matrix);
     cJSON *rows = cJSON_AddArrayToObject(object, "per_class"), *confusion = cJSON_AddArrayToObject(object, "confusion");
     for (int64_t k = 0; k < classes; k++) {
         cJSON *row = cJSON_CreateObject();

@@ -70,6 +70,31 @@ static void test_base_random__philox_known_answers(void **state)
     assert_int_equal(words[3], 0x6d5451fd);
 }
 
+static void test_base_random__draws_together_are_draws_one_by_one(void **state)
+{
+    (void)state;
+    enum { COUNT = 777 };
+    const int64_t ranges[] = {1, 2, 10, 1000, ((int64_t)1 << 62) + 1}; /* the last throws a quarter away */
+    for (int r = 0; r < 5; r++)
+        for (uint32_t before = 0; before < 3; before++) {
+            Random one = random_start(0x123456789abcdef0u, "test", 7), together = one;
+            one.index = together.index = 0xfffffff0u; /* the lower half runs over */
+            int64_t draws[COUNT];
+            for (uint32_t i = 0; i < before; i++)
+                assert_int_equal(random_word(&one), random_word(&together));
+            random_below_each(&together, ranges[r], COUNT, draws);
+            for (int i = 0; i < COUNT; i++) {
+                uint64_t range = (uint64_t)ranges[r], excess = (UINT64_MAX % range + 1) % range, word;
+                do {
+                    word = (uint64_t)random_word(&one) << 32;
+                    word |= random_word(&one);
+                } while (word > UINT64_MAX - excess);
+                assert_int_equal(draws[i], word % range);
+            }
+            assert_int_equal(random_word(&one), random_word(&together));
+        }
+}
+
 static void test_base_random__moments(void **state)
 {
     (void)state;
@@ -185,6 +210,30 @@ static void test_base_file__write_is_atomic_and_reads_back(void **state)
     assert_int_equal(size, 5);
     assert_memory_equal(data, "hello", 6);
     assert_false(file_read(path, 4, arena, &data, &size, &error));
+    temporary_drop(&temporary);
+    arena_free(arena);
+}
+
+static void test_base_file__several_files_get_their_names_together(void **state)
+{
+    (void)state;
+    Error error;
+    Arena *arena = arena_new();
+    unsigned char *data;
+    size_t size;
+    Temporary temporary;
+    temporary_make(&temporary, "a");
+    const char *first = temporary.file, *second = path_join(arena, temporary.folder, "b");
+    FileContents files[] = {{first, "one", 3}, {second, "two", 3}};
+    assert_true(files_write(files, 2, &error));
+    assert_true(file_read(first, 10, arena, &data, &size, &error) && strcmp((char *)data, "one") == 0);
+    assert_true(file_read(second, 10, arena, &data, &size, &error) && strcmp((char *)data, "two") == 0);
+    files[0].data = "new";
+    files[1].path = path_join(arena, temporary.folder, "none/b");
+    assert_false(files_write(files, 2, &error));
+    assert_true(file_read(first, 10, arena, &data, &size, &error) && strcmp((char *)data, "one") == 0);
+    assert_false(file_exists(arena_format(arena, "%s.tmp", first)));
+    unlink(second);
     temporary_drop(&temporary);
     arena_free(arena);
 }
@@ -313,11 +362,13 @@ int main(void)
         cmocka_unit_test(test_base_arena__recycled_block_is_taken_by_the_next_of_its_size),
         cmocka_unit_test(test_base_memory__a_limit_holds_until_it_is_restored),
         cmocka_unit_test(test_base_random__philox_known_answers),
+        cmocka_unit_test(test_base_random__draws_together_are_draws_one_by_one),
         cmocka_unit_test(test_base_random__moments),
         cmocka_unit_test(test_base_random__permutation_holds_every_index_once),
         cmocka_unit_test(test_base_threads__same_bits_for_any_number),
         cmocka_unit_test(test_base_threads__chunks_wait_for_earlier_ones),
         cmocka_unit_test(test_base_file__write_is_atomic_and_reads_back),
+        cmocka_unit_test(test_base_file__several_files_get_their_names_together),
         cmocka_unit_test(test_base_file__gzip_is_recognised_and_damage_is_named),
         cmocka_unit_test(test_base_file__gzip_members_and_false_sizes),
         cmocka_unit_test(test_base_file__only_regular_files_are_read),

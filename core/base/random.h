@@ -22,6 +22,7 @@ uint32_t random_word(Random *random);
 double random_uniform(Random *random);                    /* [0, 1), 53 bits */
 double random_normal(Random *random);                     /* mean 0, variance 1 */
 int64_t random_below(Random *random, int64_t n);          /* 0..n-1, unbiased; n >= 1 */
+void random_below_each(Random *random, int64_t n, int64_t count, int64_t *draws); /* `count` draws of random_below */
 void random_permutation(Random *random, int64_t n, int64_t *order);
 
 #endif

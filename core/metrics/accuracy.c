@@ -1,10 +1,10 @@
 #include "core/metrics/metric.h"
 #include "core/metrics/tables.h"
 
-static double accuracy(const Predictions *p, const double *row_weights, Arena *scratch)
+static void accuracy(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(p->input.count, p->correct, row_weights);
+    weighted_mean(p->input.count, p->correct, row_weights, values);
 }
 
 const MetricDef metric_accuracy = {
@@ -19,10 +19,10 @@ const MetricDef metric_accuracy = {
     .measure = accuracy,
 };
 
-static double top5(const Predictions *p, const double *row_weights, Arena *scratch)
+static void top5(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(p->input.count, p->in_top5, row_weights);
+    weighted_mean(p->input.count, p->in_top5, row_weights, values);
 }
 
 const MetricDef metric_top5 = {
@@ -34,17 +34,17 @@ const MetricDef metric_top5 = {
     .measure = top5,
 };
 
-static double balanced_accuracy(const Predictions *p, const double *row_weights, Arena *scratch)
+static void balanced_accuracy(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    ClassFigures *figures = arena_alloc(scratch, (size_t)p->input.classes * sizeof *figures);
-    class_figures(p, row_weights, figures);
-    double sum = 0, present = 0;
+    ClassCounts *counts = arena_alloc(scratch, (size_t)p->input.classes * sizeof *counts);
+    class_counts(p, row_weights, counts);
+    Lanes sum = {0}, present = {0};
     for (int64_t k = 0; k < p->input.classes; k++)
-        if (figures[k].targets > 0) {
-            sum += figures[k].recall;
-            present++;
+        for (int l = 0; l < LANES; l++) {
+            sum[l] += class_figures_of(&counts[k], l).recall;
+            present[l] += counts[k].targets[l] > 0;
         }
-    return present > 0 ? sum / present : NAN;
+    lanes_ratio(&sum, &present, values);
 }
 
 const MetricDef metric_balanced_accuracy = {

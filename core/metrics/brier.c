@@ -1,9 +1,9 @@
 #include "core/metrics/metric.h"
 
-static double brier(const Predictions *p, const double *row_weights, Arena *scratch)
+static void brier(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(p->input.count, p->brier, row_weights);
+    weighted_mean(p->input.count, p->brier, row_weights, values);
 }
 
 const MetricDef metric_brier = {
@@ -18,12 +18,12 @@ const MetricDef metric_brier = {
     .measure = brier,
 };
 
-static double brier_top1(const Predictions *p, const double *row_weights, Arena *scratch)
+static void brier_top1(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     double *squares = arena_alloc(scratch, (size_t)p->input.count * sizeof *squares);
     for (int64_t i = 0; i < p->input.count; i++)
         squares[i] = (p->confidence[i] - p->correct[i]) * (p->confidence[i] - p->correct[i]);
-    return weighted_mean(p->input.count, squares, row_weights);
+    weighted_mean(p->input.count, squares, row_weights, values);
 }
 
 const MetricDef metric_brier_top1 = {

@@ -5,29 +5,25 @@
 
 enum { BINS = CALIBRATION_BINS };
 
-static double sum_of(const double *values, int64_t count)
+LANES_CLONED
+static void mean_gap(const Lanes gaps[BINS], const Lanes *weight, Lanes *mean)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += values[i];
-    return sum;
-}
-
-static double mean_gap(const double gaps[BINS], double weight)
-{
-    double sum = 0;
+    Lanes sum = {0};
     for (int b = 0; b < BINS; b++)
-        sum += fabs(gaps[b]);
-    return weight > 0 ? sum / weight : NAN;
+        for (int l = 0; l < LANES; l++)
+            sum[l] += fabs(gaps[b][l]);
+    lanes_ratio(&sum, weight, mean);
 }
 
-static double ece(const Predictions *p, const double *row_weights, Arena *scratch)
+LANES_CLONED
+static void ece(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    double gaps[BINS] = {0};
+    Lanes gaps[BINS] = {{0}}, weight;
     for (int64_t i = 0; i < p->input.count; i++)
         gaps[p->bin[i]] += row_weights[i] * (p->confidence[i] - p->correct[i]);
-    return mean_gap(gaps, sum_of(row_weights, p->input.count));
+    lanes_sum(row_weights, p->input.count, &weight);
+    mean_gap(gaps, &weight, values);
 }
 
 const MetricDef metric_ece = {
@@ -42,16 +38,21 @@ const MetricDef metric_ece = {
     .measure = ece,
 };
 
-static double mce(const Predictions *p, const double *row_weights, Arena *scratch)
+LANES_CLONED
+static void mce(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    ReliabilityBin bins[BINS];
-    reliability_bins(p, row_weights, bins);
-    double largest = NAN;
-    for (int b = 0; b < BINS; b++)
-        if (bins[b].count > 0)
-            largest = fmax(largest, fabs(bins[b].confidence - bins[b].accuracy)); /* fmax passes over a NAN */
-    return largest;
+    BinSums bins[BINS];
+    bin_sums(p, row_weights, bins);
+    for (int l = 0; l < LANES; l++) {
+        double largest = NAN;
+        for (int b = 0; b < BINS; b++)
+            if (bins[b].count[l] > 0) {
+                double gap = fabs(bins[b].confidence[l] / bins[b].count[l] - bins[b].right[l] / bins[b].count[l]);
+                largest = largest >= gap ? largest : gap;
+            }
+        (*values)[l] = largest;
+    }
 }
 
 const MetricDef metric_mce = {
@@ -73,21 +74,49 @@ static double bin_share(const Predictions *p, double total, int b)
     return whole + (b < total - whole * BINS);
 }
 
-static double ece_mass(const Predictions *p, const double *row_weights, Arena *scratch)
+/* A bin that is being filled. */
+typedef struct Filling {
+    double total, room;
+    int bin;
+} Filling;
+
+/* A row of weight `left` that does not fit in: what the bin has room for, the rest to the next ones. */
+static void overflow(const Predictions *p, Filling *filling, int lane, double left, double gap, Lanes gaps[BINS])
+{
+    while (left > 0) {
+        while (filling->room <= 0 && filling->bin < BINS - 1)
+            filling->room = bin_share(p, filling->total, ++filling->bin);
+        bool fits = left <= filling->room || filling->bin == BINS - 1; /* the last bin takes what rounding left */
+        double taken = fits ? left : filling->room;
+        gaps[filling->bin][lane] += taken * gap;
+        left -= taken;
+        filling->room -= taken;
+    }
+}
+
+LANES_CLONED
+static void ece_mass(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    double gaps[BINS] = {0}, total = sum_of(row_weights, p->input.count), room = bin_share(p, total, 0);
-    int b = 0;
-    for (int64_t j = 0; j < p->input.count; j++)
-        for (double left = row_weights[p->by_confidence.rows[j]]; left > 0;) {
-            while (room <= 0 && b < BINS - 1)
-                room = bin_share(p, total, ++b);
-            double taken = left <= room || b == BINS - 1 ? left : room; /* the last bin takes what rounding left */
-            gaps[b] += taken * p->by_confidence.gap[j];
-            left -= taken;
-            room -= taken;
+    const ConfidenceOrder *order = &p->by_confidence;
+    Lanes gaps[BINS] = {{0}}, total;
+    Filling filling[LANES];
+    lanes_sum(row_weights, p->input.count, &total);
+    for (int l = 0; l < LANES; l++)
+        filling[l] = (Filling){total[l], bin_share(p, total[l], 0), 0};
+    for (int64_t j = 0; j < p->input.count; j++) {
+        const Lanes *weights = &row_weights[order->rows[j]];
+        for (int l = 0; l < LANES; l++) {
+            double weight = (*weights)[l];
+            if (weight > filling[l].room) {
+                overflow(p, &filling[l], l, weight, order->gap[j], gaps);
+            } else {
+                gaps[filling[l].bin][l] += weight * order->gap[j];
+                filling[l].room -= weight;
+            }
         }
-    return mean_gap(gaps, total);
+    }
+    mean_gap(gaps, &total, values);
 }
 
 const MetricDef metric_ece_mass = {
@@ -105,22 +134,23 @@ const MetricDef metric_ece_mass = {
 };
 
 /* The bins of all classes at once: a class that is p_k likely adds p_k, a target takes 1. */
-static double classwise_ece(const Predictions *p, const double *row_weights, Arena *scratch)
+LANES_CLONED
+static void classwise_ece(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     int64_t n = p->input.count, classes = p->input.classes;
-    double *gaps = arena_zero(scratch, (size_t)(classes * BINS), sizeof *gaps);
-    double weight = sum_of(row_weights, n), sum = 0;
+    Lanes *gaps = arena_zero(scratch, (size_t)(classes * BINS), sizeof *gaps), weight, sum = {0}, mean;
+    lanes_sum(row_weights, n, &weight);
     for (int64_t i = 0; i < n; i++) {
-        if (row_weights[i] == 0)
-            continue;
         const double *row = p->probabilities + i * classes;
         const unsigned char *bins = p->class_bins + i * classes;
         for (int64_t k = 0; k < classes; k++)
             gaps[k * BINS + bins[k]] += row_weights[i] * (row[k] - prediction_is_target(p, i, k));
     }
-    for (int64_t k = 0; k < classes; k++)
-        sum += mean_gap(gaps + k * BINS, weight);
-    return sum / (double)classes;
+    for (int64_t k = 0; k < classes; k++) {
+        mean_gap(gaps + k * BINS, &weight, &mean);
+        sum += mean;
+    }
+    *values = sum / (double)classes;
 }
 
 const MetricDef metric_classwise_ece = {
@@ -135,18 +165,20 @@ const MetricDef metric_classwise_ece = {
     .measure = classwise_ece,
 };
 
-static double ks(const Predictions *p, const double *row_weights, Arena *scratch)
+LANES_CLONED
+static void ks(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
     const ConfidenceOrder *order = &p->by_confidence;
-    double sum = 0, weight = 0, largest = 0;
+    Lanes sum = {0}, weight = {0}, largest = {0};
     for (int64_t j = 0; j < p->input.count; j++) {
         weight += row_weights[order->rows[j]];
         sum += row_weights[order->rows[j]] * order->gap[j];
-        if (order->last[j] && fabs(sum) > largest)
-            largest = fabs(sum);
+        if (order->last[j])
+            for (int l = 0; l < LANES; l++)
+                largest[l] = fabs(sum[l]) > largest[l] ? fabs(sum[l]) : largest[l];
     }
-    return weight > 0 ? largest / weight : NAN;
+    lanes_ratio(&largest, &weight, values);
 }
 
 const MetricDef metric_ks = {

@@ -1,9 +1,9 @@
 #include "core/metrics/metric.h"
 
-static double coverage(const Predictions *p, const double *row_weights, Arena *scratch)
+static void coverage(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(p->input.count, p->covered, row_weights);
+    weighted_mean(p->input.count, p->covered, row_weights, values);
 }
 
 static bool has_sets(const Predictions *p)

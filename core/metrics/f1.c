@@ -2,45 +2,39 @@
 #include "core/metrics/metric.h"
 #include "core/metrics/tables.h"
 
-typedef struct MacroMeans { double precision, recall, f1; } MacroMeans;
+enum { PRECISION, RECALL, F1 };
 
-/* Sums over the classes. */
-typedef struct Decisions { double targets, predicted, right; } Decisions;
-
-static MacroMeans macro_means(const Predictions *p, const double *row_weights, Arena *scratch)
+/* Classes that occur in neither targets nor predictions have figures of 0, and do not count. */
+static void macro_mean(const Predictions *p, const Lanes *row_weights, Arena *scratch, int figure, Lanes *mean)
 {
-    ClassFigures *figures = arena_alloc(scratch, (size_t)p->input.classes * sizeof *figures), sum = {0};
-    class_figures(p, row_weights, figures);
-    double occurring = 0;
-    for (int64_t k = 0; k < p->input.classes; k++) {
-        if (figures[k].targets + figures[k].predicted == 0)
-            continue;
-        sum.precision += figures[k].precision;
-        sum.recall += figures[k].recall;
-        sum.f1 += figures[k].f1;
-        occurring++;
-    }
-    if (occurring == 0)
-        return (MacroMeans){NAN, NAN, NAN};
-    return (MacroMeans){sum.precision / occurring, sum.recall / occurring, sum.f1 / occurring};
+    ClassCounts *counts = arena_alloc(scratch, (size_t)p->input.classes * sizeof *counts);
+    class_counts(p, row_weights, counts);
+    Lanes sum = {0}, occurring = {0};
+    for (int64_t k = 0; k < p->input.classes; k++)
+        for (int l = 0; l < LANES; l++) {
+            ClassFigures of = class_figures_of(&counts[k], l);
+            sum[l] += figure == PRECISION ? of.precision : figure == RECALL ? of.recall : of.f1;
+            occurring[l] += of.targets + of.predicted > 0;
+        }
+    lanes_ratio(&sum, &occurring, mean);
 }
 
-static Decisions decisions(const Predictions *p, const double *row_weights, Arena *scratch)
+/* Sums over the classes. */
+static ClassCounts decisions(const Predictions *p, const Lanes *row_weights, Arena *scratch)
 {
-    ClassFigures *figures = arena_alloc(scratch, (size_t)p->input.classes * sizeof *figures);
-    class_figures(p, row_weights, figures);
-    Decisions sum = {0};
+    ClassCounts *counts = arena_alloc(scratch, (size_t)p->input.classes * sizeof *counts), sum = {0};
+    class_counts(p, row_weights, counts);
     for (int64_t k = 0; k < p->input.classes; k++) {
-        sum.targets += figures[k].targets;
-        sum.predicted += figures[k].predicted;
-        sum.right += figures[k].right;
+        sum.targets += counts[k].targets;
+        sum.predicted += counts[k].predicted;
+        sum.right += counts[k].right;
     }
     return sum;
 }
 
-static double precision_macro(const Predictions *p, const double *row_weights, Arena *scratch)
+static void precision_macro(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    return macro_means(p, row_weights, scratch).precision;
+    macro_mean(p, row_weights, scratch, PRECISION, values);
 }
 
 const MetricDef metric_precision_macro = {
@@ -53,9 +47,9 @@ const MetricDef metric_precision_macro = {
     .measure = precision_macro,
 };
 
-static double recall_macro(const Predictions *p, const double *row_weights, Arena *scratch)
+static void recall_macro(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    return macro_means(p, row_weights, scratch).recall;
+    macro_mean(p, row_weights, scratch, RECALL, values);
 }
 
 const MetricDef metric_recall_macro = {
@@ -68,9 +62,9 @@ const MetricDef metric_recall_macro = {
     .measure = recall_macro,
 };
 
-static double f1_macro(const Predictions *p, const double *row_weights, Arena *scratch)
+static void f1_macro(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    return macro_means(p, row_weights, scratch).f1;
+    macro_mean(p, row_weights, scratch, F1, values);
 }
 
 const MetricDef metric_f1_macro = {
@@ -83,15 +77,18 @@ const MetricDef metric_f1_macro = {
 };
 
 /* 0 where nothing was predicted, as for one class; NAN without a target or prediction. */
-static double share(double right, double of, const Decisions *sum)
+static void share(const Lanes *right, const Lanes *of, const ClassCounts *sum, Lanes *values)
 {
-    return of > 0 ? right / of : sum->targets + sum->predicted > 0 ? 0 : NAN;
+    lanes_ratio(right, of, values);
+    for (int l = 0; l < LANES; l++)
+        if ((*of)[l] == 0 && sum->targets[l] + sum->predicted[l] > 0)
+            (*values)[l] = 0;
 }
 
-static double precision_micro(const Predictions *p, const double *row_weights, Arena *scratch)
+static void precision_micro(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    Decisions sum = decisions(p, row_weights, scratch);
-    return share(sum.right, sum.predicted, &sum);
+    ClassCounts sum = decisions(p, row_weights, scratch);
+    share(&sum.right, &sum.predicted, &sum, values);
 }
 
 const MetricDef metric_precision_micro = {
@@ -104,10 +101,10 @@ const MetricDef metric_precision_micro = {
     .measure = precision_micro,
 };
 
-static double recall_micro(const Predictions *p, const double *row_weights, Arena *scratch)
+static void recall_micro(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    Decisions sum = decisions(p, row_weights, scratch);
-    return share(sum.right, sum.targets, &sum);
+    ClassCounts sum = decisions(p, row_weights, scratch);
+    share(&sum.right, &sum.targets, &sum, values);
 }
 
 const MetricDef metric_recall_micro = {
@@ -120,10 +117,11 @@ const MetricDef metric_recall_micro = {
     .measure = recall_micro,
 };
 
-static double f1_micro(const Predictions *p, const double *row_weights, Arena *scratch)
+static void f1_micro(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    Decisions sum = decisions(p, row_weights, scratch);
-    return share(2 * sum.right, sum.targets + sum.predicted, &sum);
+    ClassCounts sum = decisions(p, row_weights, scratch);
+    Lanes twice = 2 * sum.right, both = sum.targets + sum.predicted;
+    share(&twice, &both, &sum, values);
 }
 
 const MetricDef metric_f1_micro = {

@@ -169,31 +169,34 @@ static void prepare(Predictions *p)
 }
 
 /* Over the groups where it is defined. */
-static double group_mean(const Predictions *p, const double *row_weights, int figure)
+LANES_CLONED
+static void group_mean(const Predictions *p, const Lanes *row_weights, int figure, Lanes *mean)
 {
     const GroupFigures *figures = p->group_figures;
-    double sum = 0, weight = 0;
+    Lanes sum = {0}, weight = {0};
     for (int64_t g = 0; g < figures->count; g++) {
-        double value = figures->values[figure][g], w = row_weights[figures->first[g]];
+        double value = figures->values[figure][g];
         if (isnan(value))
             continue;
-        sum += w * value;
-        weight += w;
+        sum += row_weights[figures->first[g]] * value;
+        weight += row_weights[figures->first[g]];
     }
-    return weight > 0 ? sum / weight : NAN;
+    lanes_ratio(&sum, &weight, mean);
 }
 
-static double captured_share(const Predictions *p, const double *row_weights, int figure)
+static void captured_share(const Predictions *p, const Lanes *row_weights, int figure, Lanes *share)
 {
-    double best = group_mean(p, row_weights, figure + BEST_1 - CAPTURED_1);
-    return best > 0 ? group_mean(p, row_weights, figure) / best : NAN;
+    Lanes best, captured;
+    group_mean(p, row_weights, figure + BEST_1 - CAPTURED_1, &best);
+    group_mean(p, row_weights, figure, &captured);
+    lanes_ratio(&captured, &best, share);
 }
 
 #define MEASURE(name, how, figure)                                                                  \
-    static double name(const Predictions *p, const double *row_weights, Arena *scratch)              \
+    static void name(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)  \
     {                                                                                                \
         (void)scratch;                                                                               \
-        return how(p, row_weights, figure);                                                          \
+        how(p, row_weights, figure, values);                                                         \
     }
 MEASURE(ndcg_1, group_mean, NDCG_1)
 MEASURE(ndcg_3, group_mean, NDCG_3)

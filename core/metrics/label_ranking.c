@@ -127,30 +127,33 @@ static void prepare(Predictions *p)
 }
 
 /* Over the rows where it is defined. */
-static double row_mean(const Predictions *p, const double *row_weights, int figure)
+LANES_CLONED
+static void row_mean(const Predictions *p, const Lanes *row_weights, int figure, Lanes *mean)
 {
     const double *values = p->label_figures->values[figure];
-    double sum = 0, weight = 0;
+    Lanes sum = {0}, weight = {0};
     for (int64_t i = 0; i < p->input.count; i++)
         if (!isnan(values[i])) {
             sum += row_weights[i] * values[i];
             weight += row_weights[i];
         }
-    return weight > 0 ? sum / weight : NAN;
+    lanes_ratio(&sum, &weight, mean);
 }
 
-static double propensity_share(const Predictions *p, const double *row_weights, int figure)
+static void propensity_share(const Predictions *p, const Lanes *row_weights, int figure, Lanes *share)
 {
-    double best = row_mean(p, row_weights, figure + BEST_1 - PROPENSITY_1);
-    return best > 0 ? row_mean(p, row_weights, figure) / best : NAN;
+    Lanes best, reached;
+    row_mean(p, row_weights, figure + BEST_1 - PROPENSITY_1, &best);
+    row_mean(p, row_weights, figure, &reached);
+    lanes_ratio(&reached, &best, share);
 }
 
 /* More labels than places: else the figure says nothing of the order. */
 #define MEASURE(name, how, figure, k)                                                               \
-    static double name(const Predictions *p, const double *row_weights, Arena *scratch)              \
+    static void name(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)  \
     {                                                                                                \
         (void)scratch;                                                                               \
-        return how(p, row_weights, figure);                                                          \
+        how(p, row_weights, figure, values);                                                         \
     }                                                                                                \
     static bool name##_available(const Predictions *p)                                               \
     {                                                                                                \

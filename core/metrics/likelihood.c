@@ -1,10 +1,10 @@
 /* Likelihoods of the targets. */
 #include "core/metrics/metric.h"
 
-static double nll(const Predictions *p, const double *row_weights, Arena *scratch)
+static void nll(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(p->input.count, p->nll, row_weights);
+    weighted_mean(p->input.count, p->nll, row_weights, values);
 }
 
 const MetricDef metric_nll = {
@@ -20,9 +20,11 @@ const MetricDef metric_nll = {
     .measure = nll,
 };
 
-static double perplexity(const Predictions *p, const double *row_weights, Arena *scratch)
+static void perplexity(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    return exp(nll(p, row_weights, scratch));
+    nll(p, row_weights, scratch, values);
+    for (int l = 0; l < LANES; l++)
+        (*values)[l] = exp((*values)[l]);
 }
 
 const MetricDef metric_perplexity = {
@@ -35,9 +37,10 @@ const MetricDef metric_perplexity = {
     .measure = perplexity,
 };
 
-static double bits_per_byte(const Predictions *p, const double *row_weights, Arena *scratch)
+static void bits_per_byte(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    return nll(p, row_weights, scratch) / (log(2) * p->input.bytes_per_token);
+    nll(p, row_weights, scratch, values);
+    *values /= log(2) * p->input.bytes_per_token;
 }
 
 static bool has_bytes(const Predictions *p)

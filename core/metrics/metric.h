@@ -4,6 +4,7 @@
 #define XENT_METRICS_METRIC_H
 
 #include "core/base/component.h"
+#include "core/metrics/lanes.h"
 #include "core/metrics/predictions.h"
 
 typedef enum MetricBetter { METRIC_NEITHER, METRIC_HIGHER, METRIC_LOWER } MetricBetter;
@@ -15,9 +16,9 @@ typedef struct MetricDef {
     unsigned kinds;                                 /* of PredictionKind, joined by | */
     /* Sorts what `measure` reads; NULL: nothing. Called once, before any thread. */
     void (*prepare)(Predictions *predictions);
-    /* Over rows with weights [count] >= 0: the sample weights, times the multiplicity of the row in a
-       resample. NAN where undefined. */
-    double (*measure)(const Predictions *predictions, const double *row_weights, Arena *scratch);
+    /* In each lane, over rows with weights [count] >= 0: the sample weights, times the multiplicity of the row in a
+       resample. NAN where undefined, as where no row has a weight. */
+    void (*measure)(const Predictions *predictions, const Lanes *row_weights, Arena *scratch, Lanes *values);
     /* Whether the predictions hold what it needs beyond their kind; NULL: always. */
     bool (*available)(const Predictions *predictions);
 } MetricDef;
@@ -39,7 +40,10 @@ double *metric_values(Arena *arena, const MetricDef *const *metrics, Predictions
 void bootstrap_intervals(const MetricDef *const *metrics, Predictions *predictions, uint64_t seed, int resamples,
                          double (*intervals)[2]);
 
+/* The sample weights in all lanes; in the arena. */
+const Lanes *sample_weights(const Predictions *predictions, Arena *arena);
+
 /* sum_i w_i values_i / sum_i w_i; NAN when no row has a weight. Values of rows without weight do not matter. */
-double weighted_mean(int64_t count, const double *values, const double *row_weights);
+void weighted_mean(int64_t count, const double *values, const Lanes *row_weights, Lanes *mean);
 
 #endif

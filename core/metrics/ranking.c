@@ -1,68 +1,68 @@
 /* One class against the rest, by probability. */
 #include "core/metrics/metric.h"
 
-static double gather(const double *row_weights, const int32_t *rows, int32_t count)
-{
-    double sum = 0;
-    for (int32_t j = 0; j < count; j++)
-        sum += row_weights[rows[j]];
-    return sum;
-}
-
 /* The probability that a positive is ranked above a negative, ties 1/2. */
-static double class_auroc(const ClassOrder *order, const double *row_weights)
+LANES_CLONED
+static void class_auroc(const ClassOrder *order, const Lanes *row_weights, Lanes *values)
 {
-    const int32_t *rows = order->rows;
-    double above = 0, negatives = 0, positives = 0;
+    const int32_t *row = order->rows;
+    Lanes above = {0}, negatives = {0}, positives = {0};
     for (int64_t g = 0; g < order->group_count; g++) {
-        double negative = gather(row_weights, rows, order->groups[g].negatives);
-        rows += order->groups[g].negatives;
-        double positive = gather(row_weights, rows, order->groups[g].positives);
-        rows += order->groups[g].positives;
+        Lanes negative = {0}, positive = {0};
+        for (const int32_t *end = row + order->groups[g].negatives; row < end; row++)
+            negative += row_weights[*row];
+        for (const int32_t *end = row + order->groups[g].positives; row < end; row++)
+            positive += row_weights[*row];
         above += positive * (negatives + negative / 2);
         negatives += negative;
         positives += positive;
     }
-    return positives > 0 && negatives > 0 ? above / (positives * negatives) : NAN;
+    Lanes pairs = positives * negatives;
+    lanes_ratio(&above, &pairs, values);
 }
 
 /* sum over thresholds of (recall_j - recall_{j-1}) precision_j, from the highest score down. */
-static double class_average_precision(const ClassOrder *order, const double *row_weights, int64_t count)
+LANES_CLONED
+static void class_average_precision(const ClassOrder *order, const Lanes *row_weights, int64_t count, Lanes *values)
 {
-    const int32_t *rows = order->rows + count;
-    double sum = 0, negatives = 0, positives = 0;
+    const int32_t *row = order->rows + count;
+    Lanes sum = {0}, negatives = {0}, positives = {0};
     for (int64_t g = order->group_count - 1; g >= 0; g--) {
-        rows -= order->groups[g].positives;
-        double positive = gather(row_weights, rows, order->groups[g].positives);
-        rows -= order->groups[g].negatives;
-        negatives += gather(row_weights, rows, order->groups[g].negatives);
+        Lanes positive = {0};
+        for (const int32_t *end = row - order->groups[g].positives; row > end;)
+            positive += row_weights[*--row];
+        for (const int32_t *end = row - order->groups[g].negatives; row > end;)
+            negatives += row_weights[*--row];
         positives += positive;
-        if (positive > 0)
-            sum += positive * positives / (positives + negatives);
+        Lanes step = positive * positives, all = positives + negatives;
+        for (int l = 0; l < LANES; l++)
+            sum[l] += positive[l] > 0 ? step[l] / all[l] : 0;
     }
-    return positives > 0 ? sum / positives : NAN;
+    lanes_ratio(&sum, &positives, values);
 }
 
 /* The mean over the classes for which the figure is defined. */
-static double class_mean(const Predictions *p, const double *row_weights, bool precision)
+static void class_mean(const Predictions *p, const Lanes *row_weights, bool precision, Lanes *values)
 {
-    double sum = 0, defined = 0;
+    Lanes sum = {0}, defined = {0}, value;
     for (int64_t k = 0; k < p->input.classes; k++) {
-        const ClassOrder *order = &p->by_class[k];
-        double value = precision ? class_average_precision(order, row_weights, p->input.count)
-                                 : class_auroc(order, row_weights);
-        if (!isnan(value)) {
-            sum += value;
-            defined++;
-        }
+        if (precision)
+            class_average_precision(&p->by_class[k], row_weights, p->input.count, &value);
+        else
+            class_auroc(&p->by_class[k], row_weights, &value);
+        for (int l = 0; l < LANES; l++)
+            if (!isnan(value[l])) {
+                sum[l] += value[l];
+                defined[l]++;
+            }
     }
-    return defined > 0 ? sum / defined : NAN;
+    lanes_ratio(&sum, &defined, values);
 }
 
-static double auroc(const Predictions *p, const double *row_weights, Arena *scratch)
+static void auroc(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return class_mean(p, row_weights, false);
+    class_mean(p, row_weights, false, values);
 }
 
 const MetricDef metric_auroc = {
@@ -75,10 +75,10 @@ const MetricDef metric_auroc = {
     .prepare = predictions_sort_by_class, .measure = auroc,
 };
 
-static double aupr(const Predictions *p, const double *row_weights, Arena *scratch)
+static void aupr(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return class_mean(p, row_weights, true);
+    class_mean(p, row_weights, true, values);
 }
 
 const MetricDef metric_aupr = {

@@ -1,9 +1,11 @@
 #include "core/metrics/metric.h"
 
-static double rmse(const Predictions *p, const double *row_weights, Arena *scratch)
+static void rmse(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return sqrt(weighted_mean(p->input.count, p->squared_error, row_weights));
+    weighted_mean(p->input.count, p->squared_error, row_weights, values);
+    for (int l = 0; l < LANES; l++)
+        (*values)[l] = sqrt((*values)[l]);
 }
 
 const MetricDef metric_rmse = {
@@ -16,10 +18,10 @@ const MetricDef metric_rmse = {
     .measure = rmse,
 };
 
-static double mae(const Predictions *p, const double *row_weights, Arena *scratch)
+static void mae(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return weighted_mean(p->input.count, p->absolute_error, row_weights);
+    weighted_mean(p->input.count, p->absolute_error, row_weights, values);
 }
 
 const MetricDef metric_mae = {
@@ -30,35 +32,43 @@ const MetricDef metric_mae = {
     .measure = mae,
 };
 
-static double output_r2(const Predictions *p, const double *row_weights, int64_t output)
+LANES_CLONED
+static void output_r2(const Predictions *p, const Lanes *row_weights, int64_t output, Lanes *values)
 {
     int64_t n = p->input.count, outputs = p->input.classes;
     const double *y = p->input.soft_targets + output, *z = p->input.logits + output;
-    double weight = 0, mean = 0, residual = 0, total = 0;
+    Lanes weight = {0}, mean = {0}, residual = {0}, total = {0};
     for (int64_t i = 0; i < n; i++) {
         weight += row_weights[i];
         mean += row_weights[i] * y[i * outputs];
     }
     mean /= weight;
-    bool varies = false; /* a rounded mean differs from equal targets, so total > 0 would not say it */
-    for (int64_t i = 0, first = -1; i < n; i++) {
-        if (row_weights[i] == 0)
-            continue;
-        first = first < 0 ? i : first;
-        varies |= y[i * outputs] != y[first * outputs];
+    bool varies[LANES] = {false}; /* a rounded mean differs from equal targets, so total > 0 would not say it */
+    int64_t first[LANES];
+    for (int l = 0; l < LANES; l++)
+        first[l] = -1;
+    for (int64_t i = 0; i < n; i++) {
         residual += row_weights[i] * (z[i * outputs] - y[i * outputs]) * (z[i * outputs] - y[i * outputs]);
         total += row_weights[i] * (y[i * outputs] - mean) * (y[i * outputs] - mean);
+        for (int l = 0; l < LANES; l++)
+            if (row_weights[i][l] > 0) {
+                first[l] = first[l] < 0 ? i : first[l];
+                varies[l] |= y[i * outputs] != y[first[l] * outputs];
+            }
     }
-    return varies ? 1 - residual / total : NAN;
+    for (int l = 0; l < LANES; l++)
+        (*values)[l] = varies[l] ? 1 - residual[l] / total[l] : NAN;
 }
 
-static double r2(const Predictions *p, const double *row_weights, Arena *scratch)
+static void r2(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    double sum = 0;
-    for (int64_t k = 0; k < p->input.classes; k++)
-        sum += output_r2(p, row_weights, k);
-    return sum / (double)p->input.classes;
+    Lanes sum = {0}, value;
+    for (int64_t k = 0; k < p->input.classes; k++) {
+        output_r2(p, row_weights, k, &value);
+        sum += value;
+    }
+    *values = sum / (double)p->input.classes;
 }
 
 const MetricDef metric_r2 = {
@@ -77,22 +87,23 @@ static bool outputs_are_actions(const Predictions *p)
     return p->input.outputs_are_actions;
 }
 
-static double greedy_value(const Predictions *p, const double *row_weights, Arena *scratch)
+LANES_CLONED
+static void greedy_value(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    double chosen = 0, best = 0;
+    Lanes chosen = {0}, best = {0};
     for (int64_t i = 0; i < p->input.count; i++) {
         const double *predicted = p->input.logits + i * p->input.classes;
-        const double *values = p->input.soft_targets + i * p->input.classes;
+        const double *worth = p->input.soft_targets + i * p->input.classes;
         int64_t choice = 0, most = 0;
-        for (int64_t k = 1; k < p->input.classes && row_weights[i] > 0; k++) {
+        for (int64_t k = 1; k < p->input.classes; k++) {
             choice = predicted[k] > predicted[choice] ? k : choice;
-            most = values[k] > values[most] ? k : most;
+            most = worth[k] > worth[most] ? k : most;
         }
-        chosen += row_weights[i] > 0 ? row_weights[i] * values[choice] : 0;
-        best += row_weights[i] > 0 ? row_weights[i] * values[most] : 0;
+        chosen += row_weights[i] * worth[choice];
+        best += row_weights[i] * worth[most];
     }
-    return best > 0 ? chosen / best : NAN;
+    lanes_ratio(&chosen, &best, values);
 }
 
 const MetricDef metric_greedy_value = {

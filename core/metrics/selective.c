@@ -2,22 +2,24 @@
 #include "core/metrics/metric.h"
 
 /* The mean over j of the error among the j most confident; a group of equal confidence enters as a whole. */
-static double aurc(const Predictions *p, const double *row_weights, Arena *scratch)
+LANES_CLONED
+static void aurc(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
     const ConfidenceOrder *order = &p->by_confidence;
-    double weight = 0, wrong = 0, group = 0, sum = 0;
+    Lanes weight = {0}, wrong = {0}, group = {0}, sum = {0};
     for (int64_t j = p->input.count - 1; j >= 0; j--) {
-        double w = row_weights[order->rows[j]];
-        weight += w;
-        group += w;
-        wrong += w * order->wrong[j];
-        if (weight == 0 || (j > 0 && !order->last[j - 1]))
+        const Lanes *w = &row_weights[order->rows[j]];
+        weight += *w;
+        group += *w;
+        wrong += *w * (double)order->wrong[j];
+        if (j > 0 && !order->last[j - 1])
             continue; /* the next one down has the same confidence */
-        sum += group * wrong / weight;
-        group = 0;
+        for (int l = 0; l < LANES; l++)
+            sum[l] += weight[l] > 0 ? group[l] * wrong[l] / weight[l] : 0;
+        group = (Lanes){0};
     }
-    return weight > 0 ? sum / weight : NAN;
+    lanes_ratio(&sum, &weight, values);
 }
 
 const MetricDef metric_aurc = {
@@ -45,30 +47,38 @@ static double harmonic(double n)
 
 /* The same when every right sample comes before every wrong one. Where weights are counts the j-th of E
    wrong ones after R right ones adds j / (R + j); the sum is E - R (H(R+E) - H(R)). Other weights are steps. */
-static double best_aurc(const Predictions *p, const double *row_weights)
+LANES_CLONED
+static void best_aurc(const Predictions *p, const Lanes *row_weights, Lanes *values)
 {
     const ConfidenceOrder *order = &p->by_confidence;
-    double right = 0, wrong = 0, sum = 0;
+    Lanes right = {0}, wrong = {0}, past = {0}, sum = {0};
     for (int64_t j = 0; j < p->input.count; j++) {
-        wrong += order->wrong[j] * row_weights[order->rows[j]];
+        wrong += row_weights[order->rows[j]] * (double)order->wrong[j];
         right += row_weights[order->rows[j]];
     }
     right -= wrong;
-    double weight = right + wrong;
-    if (p->weights_are_counts)
-        return weight > 0 ? (wrong - right * (harmonic(weight) - harmonic(right))) / weight : NAN;
-    double past = 0;
-    for (int64_t j = p->input.count - 1; j >= 0; j--) {
-        double step = order->wrong[j] * row_weights[order->rows[j]];
-        past += step;
-        sum += step > 0 ? step * past / (right + past) : 0;
+    Lanes weight = right + wrong;
+    if (p->weights_are_counts) {
+        for (int l = 0; l < LANES; l++)
+            sum[l] = weight[l] > 0 ? wrong[l] - right[l] * (harmonic(weight[l]) - harmonic(right[l])) : 0;
+        lanes_ratio(&sum, &weight, values);
+        return;
     }
-    return weight > 0 ? sum / weight : NAN;
+    for (int64_t j = p->input.count - 1; j >= 0; j--) {
+        Lanes step = row_weights[order->rows[j]] * (double)order->wrong[j];
+        past += step;
+        for (int l = 0; l < LANES; l++)
+            sum[l] += step[l] > 0 ? step[l] * past[l] / (right[l] + past[l]) : 0;
+    }
+    lanes_ratio(&sum, &weight, values);
 }
 
-static double eaurc(const Predictions *p, const double *row_weights, Arena *scratch)
+static void eaurc(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
-    return aurc(p, row_weights, scratch) - best_aurc(p, row_weights);
+    Lanes best;
+    best_aurc(p, row_weights, &best);
+    aurc(p, row_weights, scratch, values);
+    *values -= best;
 }
 
 const MetricDef metric_eaurc = {

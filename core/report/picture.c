@@ -6,6 +6,8 @@
 
 #include "core/base/memory.h"
 
+enum { EDGE_LEVELS = 12 };
+
 Picture *picture_new(int width, int height, Color paper)
 {
     assert(width > 0 && height > 0);
@@ -60,19 +62,28 @@ static uint8_t mix(uint8_t under, uint8_t over, double share)
     return (uint8_t)(under + (over - under) * share + 0.5); /* never negative */
 }
 
-/* Lays the color over the covered pixels and clears the coverage for the next shape. */
+/* Lays the color over the covered pixels and clears the coverage for the next shape. Edges have EDGE_LEVELS shades, so
+   that a picture of a few inks keeps few enough colors for a palette. */
 static void paint(Picture *picture, Color color, double opacity)
 {
+    int last_level = -1;
+    Color under = {0}, result = {0}; /* of the pixel before; the next is mostly like it */
     for (int y = picture->top; y < picture->bottom; y++)
         for (int x = picture->left; x < picture->right; x++) {
             size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
             if (picture->coverage[at] == 0)
                 continue;
-            double share = picture->coverage[at] * opacity;
-            uint8_t *pixel = picture->pixels + 3 * at;
-            pixel[0] = mix(pixel[0], color.red, share);
-            pixel[1] = mix(pixel[1], color.green, share);
-            pixel[2] = mix(pixel[2], color.blue, share);
+            int level = (int)(picture->coverage[at] * EDGE_LEVELS + 0.5f);
+            Color *pixel = (Color *)picture->pixels + at;
+            if (level != last_level || pixel->red != under.red || pixel->green != under.green
+                || pixel->blue != under.blue) {
+                double share = level * opacity / EDGE_LEVELS;
+                last_level = level;
+                under = *pixel;
+                result = (Color){mix(under.red, color.red, share), mix(under.green, color.green, share),
+                                 mix(under.blue, color.blue, share)};
+            }
+            *pixel = result;
             picture->coverage[at] = 0;
         }
     picture->left = picture->width;
@@ -80,44 +91,49 @@ static void paint(Picture *picture, Color color, double opacity)
     picture->right = picture->bottom = 0;
 }
 
-static double distance_to_segment(Point p, Point a, Point b)
+static double clamp_share(double t)
 {
-    double dx = b.x - a.x, dy = b.y - a.y, length = dx * dx + dy * dy;
-    double t = length > 0 ? ((p.x - a.x) * dx + (p.y - a.y) * dy) / length : 0;
-    t = t < 0 ? 0 : t > 1 ? 1 : t;
-    double x = p.x - a.x - t * dx, y = p.y - a.y - t * dy;
-    return sqrt(x * x + y * y);
+    return t < 0 ? 0 : t > 1 ? 1 : t;
 }
 
-/* The columns in which a row of pixels can be within `reach` of the segment a..b: where a piece of it passes that is
-   within reach of the row, and as far to both sides. */
-static void row_columns(Point a, Point b, int row, double reach, double columns[2])
+/* The square of the distance. */
+static double square_to_segment(Point p, Point a, Point b, double over_square)
 {
-    double low = fmin(a.x, b.x), high = fmax(a.x, b.x);
+    double dx = b.x - a.x, dy = b.y - a.y;
+    double t = clamp_share(((p.x - a.x) * dx + (p.y - a.y) * dy) * over_square);
+    double x = p.x - a.x - t * dx, y = p.y - a.y - t * dy;
+    return x * x + y * y;
+}
+
+/* The columns in which a row of pixels can be within `reach` of the segment a..b: where the piece of it passes that is
+   within reach of the row, and as far to both sides. */
+static void row_columns(const Picture *picture, Point a, Point b, int row, double reach, int columns[2])
+{
+    double first = a.x, last = b.x;
     if (a.y != b.y) {
-        double t = (row - reach - a.y) / (b.y - a.y), u = (row + 1 + reach - a.y) / (b.y - a.y);
-        double first = a.x + fmax(0, fmin(1, t)) * (b.x - a.x), last = a.x + fmax(0, fmin(1, u)) * (b.x - a.x);
-        low = fmin(first, last);
-        high = fmax(first, last);
+        first = a.x + clamp_share((row - reach - a.y) / (b.y - a.y)) * (b.x - a.x);
+        last = a.x + clamp_share((row + 1 + reach - a.y) / (b.y - a.y)) * (b.x - a.x);
     }
-    columns[0] = low - reach;
-    columns[1] = high + reach;
+    columns[0] = clamp_pixel((first < last ? first : last) - reach, picture->width);
+    columns[1] = clamp_pixel(ceil((first < last ? last : first) + reach), picture->width);
 }
 
 /* Coverage of an edge that is straight within a pixel: 1/2 - signed distance. The largest counts, so that
    joints are not painted twice. */
 static void cover_segment(Picture *picture, Point a, Point b, double width)
 {
-    double reach = width / 2 + 1;
+    double reach = width / 2 + 1, half = width / 2 + 0.5, square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
+    double over_square = square > 0 ? 1 / square : 0;
     int box[4];
     touch(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach, fmax(a.y, b.y) + reach, box);
     for (int y = box[1]; y < box[3]; y++) {
-        double columns[2];
-        row_columns(a, b, y, reach, columns);
-        int begin = clamp_pixel(floor(columns[0]), picture->width), end = clamp_pixel(ceil(columns[1]), picture->width);
-        for (int x = begin; x < end; x++) {
-            double inside = 0.5 + width / 2 - distance_to_segment((Point){x + 0.5, y + 0.5}, a, b);
-            float share = (float)(inside < 0 ? 0 : inside > 1 ? 1 : inside);
+        int columns[2];
+        row_columns(picture, a, b, y, reach, columns);
+        for (int x = columns[0]; x < columns[1]; x++) {
+            double distance = square_to_segment((Point){x + 0.5, y + 0.5}, a, b, over_square);
+            if (distance >= half * half)
+                continue;
+            float share = (float)clamp_share(half - sqrt(distance));
             float *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
             *covered = share > *covered ? share : *covered;
         }
@@ -139,7 +155,7 @@ void picture_stroke(Picture *picture, const Point *points, int count, double wid
 
 static double overlap(double low, double high, int pixel)
 {
-    double share = fmin(high, pixel + 1) - fmax(low, pixel);
+    double share = (high < pixel + 1 ? high : pixel + 1) - (low > pixel ? low : pixel);
     return share < 0 ? 0 : share;
 }
 

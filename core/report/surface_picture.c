@@ -69,7 +69,9 @@ static void draw_rectangle(Surface *surface, double x, double y, double width, d
     (void)tip;
     double scale;
     Picture *picture = picture_of(surface, &scale);
-    picture_rectangle(picture, x * scale, y * scale, width * scale, height * scale, inks[ink], opacity);
+    double begin = round(x * scale), top = round(y * scale); /* whole pixels: edges are sharp, and add no shades */
+    picture_rectangle(picture, begin, top, round((x + width) * scale) - begin, round((y + height) * scale) - top,
+                      inks[ink], opacity);
 }
 
 static void draw_disc(Surface *surface, Point center, double radius, Ink ink, const char *tip)
