@@ -6,8 +6,8 @@
 # seeds 101, 102, ..., each with a truth of its own. Plain binary cross-entropy is the loss coral, which for two classes is
 # that of one logit. Fails when an effect is absent: in the mean, the area of fcn with tri_bce is at least 0.003 above that
 # of ecn and of lcn alone and at least 0.008 above that of an MLP, and not more than 0.001 below that of fcn with plain
-# binary cross-entropy. The second of these is absent on seeds 101 to 110: fcn - lcn is -0.002 [-0.010, 0.007]. --quick checks that everything runs, and that cross networks see products, which a linear model
-# does not.
+# binary cross-entropy. The second of these is absent on seeds 101 to 110: fcn - lcn is -0.002 [-0.010, 0.007]. --quick
+# checks that everything runs, and that cross networks see products, which a linear model does not.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
