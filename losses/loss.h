@@ -70,6 +70,7 @@ typedef struct LossDef {
     int64_t least_columns;      /* size of the logits' last axis */
     bool cosines;               /* in training: the logits are cosines of features and class directions */
     bool (*unit_directions)(const void *self); /* whether those directions are kept at length 1; NULL: they are not */
+    bool heads;                 /* in training: columns of logits are answers to one question, of a head each */
     bool own_classes;           /* `check` knows how many classes there are */
     int64_t unnamed_classes;    /* classes without a column of logits: 1 where columns are thresholds between them */
     /* Columns of logits that data of so many classes, labels or values needs from a model; 0: such data is not for

@@ -73,6 +73,6 @@ const LossDef loss_tri_bce = {
                              "head k",
                   .notes = "Logits are [N, 2], a column a head; targets 0 or 1. l, l_1, l_2 are means over the batch, "
                            "so the loss is one value of the batch. A model predicts with the mean of the heads."},
-    .targets = LOSS_CLASSES, .whole_batch = true, .least_columns = 2, .outputs = outputs, .decode = decode,
-    .forward = forward, .check = check, .sample = sample,
+    .targets = LOSS_CLASSES, .whole_batch = true, .heads = true, .least_columns = 2, .outputs = outputs,
+    .decode = decode, .forward = forward, .check = check, .sample = sample,
 };

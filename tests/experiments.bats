@@ -166,6 +166,22 @@ setup() {
     [ "$status" -eq 1 ] && [[ "$output" == *"with repetition-0.3 eisl-1-2 is not above ce"* ]]
 }
 
+@test "fcn-ctr: the quick form trains every network and sees products" {
+    sh scripts/experiments/fcn-ctr.sh --quick -o "$BATS_TEST_TMPDIR/fcn" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-zA-Z].*bce.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 7 ]
+}
+
+@test "fcn-ctr fails where the effect is absent" {
+    for run in linear mlp ecn lcn fcn-bce fcn fcn-detached; do
+        for seed in 101 102; do
+            mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
+            echo '{"metrics": {"test": {"auroc": 0.5, "nll": 0.7}}}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
+        done
+    done
+    run sh scripts/experiments/fcn-ctr.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
+    [ "$status" -eq 1 ] && [[ "$output" == *"area of fcn - mlp is below 0.008"* ]]
+}
+
 @test "noisefit and cs-ib: their quick forms run every term and weight" {
     sh scripts/experiments/noisefit.sh --quick -o "$BATS_TEST_TMPDIR/noisefit" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]

@@ -134,3 +134,16 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     [ "$status" -eq 1 ]
     [[ "$output" == *"the test split is empty"* ]]
 }
+
+@test "a network of fields gets its fields back from the checkpoint, and both heads are averaged" {
+    "$XENT" train '{"data": {"type": "csv", "path": "table.csv", "normalize": false}, "loss": "tri_bce",
+        "model": {"type": "fcn", "embed_dim": 4}, "train": {"epochs": 2}}' -o fields --quiet
+    "$XENT" predict fields table.csv > all.txt
+    [ "$(head -1 all.txt)" = no,yes ]
+    [ "$(wc -l < all.txt)" -eq 9 ]
+    awk -F, 'NR > 1 && ($1 + $2 < 0.999999 || $1 + $2 > 1.000001) { bad = 1 } END { exit bad }' all.txt
+    printf '2,blue\n' | "$XENT" predict fields - > one.txt
+    diff <(sed -n '1p;3p' all.txt) one.txt
+    run "$XENT" train '{"data": {"type": "csv", "path": "table.csv"}, "loss": "tri_bce", "model": "lcn"}' -o none
+    [[ "$output" == *'model: the loss compares 2 heads, lcn has 1; choose fcn, or another loss' ]]
+}

@@ -2,9 +2,9 @@
    the key. To add one: its name in `names`, its errors in `cases`, and a test of its truth beside the others. */
 #include "tests/generators.h"
 
-static const char *const names[] = {"extreme-labels", "flows",      "gaussian-mixture", "glyphs",  "markov-text",
-                                    "random-mdp",     "shapes",     "spirals",          "tabular", "traders",
-                                    "translation",    "waves"};
+static const char *const names[] = {"clicks",      "extreme-labels", "flows",  "gaussian-mixture", "glyphs",
+                                    "markov-text", "random-mdp",     "shapes", "spirals",          "tabular",
+                                    "traders",     "translation",    "waves"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)
@@ -82,7 +82,7 @@ static void test_data_generators__described_as_loaded(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "{'type': 'flows', 'count': 20, 'test_count': 0}", "{'type': 'flows', 'one_hot': false, 'count': 20}",
+        "'clicks'", "{'type': 'flows', 'count': 20, 'test_count': 0}", "{'type': 'flows', 'one_hot': false, 'count': 20}",
         "'gaussian-mixture'", "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
         "{'type': 'markov-text', 'stride': 7}",
         "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'random-mdp'", "'spirals'", "'tabular'",
@@ -103,6 +103,7 @@ static void test_data_generators__described_as_loaded(void **state)
         assert_int_equal(shape.target_kind, dataset->target_kind);
         assert_int_equal(shape.classes, dataset->classes);
         assert_ptr_equal(shape.class_names, dataset->class_names);
+        assert_ptr_equal(shape.feature_names, dataset->feature_names);
         assert_int_equal(shape.group_count, dataset->group_count);
         assert_int_equal(shape.own_tokens, dataset->own_tokens);
         assert_int_equal(shape.column_count, dataset->column_count);

@@ -32,7 +32,7 @@ static void test_data_generators_truth__posteriors_are_the_truth(void **state)
         "{'type': 'gaussian-mixture', 'count': 5000, 'separation': 1, 'dimensions': 300, 'spread': 0.2}",
         "{'type': 'flows', 'count': 20000, 'test_count': 0}",
         "{'type': 'flows', 'count': 20000, 'one_hot': false, 'interaction': 0.7}",
-        "{'type': 'tabular', 'count': 20000}",
+        "{'type': 'clicks', 'count': 20000}", "{'type': 'tabular', 'count': 20000}",
         "{'type': 'tabular', 'count': 20000, 'classes': 4, 'numeric': 0, 'categorical': 5, 'interactions': 10}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

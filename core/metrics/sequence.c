@@ -100,45 +100,44 @@ static bool has_sequences(const Predictions *p)
     return p->input.groups != NULL;
 }
 
-static double sequence_mean(const SequenceFigures *figures, const double *values, const double *row_weights)
+static void sequence_mean(const SequenceFigures *figures, const double *values, const Lanes *row_weights, Lanes *mean)
 {
-    double sum = 0, weight = 0;
+    Lanes sum = {0}, weight = {0};
     for (int64_t s = 0; s < figures->count; s++) {
         sum += row_weights[figures->first[s]] * values[s];
         weight += row_weights[figures->first[s]];
     }
-    return weight > 0 ? sum / weight : NAN;
+    lanes_ratio(&sum, &weight, mean);
 }
 
 /* Prediction and target are equally long, so that there is no brevity to punish. */
-static double bleu(const Predictions *p, const double *row_weights, Arena *scratch)
+static void bleu(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
     const SequenceFigures *figures = p->sequence_figures;
-    double matches[ORDERS] = {0}, ngrams[ORDERS] = {0}, sum = 0;
+    Lanes matches[ORDERS] = {{0}}, ngrams[ORDERS] = {{0}}, sum = {0};
     for (int64_t s = 0; s < figures->count; s++)
         for (int n = 0; n < ORDERS; n++) {
             matches[n] += row_weights[figures->first[s]] * figures->matches[s][n];
             ngrams[n] += row_weights[figures->first[s]] * figures->ngrams[s][n];
         }
-    for (int n = 0; n < ORDERS; n++) {
-        if (ngrams[n] == 0)
-            return NAN;
-        sum += log(matches[n] / ngrams[n]);
-    }
-    return exp(sum / ORDERS);
+    for (int n = 0; n < ORDERS; n++)
+        for (int l = 0; l < LANES; l++)
+            sum[l] += log(matches[n][l] / ngrams[n][l]); /* NAN where there is no n-gram */
+    for (int l = 0; l < LANES; l++)
+        (*values)[l] = exp(sum[l] / ORDERS);
 }
 
-static double exact_match(const Predictions *p, const double *row_weights, Arena *scratch)
+static void exact_match(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return sequence_mean(p->sequence_figures, p->sequence_figures->exact, row_weights);
+    sequence_mean(p->sequence_figures, p->sequence_figures->exact, row_weights, values);
 }
 
-static double edits(const Predictions *p, const double *row_weights, Arena *scratch)
+static void edits(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
 {
     (void)scratch;
-    return sequence_mean(p->sequence_figures, p->sequence_figures->edits, row_weights);
+    sequence_mean(p->sequence_figures, p->sequence_figures->edits, row_weights, values);
 }
 
 const MetricDef metric_bleu = {

@@ -15,6 +15,8 @@ typedef struct ModelInput {
     bool groups;                /* batches hold whole groups, Forward.groups says which */
     bool cosines;               /* the logits are to be cosines: the head has length-free features and weights */
     bool unit_directions;       /* those weights are kept at length 1 */
+    bool heads;                 /* outputs are no classes but one answer each of as many heads to the same question */
+    const char *const *feature_names; /* [shape.sizes[0]] of a table, COLUMN or COLUMN=CATEGORY; NULL: no names */
 } ModelInput;
 
 typedef struct Model Model;

@@ -13,8 +13,9 @@ typedef struct InitializerDef {
                  float *out);
 } InitializerDef;
 
-/* Parameters of "normal", and of "kaiming_uniform" and its relatives, for models that set them. */
+/* Parameters of "normal", of "uniform", and of "kaiming_uniform" and its relatives, for models that set them. */
 struct normal { double mean, deviation; };
+struct uniform { double low, high; };
 struct gain { double gain; };
 
 void initializer_fill(const Instance *instance, Random *random, int64_t rows, int64_t columns, double fan_in,

@@ -85,7 +85,6 @@ const InitializerDef initializer_truncated_normal = {
     .fill = truncated_fill,
 };
 
-struct uniform { double low, high; };
 static const Param uniform_params[] = {
     PARAM_FLOAT(struct uniform, low, -0.05, .help = "smallest value"),
     PARAM_FLOAT(struct uniform, high, 0.05, .help = "upper bound"),

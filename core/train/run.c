@@ -15,7 +15,9 @@ ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
                         .cosines = ((const LossDef *)loss->component)->cosines,
                         .groups = dataset->group_count > 0,
                         .label_width = dataset->label_width,
-                        .label_features = dataset->label_features};
+                        .label_features = dataset->label_features,
+                        .heads = ((const LossDef *)loss->component)->heads,
+                        .feature_names = dataset->rank == 1 ? dataset->feature_names : NULL};
     const LossDef *def = (const LossDef *)loss->component;
     input.unit_directions = def->unit_directions && def->unit_directions(loss->values);
     input.shape = shape_of(dataset->rank, dataset->shape);

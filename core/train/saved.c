@@ -102,7 +102,9 @@ static bool read_description(SavedModel *saved, JsonSource *source, const char *
     const int64_t columns = description.shape.count == 1 ? description.shape.items[0] : 0;
     return read_names(saved->arena, "class_names", description.class_names, saved->classes, &saved->class_names,
                       error) &&
-           read_names(saved->arena, "feature_names", description.feature_names, columns, &saved->feature_names, error);
+           read_names(saved->arena, "feature_names", description.feature_names, columns, &saved->feature_names,
+                      error) &&
+           (input->feature_names = saved->feature_names, true);
 }
 
 /* The loss, which --set may have changed, is what reads the model's outputs. */
@@ -116,6 +118,7 @@ static bool settle_loss(const SavedModel *saved, ModelInput *input, Error *error
     if (!config->loss.component)
         config->loss = instance_default(config->arena, "loss", default_loss(saved->target_kind));
     input->cosines = ((const LossDef *)config->loss.component)->cosines;
+    input->heads = ((const LossDef *)config->loss.component)->heads;
     int64_t outputs = loss_outputs(&config->loss, saved->classes);
     return outputs == input->outputs ||
            fail(error, "loss: %s needs %lld outputs for %lld classes or values, the model has %lld",
