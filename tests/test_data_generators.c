@@ -2,7 +2,7 @@
    the key. To add one: its name in `names`, its errors in `cases`, and a test of its truth beside the others. */
 #include "tests/generators.h"
 
-static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "random-mdp",
+static const char *const names[] = {"extreme-labels", "gaussian-mixture", "glyphs", "markov-text", "random-mdp", "retrieval",
                                     "shapes", "spirals", "tabular", "traders"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
