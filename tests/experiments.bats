@@ -204,3 +204,16 @@ setup() {
     run sh scripts/experiments/hyperspherical.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
     [ "$status" -eq 1 ] && [[ "$output" == *"does not tell new digits better than ce"* ]]
 }
+
+@test "mw-loss: the quick form runs with and without hard negatives; fails where the effect is absent" {
+    sh scripts/experiments/mw-loss.sh --quick -o "$BATS_TEST_TMPDIR/mw" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z]* | [02] | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    for run in infonce-0 mw-0 infonce-2 mw-2; do
+        for seed in 101 102; do
+            mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
+            echo '{"metrics": {"test": {"AUC@50": 0.9, "MRR@10": 0.5, "nDCG@10": 0.5}}}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
+        done
+    done
+    run sh scripts/experiments/mw-loss.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
+    [ "$status" -eq 1 ] && [[ "$output" == *"AUC@50 of mw is not 0.01 above infonce"* ]]
+}

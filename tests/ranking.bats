@@ -169,3 +169,19 @@ fails() {
     fails 2 '--group FILE is missing: ranking is measured inside groups' "$XENT" eval --logits z.npy --targets y.npy --kind ranking
     fails 2 '--group: does not apply to a model' "$XENT" eval somewhere --group g.npy
 }
+
+@test "in_batch trains a dual encoder on queries, resumes to the same bits, and refuses what it cannot compare" {
+    retrieval='{"data": {"type": "retrieval", "documents": 90, "count": 60, "test_count": 20}, "loss": "mw", "objective": "in_batch",
+                "model": {"type": "dual_encoder", "share": false, "dim": 6, "temperature": 1}, "optimizer": "adam",
+                "train": {"epochs": 2, "batch_size": 15, "report": false}}'
+    "$XENT" train "$retrieval" --quiet -o whole
+    "$XENT" train "$retrieval" --set train.epochs=1 --quiet -o part
+    "$XENT" train "$retrieval" --resume --quiet -o part
+    cmp whole/checkpoints/last.safetensors part/checkpoints/last.safetensors
+    run "$XENT" eval whole
+    [[ "$output" == *AUC@50* && "$output" == *MRR@10* && "$output" == *nDCG@10* && "$output" != *AUC@500* ]]
+    "$XENT" train "$retrieval" --set train.batch_size=1 --set train.epochs=1 --quiet -o single
+    fails 1 '*: loss: in_batch wants a loss of scores, such as mw or infonce; arcface is none' "$XENT" train "$retrieval" --set loss=arcface -o a
+    fails 1 '*: objective: in_batch wants one class a sample*' "$XENT" train "$many" --set objective=in_batch -o a
+    [ ! -e a ]
+}

@@ -2,9 +2,9 @@
    the key. To add one: its name in `names`, its errors in `cases`, and a test of its truth beside the others. */
 #include "tests/generators.h"
 
-static const char *const names[] = {"clicks",      "extreme-labels", "flows",  "gaussian-mixture", "glyphs",
-                                    "markov-text", "random-mdp",     "shapes", "spirals",          "tabular",
-                                    "traders",     "translation",    "waves"};
+static const char *const names[] = {"clicks",      "extreme-labels", "flows",     "gaussian-mixture", "glyphs",
+                                    "markov-text", "random-mdp",     "retrieval", "shapes",           "spirals",
+                                    "tabular",     "traders",        "translation", "waves"};
 enum { GENERATORS = sizeof names / sizeof *names };
 
 static int64_t feature_bytes(const Dataset *dataset)

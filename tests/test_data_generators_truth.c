@@ -374,9 +374,30 @@ static void test_data_generators_truth__extreme_labels_are_few_and_popular(void 
     data_free(&splits);
 }
 
+/* Queries without noise are linear in their documents' features, and ask for other documents in the test. */
+static void test_data_generators_truth__retrieval_queries_tell_their_documents(void **state)
+{
+    (void)state;
+    DataSplits splits = load(1, "{'type': 'retrieval', 'latent': 1, 'dimensions': 1, 'query_noise': 0, 'noise': 0, "
+                             "'documents': 50, 'count': 60, 'test_count': 30}");
+    const Dataset *dataset = splits.train.dataset;
+    assert_true(dataset->classes == 50 && dataset->label_width == 1 && splits.val.count == 0);
+    const float *queries = dataset->features;
+    double ratio = (double)(queries[0] / dataset->label_features[0]), spread = 0;
+    for (int64_t i = 0; i < 90; i++) {
+        int32_t document = dataset->labels[i];
+        assert_int_equal(document, i < 60 ? i % 50 : 49 - (i - 60));
+        assert_true(fabs((double)queries[i] - ratio * (double)dataset->label_features[document]) < 1e-5);
+        spread += fabs((double)(queries[i] - queries[0]));
+    }
+    assert_true(spread > 1);
+    data_free(&splits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_data_generators_truth__retrieval_queries_tell_their_documents),
         TEST(test_data_generators_truth__posteriors_are_the_truth),
         TEST(test_data_generators_truth__flows_fill_their_bins),
         TEST(test_data_generators_truth__gaussian_mixture_has_the_known_bayes_error),

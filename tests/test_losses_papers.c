@@ -1,44 +1,5 @@
 /* Losses of several inputs against the figures of their papers' worked examples. */
-#include "tests/losses.h"
-
-typedef struct Setting { JsonSource *source; Arena *arena; Instance loss; LossInput in; } Setting;
-
-static Setting setting_of(const char *spec, Tensor *logits)
-{
-    Setting setting = {.source = json_source_new(), .arena = arena_new()};
-    setting.loss = loss_from(setting.source, setting.arena, spec);
-    setting.in.logits = logits;
-    logits->requires_gradient = true;
-    return setting;
-}
-
-static void drop(Setting *setting)
-{
-    arena_free(setting->arena);
-    json_source_free(setting->source);
-}
-
-#define ROWS(rows, columns, ...) t_reshape(tensor_of(ARRAY_F64, NUMBERS(__VA_ARGS__)), SHAPE(rows, columns))
-#define CLASSES(...) tensor_of(ARRAY_I32, NUMBERS(__VA_ARGS__))
-
-static void assert_near(double got, double expected, double tolerance)
-{
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.9g, not %.9g", got, expected);
-}
-
-static void assert_all_near(const Tensor *got, const double *expected, double tolerance)
-{
-    for (int64_t i = 0; i < got->count; i++)
-        assert_near(tensor_value(got, i), expected[i], tolerance);
-}
-
-static Tensor *detached(Tensor *x)
-{
-    x = t_detach(x);
-    x->requires_gradient = true;
-    return x;
-}
+#include "tests/losses_setting.h"
 
 /* ---- dpo, spce ---- */
 
@@ -310,58 +271,6 @@ static void test_losses_papers__cs_ib_of_a_collapsed_representation(void **state
     drop(&setting);
 }
 
-/* ---- normalized_softmax ---- */
-
-static Setting normalized_setting(double factor, double target)
-{
-    Setting setting = setting_of("\"normalized_softmax\"", detached(ROWS(1, 2, 3 * factor, 4 * factor)));
-    setting.in.targets = CLASSES(target);
-    loss_set_extra(&setting.in, "weight", ROWS(3, 2, 1, 0, 0, 2, -5, 5));
-    return setting;
-}
-
-static void test_losses_papers__normalized_softmax(void **state)
-{
-    (void)state;
-    static const double lengths[] = {1, 7};
-    for (int i = 0; i < 2; i++) {
-        Setting setting = normalized_setting(lengths[i], 1);
-        assert_near(loss_value(&setting.loss, &setting.in), 0.1281426, 1e-7);
-        Tensor *gradient = loss_gradient(&setting.loss, &setting.in); /* orthogonal to the embedding */
-        assert_near(3 * tensor_value(gradient, 0) + 4 * tensor_value(gradient, 1), 0, 1e-12);
-        assert_true(fabs(tensor_value(gradient, 0)) > 1e-3);
-        drop(&setting);
-    }
-    Setting setting = normalized_setting(1, 0);
-    assert_near(loss_value(&setting.loss, &setting.in), 2.1281426, 1e-7);
-    drop(&setting);
-    setting = normalized_setting(0, 0);
-    assert_near(loss_value(&setting.loss, &setting.in), log(3), 1e-12);
-    Tensor *gradient = loss_gradient(&setting.loss, &setting.in);
-    assert_true(isfinite(tensor_value(gradient, 0)) && isfinite(tensor_value(gradient, 1)));
-    drop(&setting);
-}
-
-/* A regular simplex of C directions: the least value that any features can have, log(1 + (C-1) exp(-s C / (C-1))). */
-static void test_losses_papers__normalized_softmax_has_a_floor(void **state)
-{
-    (void)state;
-    static const struct { int64_t classes; double floor; } cases[] = {{10, 1.344990e-4}, {100, 4.054539e-3}};
-    for (int i = 0; i < 2; i++) {
-        int64_t classes = cases[i].classes;
-        Tensor *corners = t_full(ARRAY_F64, SHAPE(classes, classes), -1 / (double)classes);
-        for (int64_t c = 0; c < classes; c++)
-            tensor_set(corners, c * classes + c, 1 - 1 / (double)classes);
-        Setting setting = setting_of("\"normalized_softmax\"", detached(corners));
-        setting.in.targets = t_new(ARRAY_I32, SHAPE(classes));
-        for (int64_t c = 0; c < classes; c++)
-            tensor_set(setting.in.targets, c, (double)c);
-        loss_set_extra(&setting.in, "weight", corners);
-        assert_near(loss_value(&setting.loss, &setting.in), cases[i].floor, cases[i].floor * 1e-6);
-        drop(&setting);
-    }
-}
-
 /* ---- eisl ---- */
 
 static Tensor *three_places(void)
@@ -450,8 +359,6 @@ int main(void)
         TAPE_TEST(test_losses_papers__noisefit),
         TAPE_TEST(test_losses_papers__cs_ib),
         TAPE_TEST(test_losses_papers__cs_ib_of_a_collapsed_representation),
-        TAPE_TEST(test_losses_papers__normalized_softmax),
-        TAPE_TEST(test_losses_papers__normalized_softmax_has_a_floor),
         TAPE_TEST(test_losses_papers__eisl),
         TAPE_TEST(test_losses_papers__eisl_with_weights_that_have_no_gradient),
         TAPE_TEST(test_losses_papers__eisl_floor_and_refusals),

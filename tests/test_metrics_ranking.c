@@ -177,6 +177,49 @@ static void test_metrics_ranking__labels_beyond_ten(void **state)
     check("P@1", &input, 0);
 }
 
+/* ---- Scores of all rows together ---- */
+
+enum { ITEMS = 60 };
+
+/* The figures of mw-loss: of 3 x 6 pairs of these scores 1 is wrong, with the offsets 3; 44 more wrong ones a row are
+   far below. */
+static void test_metrics_ranking__pooled_scores(void **state)
+{
+    (void)state;
+    static const double scores_of[3][3] = {{.9, .2, .4}, {.1, .5, .3}, {.6, 0, .8}}, offsets[] = {0, .55, -.5};
+    const int64_t targets[] = {0, 1, 2};
+    double logits[3 * ITEMS], labels[3 * ITEMS] = {0};
+    for (int shifted = 0; shifted < 2; shifted++) {
+        for (int i = 0; i < 3 * ITEMS; i++) {
+            int row = i / ITEMS, k = i % ITEMS;
+            logits[i] = k < 3 ? scores_of[row][k] + (shifted ? offsets[row] : 0) : -9 - k;
+            labels[i] = k == row;
+        }
+        PredictionInput input = {.kind = PREDICTION_CLASSIFICATION, .count = 3, .classes = ITEMS, .logits = logits,
+                                 .targets = targets};
+        assert_false(metric_applies(metric_named("AUC@50"), predictions_new(arena, &input)));
+        assert_false(metric_applies(metric_named("MRR@10"), predictions_new(arena, &input)));
+        input.classes_are_items = true;
+        assert_false(metric_applies(metric_named("AUC@500"), predictions_new(arena, &input)));
+        check("AUC@50", &input, 1 - (shifted ? 3 : 1) / 450.0);
+        check("MRR@10", &input, 1);
+        check("nDCG@10", &input, 1);
+        PredictionInput labelled = {.kind = PREDICTION_MULTI_LABEL, .count = 3, .classes = ITEMS, .logits = logits,
+                                    .soft_targets = labels};
+        check("AUC@50", &labelled, 1 - (shifted ? 3 : 1) / 450.0);
+        const double weights[] = {1, 0, 2}; /* .5 + .55 and its row do not count */
+        input.weights = weights;
+        check("AUC@50", &input, 1 - (shifted ? 2.0 / 9 / 50 : 0));
+    }
+    for (int i = 0; i < 3 * ITEMS; i++)
+        logits[i] = 1;
+    PredictionInput equal = {.kind = PREDICTION_CLASSIFICATION, .count = 3, .classes = ITEMS, .logits = logits,
+                             .targets = targets, .classes_are_items = true};
+    check("AUC@50", &equal, 0.5);
+    check("MRR@10", &equal, (1 + 1.0 / 2 + 1.0 / 3) / 3);
+    check("nDCG@10", &equal, (1 + 1 / log2(3) + 0.5) / 3);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -189,6 +232,7 @@ int main(void)
         TEST(test_metrics_ranking__resamples_draw_groups),
         TEST(test_metrics_ranking__labels_by_hand),
         TEST(test_metrics_ranking__labels_beyond_ten),
+        TEST(test_metrics_ranking__pooled_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,6 +329,56 @@ static void test_train_objectives__hard_negatives_are_what_scores_high(void **st
     run_free(run);
 }
 
+static const char *const queries =
+    "{\"data\": {\"type\": \"retrieval\", \"documents\": 20, \"count\": 24, \"test_count\": 0}, \"model\": {\"type\": "
+    "\"dual_encoder\", \"share\": false, \"dim\": 4, \"temperature\": 1}, \"loss\": %s, \"objective\": {\"type\": "
+    "\"in_batch\", %s}, \"train\": {\"batch_size\": 6, \"shuffle\": false}}";
+
+/* All batches of an epoch, by hand: the batch's documents each once, and the hardest of each query for all. */
+static void in_batch_by_hand(int hard, double temperature)
+{
+    char loss[96], keys[64];
+    snprintf(loss, sizeof loss, "{\"type\": \"infonce\", \"temperature\": %g}", temperature);
+    snprintf(keys, sizeof keys, "\"hard_negatives\": %d", hard);
+    Run *run = make(queries, loss, keys);
+    for (int b = 0; b < 4; b++) {
+        double value = step_gradients(run, 0, b, 1).loss, expected = 0, s[6][20];
+        tape_reset();
+        const Batch *batch = loader_batch(run->loader, 0, b);
+        Forward forward = {0};
+        Tensor *scores = model_forward(run->model, &forward, t_wrap(ARRAY_F32, SHAPE(6, 24), batch->features));
+        bool column[20] = {false};
+        for (int i = 0; i < 6; i++) {
+            for (int d = 0; d < 20; d++)
+                s[i][d] = tensor_value(scores, i * 20 + d);
+            column[batch->labels[i]] = true;
+        }
+        for (int i = 0; i < 6; i++)
+            for (int d = 0; d < 20; d++) {
+                int above = 0;
+                for (int e = 0; e < 20; e++)
+                    above += e != batch->labels[i] && s[i][e] > s[i][d];
+                column[d] |= d != batch->labels[i] && above < hard;
+            }
+        for (int i = 0; i < 6; i++) {
+            double sum = 0;
+            for (int d = 0; d < 20; d++)
+                sum += column[d] ? exp(s[i][d] / temperature) : 0;
+            expected += (log(sum) - s[i][batch->labels[i]] / temperature) / 6;
+        }
+        assert_true(fabs(value - expected) < 1e-5);
+    }
+    run_free(run);
+}
+
+static void test_train_objectives__in_batch_compares_the_batch(void **state)
+{
+    (void)state;
+    in_batch_by_hand(0, 0.5);
+    in_batch_by_hand(2, 0.5);
+    in_batch_by_hand(19, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_train_objectives__contrastive_compares_two_views),
         cmocka_unit_test(test_train_objectives__contrastive_scores),
         cmocka_unit_test(test_train_objectives__a_factored_head_is_the_head),
+        cmocka_unit_test(test_train_objectives__in_batch_compares_the_batch),
         cmocka_unit_test(test_train_objectives__negatives_of_the_batch),
         cmocka_unit_test(test_train_objectives__all_negatives_are_all_labels),
         cmocka_unit_test(test_train_objectives__hard_negatives_are_what_scores_high),

@@ -7,7 +7,7 @@
 
 enum {
     PRECISION_1, PRECISION_3, PRECISION_5, PROPENSITY_1, PROPENSITY_3, PROPENSITY_5, BEST_1, BEST_3, BEST_5,
-    NDCG_1, NDCG_3, NDCG_5, RECIPROCAL_RANK, RECALL_10, RECALL_50, RECALL_100, FIGURES
+    NDCG_1, NDCG_3, NDCG_5, NDCG_10, RECIPROCAL_RANK, RECALL_10, RECALL_50, RECALL_100, FIGURES
 };
 enum { DEEPEST = 100 };
 
@@ -82,10 +82,11 @@ static double reciprocal_rank(const Hits *hits)
     return hits->positives ? 0 : NAN;
 }
 
-static void measure_row(const PredictionInput *in, int64_t row, const LabelFigures *to)
+/* `targets` [classes]: 1 for true labels. */
+static void measure_row(const PredictionInput *in, int64_t row, const double *targets, const LabelFigures *to)
 {
     Hits hits = {.depth = in->classes < DEEPEST ? in->classes : DEEPEST,
-                 .targets = in->soft_targets + row * in->classes};
+                 .targets = targets};
     first_labels(in->logits + row * in->classes, in->classes, hits.depth, hits.first);
     for (int64_t l = 0; l < in->classes; l++)
         hits.positives += hits.targets[l] > 0.5;
@@ -100,6 +101,7 @@ static void measure_row(const PredictionInput *in, int64_t row, const LabelFigur
         to->values[BEST_1 + i][row] =
             in->propensities ? best_propensity_sum(in->propensities, hits.targets, in->classes, k) : 0;
     }
+    to->values[NDCG_10][row] = ndcg(&hits, 10);
     static const int64_t depths[] = {10, 50, 100};
     for (int i = 0; i < 3; i++)
         to->values[RECALL_10 + i][row] = hits.positives ? hits_within(&hits, depths[i]) / (double)hits.positives : NAN;
@@ -111,8 +113,16 @@ typedef struct Work { const PredictionInput *input; const LabelFigures *figures;
 static void measure_rows(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
-    for (int64_t row = begin; row < end; row++)
-        measure_row(work->input, row, work->figures);
+    const PredictionInput *in = work->input;
+    double *one_hot = in->targets ? memory_array((size_t)in->classes, sizeof *one_hot) : NULL;
+    for (int64_t row = begin; row < end; row++) {
+        if (one_hot)
+            one_hot[in->targets[row]] = 1;
+        measure_row(in, row, one_hot ? one_hot : in->soft_targets + row * in->classes, work->figures);
+        if (one_hot)
+            one_hot[in->targets[row]] = 0;
+    }
+    memory_free(one_hot);
 }
 
 static void prepare(Predictions *p)
@@ -157,7 +167,8 @@ static void propensity_share(const Predictions *p, const Lanes *row_weights, int
     }                                                                                                \
     static bool name##_available(const Predictions *p)                                               \
     {                                                                                                \
-        return p->input.classes > (k) && (p->input.propensities || how != propensity_share);          \
+        return p->input.classes > (k) && (p->input.propensities || how != propensity_share) &&        \
+               (p->input.kind == PREDICTION_MULTI_LABEL || p->input.classes_are_items);               \
     }
 MEASURE(precision_1, row_mean, PRECISION_1, 1)
 MEASURE(precision_3, row_mean, PRECISION_3, 3)
@@ -168,14 +179,15 @@ MEASURE(propensity_5, propensity_share, PROPENSITY_5, 5)
 MEASURE(ndcg_1, row_mean, NDCG_1, 1)
 MEASURE(ndcg_3, row_mean, NDCG_3, 3)
 MEASURE(ndcg_5, row_mean, NDCG_5, 5)
+MEASURE(ndcg_10, row_mean, NDCG_10, 10)
 MEASURE(mrr_10, row_mean, RECIPROCAL_RANK, 10)
 MEASURE(recall_10, row_mean, RECALL_10, 10)
 MEASURE(recall_50, row_mean, RECALL_50, 50)
 MEASURE(recall_100, row_mean, RECALL_100, 100)
 
 #define MEASURED(name)                                                                                             \
-    .better = METRIC_HIGHER, .kinds = PREDICTION_MULTI_LABEL, .prepare = prepare, .measure = name,                 \
-    .available = name##_available
+    .better = METRIC_HIGHER, .kinds = PREDICTION_CLASSIFICATION | PREDICTION_MULTI_LABEL, .prepare = prepare,       \
+    .measure = name, .available = name##_available
 #define PRECISION_TEXT(k)                                                                                          \
     .title = "P@" #k, .component = {.name = "P@" #k, .summary = "share of true labels among the first " #k}
 #define PROPENSITY_TEXT(k)                                                                                         \
@@ -209,6 +221,7 @@ const MetricDef metric_propensity_scored_precision_at_5 = {PROPENSITY_TEXT(5), M
 const MetricDef metric_label_ndcg_1 = {NDCG_TEXT(1), MEASURED(ndcg_1)};
 const MetricDef metric_label_ndcg_3 = {NDCG_TEXT(3), MEASURED(ndcg_3)};
 const MetricDef metric_label_ndcg_5 = {NDCG_TEXT(5), MEASURED(ndcg_5)};
+const MetricDef metric_label_ndcg_10 = {NDCG_TEXT(10), MEASURED(ndcg_10)};
 const MetricDef metric_label_mrr_10 = {
     .title = "Mean reciprocal rank to the tenth label",
     .component = {.name = "MRR@10", .summary = "1 / place of the first true label, 0 beyond the tenth",

@@ -29,6 +29,7 @@ typedef struct PredictionInput {
                                        the values */
     const double *weights;          /* [count], >= 0, or NULL: all 1 */
     bool probabilities_only;        /* logits are logarithms of probabilities: nll is clipped at -log 1e-12 */
+    bool classes_are_items;         /* of classification: to be found among many by score, as documents are */
     bool outputs_are_actions;       /* of regression: values of what one chooses among */
     double bytes_per_token;         /* mean, 0: unknown */
     const unsigned char *sets;      /* [count, classes], 1: the class is in the row's conformal set; or NULL */
@@ -82,6 +83,7 @@ typedef struct Predictions {
     const ClassOrder *by_class;      /* [classes] */
     const unsigned char *class_bins; /* [count, classes], the bin of each probability */
     const struct LabelFigures *label_figures;   /* label_ranking.c's */
+    const struct PooledScores *pooled[2];       /* pooled_auc.c's */
     const struct GroupFigures *group_figures;   /* group_ranking.c's */
     const struct SequenceFigures *sequence_figures; /* sequence.c's */
 } Predictions;

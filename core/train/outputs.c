@@ -114,6 +114,7 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         .groups = filling.groups,
         .profits = filling.profits,
         .propensities = dataset->target_kind == TARGET_LABELS ? dataset->propensities : NULL,
+        .classes_are_items = dataset->target_kind == TARGET_CLASS && dataset->label_width > 0,
         .outputs_are_actions = dataset_column(dataset, COLUMN_ACTION) != NULL,
         .bytes_per_token = dataset->tokenizer ? dataset->bytes_per_token : 0,
     };
