@@ -8,7 +8,7 @@ setup() {
         done
     done > pairs.jsonl
     config='{"data": {"type": "preferences", "path": "pairs.jsonl", "test_path": "pairs.jsonl", "length": 5},
-             "model": {"type": "transformer", "layers": 1, "width": 16, "heads": 2},
+             "model": {"type": "transformer", "layers": 1, "width": 16, "heads": 2, "positions": "rope"},
              "optimizer": {"type": "adam", "lr": 0.01}, "train": {"batch_size": 4, "epochs": 8, "report": false}}'
 }
 
@@ -67,6 +67,19 @@ preference() {
     [ "$(grep '"train"' fresh/metrics.jsonl)" != "$(grep '"train"' whole/metrics.jsonl)" ]
 }
 
+@test "a student of responses learns from a teacher where they are, and nowhere else" {
+    "$XENT" train "$config" --quiet -o before
+    student() { "$XENT" distill "$config" --set train.steps=20 --set 'distill={"type": "kd", "teacher": "before", "ce_weight": 0}' \
+        --quiet "$@"; }
+    student -o one
+    # more padding behind the responses changes nothing of the first loss
+    "$XENT" train "$config" --set data.length=9 --set train.steps=1 --set optimizer.lr=0 --quiet -o long \
+        --set train.init_from=before/checkpoints/last.safetensors
+    student --set data.length=9 --set distill.teacher=long -o two
+    first() { sed -n 1p $1/metrics.jsonl | sed 's/.*"loss":\([0-9.]*\).*/\1/'; }
+    awk -v a="$(first one)" -v b="$(first two)" 'BEGIN { exit !(a > 0 && a - b < 1e-5 && b - a < 1e-5) }'
+}
+
 @test "what preference cannot learn from" {
     fails 1 "*objective: preference wants pairs of responses*" "$XENT" train "$config" --set objective=preference \
         --set loss=dpo --set 'data.responses="chosen"' --quiet -o x
@@ -79,6 +92,8 @@ preference() {
         --quiet -o x
     fails 1 "*objective.reference: *missing.safetensors: No such file*" "$XENT" train "$config" --set loss=dpo --quiet -o x \
         --set 'objective={"type": "preference", "reference": "missing.safetensors"}'
+    fails 1 "*objective: factored_output wants a target at every position*" "$XENT" train "$config" --set loss=z_loss \
+        --set objective=factored_output --quiet -o x
     "$XENT" train "$config" --set model.width=8 --quiet -o narrow
     fails 1 "*objective.reference: *narrow/checkpoints/last.safetensors: *" "$XENT" train "$config" --set loss=dpo \
         --set 'objective={"type": "preference", "reference": "narrow/checkpoints/last.safetensors"}' --quiet -o x
