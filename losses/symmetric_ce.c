@@ -1,4 +1,5 @@
-/* Cross-entropy with its mirror image, -sum_k p_k log t_k, in which log 0 is a constant. Wang et al. 2019. */
+/* Cross-entropy with its mirror image, -sum_k p_k log t_k, in which log 0 is a constant. Wang et al. 2019; between a
+   student and its teacher Doebler, Marsden and Yang 2023. */
 #include <math.h>
 
 #include "losses/shared.h"
@@ -27,9 +28,12 @@ static Tensor *reverse(const struct symmetric_ce *self, const LossInput *in, Ten
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct symmetric_ce *self = values;
-    Tensor *cross_entropy = loss_cross_entropy_of(in, in->logits);
-    return t_add(t_scale(cross_entropy, weight_at(&self->alpha, &in->at)),
-                 t_scale(reverse(self, in, cross_entropy), weight_at(&self->beta, &in->at)));
+    LossInput held = *in;
+    if (loss_targets_are_soft(in))
+        held.targets = t_detach(in->targets); /* a teacher's: neither part moves it */
+    Tensor *cross_entropy = loss_cross_entropy_of(&held, held.logits);
+    return t_add(t_scale(cross_entropy, weight_at(&self->alpha, &held.at)),
+                 t_scale(reverse(self, &held, cross_entropy), weight_at(&self->beta, &held.at)));
 }
 
 static const char *const examples[] = {
@@ -38,6 +42,9 @@ static const char *const examples[] = {
 const LossDef loss_symmetric_ce = {
     .component = {.name = "symmetric_ce", .summary = "cross-entropy and reverse cross-entropy, robust to label noise",
                   .params = params, .size = sizeof(struct symmetric_ce), .source = "arXiv:1908.06112",
-                  .formula = "alpha (-sum t log p) + beta (-sum p log t), log 0 := log_zero"},
+                  .formula = "alpha (-sum t log p) + beta (-sum p log t), log 0 := log_zero",
+                  .notes = "Soft targets have no gradient. With a teacher's probabilities, alpha and beta 0.5 and a "
+                           "log_zero that no log t is below, such as -100, it is the consistency loss of RMT "
+                           "(arXiv:2211.13081)."},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward, .examples = examples,
 };

@@ -217,3 +217,17 @@ setup() {
     run sh scripts/experiments/mw-loss.sh --seeds 2 -o "$BATS_TEST_TMPDIR/same"
     [ "$status" -eq 1 ] && [[ "$output" == *"AUC@50 of mw is not 0.01 above infonce"* ]]
 }
+
+@test "osp: the quick form shows that soft preferences stop at the best policy, and without an effect the script fails" {
+    sh scripts/experiments/osp.sh --quick -o "$BATS_TEST_TMPDIR/osp" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    cp "$BATS_TEST_TMPDIR/osp/arms-dpo-101/policy.csv" "$BATS_TEST_TMPDIR/osp/arms-spce-101/policy.csv"
+    run sh scripts/experiments/osp.sh --quick -o "$BATS_TEST_TMPDIR/osp"
+    [ "$status" -eq 1 ] && [[ "$output" == *"arms: spce is not within 5% of the best policy's divergence"* ]]
+}
+
+@test "rmt-loss: derivatives as by hand" {
+    sh scripts/experiments/rmt-loss.sh -o "$BATS_TEST_TMPDIR/rmt" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [0-9.]* | [0-9.]* | -*[0-9.]* |' "$BATS_TEST_TMPDIR/table")" -eq 14 ]
+    grep -q '^| 0.5 | 0.99 | -0.4900 | -0.8194 | -0.8194 | 1.67 |$' "$BATS_TEST_TMPDIR/table"
+}

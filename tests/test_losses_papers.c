@@ -271,6 +271,51 @@ static void test_losses_papers__cs_ib_of_a_collapsed_representation(void **state
     drop(&setting);
 }
 
+/* ---- symmetric_ce between student and teacher: the loss of RMT ---- */
+
+static Tensor *probabilities(double a, double b, double c)
+{
+    return t_detach(t_softmax(ROWS(1, 3, a, b, c)));
+}
+
+static double consistency(const char *keys, Tensor *student, Tensor *teacher)
+{
+    char spec[160];
+    snprintf(spec, sizeof spec, "{\"type\": \"symmetric_ce\", \"log_zero\": -100, %s}", keys);
+    Setting setting = setting_of(spec, detached(student));
+    setting.in.targets = teacher;
+    double value = loss_value(&setting.loss, &setting.in);
+    drop(&setting);
+    return value;
+}
+
+static void test_losses_papers__symmetric_ce_of_a_teacher(void **state)
+{
+    (void)state;
+    static const char half[] = "\"alpha\": 0.5, \"beta\": 0.5";
+    Setting setting = setting_of("{\"type\": \"symmetric_ce\", \"alpha\": 0.5, \"beta\": 0.5, \"log_zero\": -100}",
+                                 detached(ROWS(1, 3, 2, 0, -1)));
+    setting.in.targets = probabilities(1, 1, 0);
+    setting.in.targets->requires_gradient = true;
+    assert_near(loss_value(&setting.loss, &setting.in), 1.192288, 1e-6);
+    assert_all_near(loss_gradient(&setting.loss, &setting.in), (double[]){0.193014, -0.156460, -0.036554}, 1e-6);
+    ASSERT_VALUES(gradient_of(loss_evaluate(&setting.loss, &setting.in).loss, setting.in.targets), 0, 0, 0);
+    drop(&setting);
+    Tensor *student = ROWS(1, 3, 2, 0, -1);
+    assert_near(consistency("\"alpha\": 1, \"beta\": 0", student, probabilities(1, 1, 0)), 1.480571, 1e-6);
+    assert_near(consistency("\"alpha\": 0, \"beta\": 1", student, probabilities(1, 1, 0)), 0.904005, 1e-6);
+    assert_near(consistency(half, student, probabilities(2, 0, -1)), 0.524267, 1e-6); /* the entropy */
+    assert_near(consistency(half, ROWS(1, 3, 1, 1, 0), probabilities(2, 0, -1)), 1.192288, 1e-6);
+}
+
+/* A sure teacher: log t is -50, which the default floor of -4 would hide. */
+static void test_losses_papers__symmetric_ce_of_a_sure_teacher(void **state)
+{
+    (void)state;
+    double value = consistency("\"alpha\": 0, \"beta\": 1", ROWS(1, 3, 0, 0, -1e4), probabilities(50, 0, -1e4));
+    assert_near(value, 25, 1e-9);
+}
+
 /* ---- eisl ---- */
 
 static Tensor *three_places(void)
@@ -359,6 +404,8 @@ int main(void)
         TAPE_TEST(test_losses_papers__noisefit),
         TAPE_TEST(test_losses_papers__cs_ib),
         TAPE_TEST(test_losses_papers__cs_ib_of_a_collapsed_representation),
+        TAPE_TEST(test_losses_papers__symmetric_ce_of_a_teacher),
+        TAPE_TEST(test_losses_papers__symmetric_ce_of_a_sure_teacher),
         TAPE_TEST(test_losses_papers__eisl),
         TAPE_TEST(test_losses_papers__eisl_with_weights_that_have_no_gradient),
         TAPE_TEST(test_losses_papers__eisl_floor_and_refusals),

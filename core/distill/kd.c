@@ -32,12 +32,18 @@ static void release(ObjectiveContext *context)
     teacher_close(context->state);
 }
 
-static Tensor *divergence(Tensor *student, Tensor *teacher, double temperature)
+/* Over the rows that have a target. */
+static Tensor *divergence(Tensor *student, Tensor *teacher, Tensor *mask, double temperature)
 {
     Tensor *target = t_log_softmax(t_scale(t_detach(teacher), 1 / temperature)),
            *log_p = t_log_softmax(t_scale(student, 1 / temperature));
     Tensor *rows = t_sum(t_mul(t_exp(target), t_sub(target, log_p)), -1, false);
-    return t_scale(t_mean(rows, ALL_AXES, false), temperature * temperature);
+    Tensor *mean = t_mean(rows, ALL_AXES, false);
+    if (mask) {
+        mask = t_reshape(mask, rows->rank, rows->shape);
+        mean = t_div(t_sum(t_mul(rows, mask), ALL_AXES, false), t_sum(mask, ALL_AXES, false));
+    }
+    return t_scale(mean, temperature * temperature);
 }
 
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
@@ -46,7 +52,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     Tensor *logits = objective_logits(context, forward, batch);
     LossInput input = objective_loss_input(context, forward, batch, logits);
     Tensor *teacher = t_reshape(teacher_logits(context->state, batch), input.logits->rank, input.logits->shape);
-    Tensor *soft = t_scale(divergence(input.logits, teacher, self->temperature),
+    Tensor *soft = t_scale(divergence(input.logits, teacher, batch->mask, self->temperature),
                            weight_at(&self->kd_weight, &context->at));
     if (weight_is(&self->ce_weight, 0))
         return soft;

@@ -61,7 +61,8 @@ for seed in $(seq 101 "$last"); do
     for loss in spce dpo; do
         train "$folder/arms-$loss-$seed" train "{\"data\": $arms_data, $arms}" --set "train.steps=$steps" --seed "$seed" \
             --set "loss={\"type\": \"$loss\", \"beta\": 0.8}"
-        "$XENT" predict "$folder/arms-$loss-$seed" --split train > "$folder/arms-$loss-$seed/policy.csv"
+        [ -s "$folder/arms-$loss-$seed/policy.csv" ] ||
+            "$XENT" predict "$folder/arms-$loss-$seed" --split train -o "$folder/arms-$loss-$seed/policy.csv" --quiet
         train "$folder/letters-$loss-$seed" train "{\"data\": $letters_data, $letters}" --seed "$seed" \
             --set "loss={\"type\": \"$loss\", \"beta\": 0.2}" --set 'objective={"type": "preference", "samples": 300}' \
             --set "train.init_from=$folder/before-$seed/checkpoints/last.safetensors" --set "train.epochs=$epochs" \

@@ -50,6 +50,7 @@ derivatives '{"type": "symmetric_ce", "alpha": 0.5, "beta": 0.5, "log_zero": -10
 
 paste "$folder/cases" "$folder/ce" "$folder/symmetric" | awk '
     function size(x) { return x < 0 ? -x : x }
+    function shown(x) { return sprintf("%.4f", size(x) < 0.00005 ? 0 : x) }
     function complain(text) { print "rmt-loss.sh: p = " p ", q = " q ": " text > "/dev/stderr"; failed = 1 }
     BEGIN {
         print "| student | teacher | cross-entropy | symmetric | by hand | size, symmetric : cross-entropy |"
@@ -58,7 +59,8 @@ paste "$folder/cases" "$folder/ce" "$folder/symmetric" | awk '
     {
         p = $2; q = $3
         hand = (p - q) / 2 - p * (1 - p) * log(q / (1 - q)) / 2
-        printf "| %g | %g | %.4f | %.4f | %.4f | %s |\n", p, q, $4, $5, hand, $1 == "alike" ? "-" : sprintf("%.2f", size($5 / $4))
+        printf "| %g | %g | %s | %s | %s | %s |\n", p, q, shown($4), shown($5), shown(hand),
+               $1 == "alike" ? "-" : sprintf("%.2f", size($5 / $4))
         if (size($5 - hand) > 1e-5) complain("the symmetric derivative is not the one by hand")
         if (size($4 - (p - q)) > 1e-5) complain("that of cross-entropy is not p - q")
         if ($1 == "alike") alike[p] = size($5)
