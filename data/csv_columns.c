@@ -1,6 +1,7 @@
 #include "data/csv_columns.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,29 +106,56 @@ bool csv_column_type(const CsvFile *file, int64_t index, bool forced, CsvColumn 
            fail(error, "%s: column %.60s has no values; name it in ignore", file->path, file->names[index]);
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* `values` are sorted in place. */
+static void fit_edges(CsvColumn *column, double *values, int64_t count, Arena *arena)
+{
+    qsort(values, (size_t)count, sizeof *values, compare_doubles);
+    column->edges = arena_alloc(arena, (size_t)column->bins * sizeof *column->edges);
+    for (int64_t k = 0; k < column->bins - 1; k++) {
+        const double place = (double)(k + 1) / (double)column->bins * (double)(count - 1);
+        const int64_t below = (int64_t)place, above = below + 1 < count ? below + 1 : below;
+        char text[32];
+        snprintf(text, sizeof text, "%.9g", values[below] + (place - (double)below) * (values[above] - values[below]));
+        column->edges[k] = number_of(text);
+    }
+}
+
+int64_t csv_interval(const double *edges, int64_t count, double value)
+{
+    int64_t interval = 0;
+    while (interval < count && edges[interval] < value)
+        interval++;
+    return interval;
+}
+
 bool csv_column_fit(const CsvFile *file, CsvColumn *column, Arena *arena, Error *error)
 {
     if (column->categorical) {
         csv_categories_fit(file, column->index, arena, &column->categories);
         return true;
     }
-    double sum = 0;
+    double sum = 0, *values = memory_array((size_t)file->rows, sizeof *values);
     int64_t count = 0;
-    for (int64_t i = 0; i < file->rows; i++) {
-        double value;
-        if (csv_number(csv_cell(file, i, column->index), &value)) {
-            sum += value;
-            count++;
-        }
-    }
+    for (int64_t i = 0; i < file->rows; i++)
+        if (csv_number(csv_cell(file, i, column->index), &values[count]))
+            sum += values[count++];
     column->mean = sum / (double)count;
+    if (column->bins && count)
+        fit_edges(column, values, count, arena);
+    memory_free(values);
     return count > 0 ||
            fail(error, "%s: column %.60s has no values; name it in ignore", file->path, file->names[column->index]);
 }
 
 int64_t csv_column_width(const CsvColumn *column)
 {
-    return column->categorical ? column->categories.count : 1;
+    return column->categorical ? column->categories.count : column->bins ? column->bins : 1;
 }
 
 bool csv_column_encode(const CsvFile *file, const CsvColumn *column, int64_t row, float *out, Error *error)
@@ -144,6 +172,11 @@ bool csv_column_encode(const CsvFile *file, const CsvColumn *column, int64_t row
         value = column->mean;
     else if (!csv_number(cell, &value))
         return csv_fail(file, row, column->index, error, "expected a number, got \"%.40s\"", cell);
+    const int64_t interval = csv_interval(column->edges, column->bins - 1, value);
+    for (int64_t k = 0; k < column->bins; k++)
+        out[k] = k == interval ? 1.0f : 0.0f;
+    if (column->bins)
+        return isfinite(value) || csv_fail(file, row, column->index, error, "%.40s is no finite number", cell);
     *out = (float)value;
     return isfinite(*out) || csv_fail(file, row, column->index, error, "%.40s is beyond f32", cell);
 }

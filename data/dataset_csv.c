@@ -11,7 +11,7 @@ static const char *const missing_rules[] = {"error", "mean", "drop", NULL};
 struct csv {
     DatasetCommon common;
     const char *path, *test_path, *target_path, *separator, *label_suffix;
-    int64_t skip_lines;
+    int64_t skip_lines, bins;
     int task, missing;
     const cJSON *header, *columns, *target, *categorical, *ignore, *group, *extras;
 };
@@ -32,6 +32,9 @@ static const Param params[] = {
     PARAM_JSON(struct csv, columns, "null", .help = "list of the columns' names, for a file without header"),
     PARAM_JSON(struct csv, categorical, "[]",
                .help = "list of columns (names or numbers) that are categories though they look like numbers"),
+    PARAM_INT(struct csv, bins, null, .min = 2, .max = 1000,
+              .help = "numbers become so many intervals that hold equally many training rows, one-hot; numbers as they "
+                      "are when absent"),
     PARAM_JSON(struct csv, ignore, "[]", .help = "list of columns (names or numbers) that are left out"),
     PARAM_JSON(struct csv, group, "null",
                .help = "column (name or number) whose value the rows of a group share (a query, a session), side by "
@@ -246,6 +249,7 @@ static bool settle_rows(const Encoder *encoder, CsvFile *file, Error *error)
 static bool fit(Encoder *encoder, const CsvFile *file, Error *error)
 {
     for (int64_t c = 0; c < encoder->count; c++) {
+        encoder->columns[c].bins = encoder->keys->bins == PARAM_UNSET ? 0 : encoder->keys->bins;
         if (!csv_column_fit(file, &encoder->columns[c], encoder->arena, error))
             return false;
         encoder->width += csv_column_width(&encoder->columns[c]);
@@ -260,8 +264,11 @@ static const char *const *name_features(const Encoder *encoder, const CsvFile *f
     for (int64_t c = 0; c < encoder->count; c++) {
         const CsvColumn *column = &encoder->columns[c];
         const char *name = file->names[column->index];
-        if (!column->categorical)
+        if (!column->categorical && !column->bins)
             names[at++] = arena_string(arena, name);
+        for (int64_t k = 0; !column->categorical && k < column->bins; k++)
+            names[at++] = k < column->bins - 1 ? arena_format(arena, "%s<=%.9g", name, column->edges[k])
+                                               : arena_format(arena, "%s<=inf", name);
         for (int64_t k = 0; column->categorical && k < column->categories.count; k++)
             names[at++] = arena_format(arena, "%s=%s", name, column->categories.names[k]);
     }
@@ -276,9 +283,10 @@ static const double *list_fills(const Encoder *encoder, Arena *arena)
     double *fills = arena_alloc(arena, (size_t)encoder->width * sizeof *fills), *out = fills;
     for (int64_t c = 0; c < encoder->count; c++) {
         const CsvColumn *column = &encoder->columns[c];
-        int64_t unknown = column->categorical ? csv_category_find(&column->categories, "") : 0;
+        int64_t unknown = column->categorical ? csv_category_find(&column->categories, "")
+                                              : csv_interval(column->edges, column->bins - 1, column->mean);
         for (int64_t k = 0; k < csv_column_width(column); k++)
-            *out++ = !column->categorical ? column->mean : k == unknown;
+            *out++ = !column->categorical && !column->bins ? column->mean : k == unknown;
     }
     return fills;
 }

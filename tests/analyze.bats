@@ -13,6 +13,42 @@ setup() {
     [ "$(grep -c '^ *0.5 *0.0746512 *0.687121$' <<< "$output")" -eq 1 ]
 }
 
+images='{"data": {"type": "glyphs", "count": 96, "val_count": 16, "test_count": 16},
+         "optimizer": {"type": "adam", "lr": 0.003}, "train": {"batch_size": 8, "epochs": 2, "report": false}'
+guide="$images"', "objective": "reconstruction", "model": {"type": "sequential", "head": false, "layers":
+        [{"type": "convolution", "channels": 4, "stride": [4]}, "activation",
+         {"type": "convolution_transposed", "channels": 1, "kernel": [4], "stride": [4]}, "flatten"]}}'
+views="$images"', "model": {"type": "cnn", "channels": [4], "pooling": "average", "hidden": [8]}, "loss": "nt_xent",
+        "objective": {"type": "contrastive", "dimension": 4, "guide": "guide", "guide_layer": "layers.1"}}'
+views="${views/\"report\": false/\"report\": false, \"transforms\": [\"noise\"]}"
+
+@test "an autoencoder guides batches: fewer of a cluster together, resumed to the same bits, what cannot be is said" {
+    "$XENT" train "$guide" --set 'train.transforms=["noise"]' --quiet -o guide
+    [ "$("$XENT" predict guide | head -1 | tr ',' '\n' | wc -l)" -eq 784 ]
+    "$XENT" eval guide --json --resamples 0 | grep -q '"rmse":'
+    "$XENT" analyze batches "$views" --json > strict
+    grep -q '"clusters":8,"nmi":0' strict
+    "$XENT" analyze batches "$views" --set objective.guide=null --json > drawn
+    [[ $(cat drawn) == *'"batches":12,"left_out":0,"same_class_pairs":'* && $(cat drawn) != *nmi* ]]
+    "$XENT" train "$views" --quiet -o whole
+    "$XENT" train "$views" --set train.epochs=1 --quiet -o parts
+    "$XENT" train "$views" --resume --quiet -o parts
+    cmp whole/checkpoints/last.safetensors parts/checkpoints/last.safetensors
+    refused() {
+        run "$XENT" train "$views" "${@:2}" -o none
+        [ "$status" -ne 0 ] && [[ "$output" == "xent: "$1 ]] || { echo "$output"; false; }
+    }
+    refused '*objective.clusters: strict needs at least as many clusters as a batch has samples, 8, got 4' --set objective.clusters=4
+    refused '*objective.clusters: 200 of 96 samples' --set objective.clusters=200
+    refused '*guide_layer: *has no layer "layers.9"*' --set objective.guide_layer=layers.9
+    refused '*objective.guide_layer: name the layer*' --set objective.guide_layer=null
+    refused '*objective.guide*nowhere*' --set objective.guide=nowhere
+    [ ! -e none ]
+    "$XENT" train "$views" --set objective.clusters=4 --set objective.batching=interleaved --quiet -o interleaved
+    run "$XENT" analyze batches "$guide"
+    [ "$status" -eq 1 ] && [[ "$output" == *'batches are compared by classes, and the data has none' ]]
+}
+
 @test "parameters come from a config, inline, in a file, by --set, in this order" {
     echo '{"analyze": {"type": "bounds", "tau": 2, "gap": 0.25}}' > two.json
     "$XENT" analyze bounds two.json --json > file

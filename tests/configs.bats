@@ -22,11 +22,11 @@ shared() {
 }
 
 @test "configs on generated data train" {
-    for name in glyphs-cnn glyphs-sequential glyphs-trades shapes-resnet shapes-vit; do
+    for name in glyphs-cnn glyphs-sequential glyphs-trades glyphs-autoencoder shapes-resnet shapes-vit; do
         run_config $name --set data.count=64 --set data.val_count=32 --set data.test_count=32
     done
     for name in spirals-mlp gaussian-mixture-mlp tabular-mlp markov-transformer traders-ranking extreme-labels \
-        translation-eisl clicks-fcn; do
+        translation-eisl clicks-fcn flows-gru; do
         run_config $name
     done
 }

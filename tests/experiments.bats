@@ -111,7 +111,9 @@ setup() {
     [ "$(grep -c '^| [a-z0-9_]* | [01] | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 8 ]
 }
 
-@test "gru-svm and simclr: their quick forms run" {
+@test "gru-svm, simclr and g-simclr: their quick forms run" {
+    sh scripts/experiments/g-simclr.sh --quick -o "$BATS_TEST_TMPDIR/g-simclr" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 3 ]
     sh scripts/experiments/gru-svm.sh --quick -o "$BATS_TEST_TMPDIR/gru-svm" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z0-9 ]*, .* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
     sh scripts/experiments/simclr.sh --quick -o "$BATS_TEST_TMPDIR/simclr" > "$BATS_TEST_TMPDIR/table"

@@ -45,6 +45,20 @@ setup() { cd "$BATS_FILE_TMPDIR"; }
     [ "$status" -eq 1 ]
 }
 
+@test "numbers in intervals are found by their edges, and can be read one after the other" {
+    { echo a,b,y; for i in $(seq 40); do echo "$((i * 7 % 23)).$i,$((i * i % 17)),$((i % 2))"; done; } > numbers.csv
+    "$XENT" train '{"data": {"type": "csv", "path": "numbers.csv", "test_path": "numbers.csv", "bins": 4, "missing": "mean"},
+        "model": {"type": "gru", "steps": 2, "hidden": 4}, "train": {"epochs": 1}}' -o numbers --quiet
+    "$XENT" predict numbers > split.txt
+    "$XENT" predict numbers numbers.csv > file.txt
+    cmp split.txt file.txt
+    printf 'b,a\n3,1e9\n3,\n' | "$XENT" predict numbers - > ends.txt
+    [ "$(wc -l < ends.txt)" -eq 3 ]
+    [ "$(sed -n 2p ends.txt)" != "$(sed -n 3p ends.txt)" ]
+    run "$XENT" predict numbers - <<< $'a,b\nred,3'
+    [ "$status" -eq 1 ] && [[ "$output" == *'expected a number, got "red"'* ]]
+}
+
 @test "predict does not depend on the number of threads" {
     [ "$("$XENT" predict spirals --threads 1)" = "$("$XENT" predict spirals --threads 3)" ]
 }

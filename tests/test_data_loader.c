@@ -140,6 +140,36 @@ static Copy *read_in_order(bool prefetch)
     return copies;
 }
 
+/* With classes as strata every batch holds each once, in another order every epoch, prefetched or not. */
+static void test_data_loader__batches_of_strata(void **state)
+{
+    (void)state;
+    int32_t strata[COUNT];
+    int64_t ids[3][CLASSES];
+    for (int i = 0; i < COUNT; i++)
+        strata[i] = labels[positions[i]];
+    for (int kind = 0; kind < 3; kind++) { /* shuffled, shuffled and prefetched, in order */
+        Loader *loader = loader_new(&split, (LoaderOptions){.batch_size = CLASSES, .shuffle = kind < 2, .seed = 3,
+                                                            .prefetch = kind == 1});
+        loader_stratify(loader, STRATA_STRICT, strata);
+        assert_int_equal(loader_batches(loader), COUNT / CLASSES);
+        for (int64_t b = 0; b < 2 * (COUNT / CLASSES); b++) {
+            const Batch *batch = loader_batch(loader, b / (COUNT / CLASSES), b % (COUNT / CLASSES));
+            bool seen[CLASSES] = {0};
+            assert_int_equal(batch->count, CLASSES);
+            for (int i = 0; i < CLASSES; i++) {
+                assert_false(seen[batch->labels[i]]);
+                seen[batch->labels[i]] = true;
+            }
+            if (b == COUNT / CLASSES) /* the first of the second epoch */
+                memcpy(ids[kind], batch->ids, sizeof ids[kind]);
+        }
+        loader_free(loader);
+    }
+    assert_memory_equal(ids[0], ids[1], sizeof ids[0]);
+    assert_memory_not_equal(ids[0], ids[2], sizeof ids[0]);
+}
+
 static void test_data_loader__same_bytes_for_any_threads_and_prefetching(void **state)
 {
     (void)state;
@@ -410,6 +440,7 @@ int main(void)
         TEST(test_data_loader__batch_holds_the_samples_of_the_split),
         TEST(test_data_loader__drop_last_leaves_out_what_is_not_full),
         TEST(test_data_loader__every_sample_once_an_epoch_in_a_new_order),
+        TEST(test_data_loader__batches_of_strata),
         TEST(test_data_loader__same_bytes_for_any_threads_and_prefetching),
         TEST(test_data_loader__same_bytes_in_any_order_of_calls),
         TEST(test_data_loader__every_transform_draws_its_own),

@@ -119,6 +119,46 @@ static void test_data_tables__missing_values(void **state)
     files_drop(&files);
 }
 
+/* Ten intervals of ten numbers each; a constant lies in the first; a test row is held to the training table's edges. */
+static void test_data_tables__numbers_in_intervals(void **state)
+{
+    (void)state;
+    Files files;
+    files_make(&files);
+    char text[4096];
+    int length = snprintf(text, sizeof text, "n,c,y\n");
+    for (int i = 0; i < 100; i++)
+        length += snprintf(text + length, sizeof text - (size_t)length, "%d,7,%d\n", 37 * i % 100, i % 2);
+    files_text(&files, "a.csv", text);
+    files_text(&files, "b.csv", "n,c,y\n-5,6,0\n9.9,7,1\n9.91,8,1\n1000,7,0\n");
+    DataSplits splits = load_or_fail(&files, "{\"type\": \"csv\", \"path\": \"@/a.csv\", \"test_path\": \"@/b.csv\", "
+                                             "\"bins\": 10, \"normalize\": false}");
+    const Dataset *dataset = splits.train.dataset;
+    assert_int_equal(dataset->shape[0], 20);
+    assert_string_equal(dataset->feature_names[0], "n<=9.9");
+    assert_string_equal(dataset->feature_names[9], "n<=inf");
+    assert_string_equal(dataset->feature_names[10], "c<=7");
+    int counts[20] = {0};
+    for (int i = 0; i < 100; i++) {
+        float sample[20];
+        dataset_sample(dataset, i, sample);
+        for (int k = 0; k < 20; k++)
+            counts[k] += (int)sample[k];
+    }
+    for (int k = 0; k < 10; k++)
+        assert_int_equal(counts[k], 10);
+    assert_int_equal(counts[10], 100);
+    static const int expected[4][2] = {{0, 10}, {0, 10}, {1, 19}, {9, 10}};
+    for (int i = 0; i < 4; i++) {
+        float sample[20];
+        dataset_sample(splits.test.dataset, i, sample);
+        for (int k = 0; k < 20; k++)
+            assert_true(sample[k] == (k == expected[i][0] || k == expected[i][1]));
+    }
+    data_free(&splits);
+    files_drop(&files);
+}
+
 static void test_data_tables__test_file_uses_what_the_training_file_taught(void **state)
 {
     (void)state;
@@ -241,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_data_tables__header_detected_named_or_absent),
         cmocka_unit_test(test_data_tables__task),
         cmocka_unit_test(test_data_tables__missing_values),
+        cmocka_unit_test(test_data_tables__numbers_in_intervals),
         cmocka_unit_test(test_data_tables__test_file_uses_what_the_training_file_taught),
         cmocka_unit_test(test_data_tables__targets_in_a_file_of_their_own),
         cmocka_unit_test(test_data_tables__errors_name_file_line_and_column),

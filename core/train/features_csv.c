@@ -9,10 +9,11 @@
 
 enum { STDIN_MOST_BYTES = 1 << 30 };
 
-/* A column of the training table: one number, or `count` categories from `first` on. */
+/* A column of the training table: one number, or `count` categories or intervals from `first` on. */
 typedef struct Source {
     const char *name;              /* NULL: features have no names */
     const char *const *categories; /* [count], what stands behind the = */
+    double *edges;                 /* [count], of intervals: the largest numbers, ascending; NULL: categories */
     int64_t first, count;
     int64_t column; /* of the file; -1: not there */
 } Source;
@@ -59,6 +60,24 @@ static void trim(CsvTable *table)
     }
 }
 
+/* COLUMN<=A, COLUMN<=B, ... are intervals of numbers. */
+static void find_edges(Source *source, Arena *arena)
+{
+    size_t length = strlen(source->name);
+    if (length < 2 || source->name[length - 1] != '<')
+        return;
+    double *edges = arena_alloc(arena, (size_t)source->count * sizeof *edges);
+    for (int64_t k = 0; k < source->count; k++) {
+        const char *edge = strchr(source->categories[k], '=') + 1;
+        if (k + 1 == source->count ? strcmp(edge, "inf") != 0 : !csv_number(edge, &edges[k]))
+            return;
+    }
+    char *name = arena_string(arena, source->name);
+    name[length - 1] = '\0';
+    source->name = name;
+    source->edges = edges;
+}
+
 /* Neighbours COLUMN=A, COLUMN=B are one column. */
 static void find_sources(Reading *r, const char *const *names, Arena *arena)
 {
@@ -75,11 +94,16 @@ static void find_sources(Reading *r, const char *const *names, Arena *arena)
             }
             char *name = arena_string(arena, names[i]);
             name[length] = '\0';
-            r->sources[r->count++] = (Source){name, names + i, i, 1, -1};
-            r->categories = true;
+            r->sources[r->count++] =
+                (Source){.name = name, .categories = names + i, .first = i, .count = 1, .column = -1};
         } else {
-            r->sources[r->count++] = (Source){names ? names[i] : NULL, NULL, i, 1, -1};
+            r->sources[r->count++] = (Source){.name = names ? names[i] : NULL, .first = i, .count = 1, .column = -1};
         }
+    }
+    for (int64_t s = 0; s < r->count; s++) {
+        if (r->sources[s].categories)
+            find_edges(&r->sources[s], arena);
+        r->categories |= r->sources[s].categories && !r->sources[s].edges;
     }
 }
 
@@ -137,17 +161,22 @@ static bool encode_row(const Reading *r, int64_t row, double *out, Error *error)
         const Source *source = &r->sources[s];
         const char *cell = r->table.cells[row * r->table.columns + source->column];
         long long line = (long long)r->table.lines[row], column = (long long)source->column + 1;
-        if (r->fills && (source->categories ? cell[0] == '\0' : csv_is_mark(cell))) {
+        const bool number = !source->categories || source->edges;
+        double value = 0;
+        if (r->fills && (number ? csv_is_mark(cell) : cell[0] == '\0')) {
             memcpy(out + source->first, r->fills + source->first, (size_t)source->count * sizeof *out);
             continue;
         }
         if (cell[0] == '\0')
             return fail(error, "%s:%lld: column %lld: no value, and the model was not trained with data.missing "
                         "\"mean\"", r->path, line, column);
-        for (int64_t k = 0; source->categories && k < source->count; k++)
-            out[source->first + k] = same_category(strchr(source->categories[k], '=') + 1, cell);
-        if (!source->categories && !(csv_number(cell, &out[source->first]) && isfinite((float)out[source->first])))
+        if (number && !(csv_number(cell, &value) && isfinite((float)value)))
             return fail(error, "%s:%lld: column %lld: expected a number, got \"%.60s\"", r->path, line, column, cell);
+        const int64_t interval = source->edges ? csv_interval(source->edges, source->count - 1, value) : 0;
+        for (int64_t k = 0; k < source->count; k++)
+            out[source->first + k] = source->edges ? k == interval
+                                     : number      ? value
+                                                   : same_category(strchr(source->categories[k], '=') + 1, cell);
     }
     return true;
 }
