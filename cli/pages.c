@@ -67,6 +67,13 @@ static const Param dataset_keys[] = {DATASET_COMMON_ROWS(struct keys_of_all, "fa
 static void print_loss(const LossDef *loss)
 {
     mdoc_text("Targets: %s.", loss_targets_name(loss->targets));
+    char properties[128] = "";
+    for (int bit = 1; loss_property_name(bit); bit <<= 1)
+        if (loss->properties & bit)
+            snprintf(properties + strlen(properties), sizeof properties - strlen(properties), "%s%s",
+                     properties[0] ? ", " : "", loss_property_name(bit));
+    if (properties[0])
+        mdoc_text("Properties: %s.", properties);
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
         size_t length = strlen(*extra);
         bool optional = (*extra)[length - 1] == '?';

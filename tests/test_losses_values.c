@@ -81,6 +81,13 @@ static const Row table[] = {
      1.3862943611 / (1.3862943611 + 0.2876820724) + 3,
      {0},
      0},
+    /* One class: nothing to tell apart, x / x for a share of the whole. */
+    {"\"nce_rce\"", 2, 1, {1e4, -3}, {0, 0}, false, 1, {0}, 0},
+    {"\"aldr_kl\"", 2, 1, {1e4, -3}, {0, 0}, false, 0, {0}, 0},
+    {"\"mw\"", 2, 1, {1e4, -3}, {0, 0}, false, 0, {0}, 0},
+    /* Beside logits of 1e4, which a float's margin would vanish in. */
+    {"{\"type\": \"ldam\", \"class_counts\": [1, 16], \"max_margin\": 0.4, \"scale\": 5}", 1, 2, {1e4, 1e4}, {0}, false,
+     2.126928011, {0}, 0},
     {"\"entropy\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 0.25 * 1.3862943611 + 0.75 * 0.2876820724, {0}, 0},
     {"{\"type\": \"bootstrap\", \"mode\": \"hard\"}",
      1,
