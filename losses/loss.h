@@ -92,6 +92,11 @@ typedef struct LossDef {
     bool (*sums)(const void *self);             /* true: the loss is the weighted sum, not the mean; NULL: never */
     int64_t (*ignore_index)(const void *self);  /* a target outside the classes that is allowed; NULL,
         PARAM_UNSET: none */
+    int64_t (*shift)(const void *self);         /* rows by which targets are ahead of the logits; NULL: 0 */
+    /* Whether it is cross-entropy of classes and nothing more than that and `ignore_index`: a model with many outputs
+       may then be trained with cce. NULL: not so. */
+    bool (*plain)(const void *self);
+    bool of_head;               /* with the extras "weight" and "bias": of the head's input, and no logits are formed */
     /* What shapes and values of the inputs cannot be. A message about an input begins with its name
        ("targets: ..."). NULL: the kinds say it all. */
     bool (*check)(const void *self, const LossInput *in, Error *error);
