@@ -59,6 +59,7 @@ typedef struct LossMoments {
 typedef struct LossDef {
     Component component;
     LossTargets targets;
+    LossTargets (*targets_of)(const void *self); /* where parameters decide, as the terms of a sum do; NULL: `targets` */
     /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input,
        "group" the group of each sample, and others the columns of that name that the data has, or an objective's to
        give. Losses of one axis of logits take a model's single output. */
@@ -116,6 +117,7 @@ typedef struct LossResult {
 bool loss_check(const Instance *loss, const LossInput *in, Error *error);
 /* Inputs are as loss_check wants them. */
 LossResult loss_evaluate(const Instance *loss, const LossInput *in);
+LossTargets loss_targets(const Instance *loss);
 /* Columns of logits for data of so many classes; 0: the loss cannot be had with them. */
 int64_t loss_outputs(const Instance *loss, int64_t classes);
 /* Rows of logits, [..., outputs], by the definition's `decode` into decoded [rows, classes]. */
