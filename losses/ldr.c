@@ -98,7 +98,7 @@ static Tensor *update(const struct aldr_kl *self, const LossInput *in, const Ten
 {
     Tensor *lambdas = t_new(f->type, SHAPE(f->shape[0], 1));
     for (int64_t i = 0; i < f->shape[0]; i++) {
-        float *kept = in->state ? &in->state[in->ids ? in->ids[i] : i] : NULL;
+        float *kept = loss_state_of(in, i, 1);
         double before = kept && *kept > 0 ? (double)*kept : self->lambda0;
         double share = f->shape[1] > 1 ? divergence(f, i, before) / log((double)f->shape[1]) : 0; /* of its largest */
         double after = self->lambda0 * (1 - share / self->alpha);

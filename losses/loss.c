@@ -218,6 +218,12 @@ bool loss_decodes(const Instance *loss)
     return def->decodes ? def->decodes(loss->values) : def->decode != NULL;
 }
 
+int64_t loss_state_width(const Instance *loss, int64_t outputs)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    return def->state_width ? def->state_width(loss->values, outputs) : 0;
+}
+
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded)
 {
     const LossDef *def = (const LossDef *)loss->component;

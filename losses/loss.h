@@ -46,6 +46,7 @@ typedef struct LossInput {
     int extra_count;
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
     float *state;               /* [samples of the data set, or 1 for state_of_run, state width]; NULL: fresh */
+    int64_t state_stride;       /* floats from one sample's state to the next; 0: the loss's state width */
     Random random;              /* for random losses */
     ScheduleContext at;         /* where training is; SCHEDULE_END where a model is measured */
 } LossInput;
@@ -120,6 +121,8 @@ LossResult loss_evaluate(const Instance *loss, const LossInput *in);
 LossTargets loss_targets(const Instance *loss);
 /* Columns of logits for data of so many classes; 0: the loss cannot be had with them. */
 int64_t loss_outputs(const Instance *loss, int64_t classes);
+/* Floats that are kept for each sample (or the run); 0: none. */
+int64_t loss_state_width(const Instance *loss, int64_t outputs);
 /* Rows of logits, [..., outputs], by the definition's `decode` into decoded [rows, classes]. */
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */

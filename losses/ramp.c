@@ -27,7 +27,7 @@ static bool validate(const void *values, Error *error)
     const LossDef *base = base_of(self);
     LossTargets targets = loss_targets(&self->base);
     bool fits = targets != LOSS_SOFT && targets != LOSS_IDS && targets != LOSS_TOKENS;
-    if (!fits || base->whole_batch || base->state_width || base->sums || base->extras || base->any_extras ||
+    if (!fits || base->whole_batch || base->state_of_run || base->sums || base->extras || base->any_extras ||
         base->cosines)
         return fail_usage(error,
                           "base: %s cannot be: it is not a loss of classes, labels or values, of logits as they come, "
@@ -72,6 +72,11 @@ static int64_t outputs(const void *values, int64_t classes)
     return loss_outputs(&((const struct ramp *)values)->base, classes);
 }
 
+static int64_t state_width(const void *values, int64_t classes)
+{
+    return loss_state_width(&((const struct ramp *)values)->base, classes);
+}
+
 static bool decodes(const void *values)
 {
     return loss_decodes(&((const struct ramp *)values)->base);
@@ -98,6 +103,6 @@ const LossDef loss_ramp = {
                            "figures of different epochs compare.",
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .least_rank = 1, .most_rank = 6,
-    .outputs = outputs, .decode = decode, .decodes = decodes, .forward = forward, .weights = weights, .check = check,
-    .examples = examples,
+    .outputs = outputs, .decode = decode, .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights,
+    .check = check, .examples = examples,
 };

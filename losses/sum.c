@@ -35,7 +35,7 @@ static bool validate(const void *values, Error *error)
         LossTargets targets = loss_targets(&self->terms.items[i].instance);
         bool fits = targets == LOSS_NO_TARGETS || targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT ||
             targets == LOSS_LABELS || targets == LOSS_VALUES;
-        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras || def->cosines)
+        if (!fits || def->whole_batch || def->state_of_run || def->sums || def->any_extras || def->cosines)
             return fail_usage(error,
                               "terms[%lld]: %s cannot be a term: it is not a loss of classes, labels or values, of "
                               "logits as they come, with a value for each sample alone", (long long)i,
@@ -85,13 +85,28 @@ static bool check(const void *values, const LossInput *in, Error *error)
     return true;
 }
 
+/* The terms' one after the other. */
+static int64_t state_width(const void *values, int64_t classes)
+{
+    const struct sum *self = values;
+    int64_t width = 0;
+    for (int64_t i = 0; i < self->terms.count; i++)
+        width += loss_state_width(&self->terms.items[i].instance, classes);
+    return width;
+}
+
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct sum *self = values;
+    int64_t stride = in->state_stride ? in->state_stride : state_width(self, loss_columns(in)), before = 0;
     Tensor *total = NULL;
     for (int64_t i = 0; i < self->terms.count; i++) {
         const Term *term = &self->terms.items[i];
         LossInput own = input_of(term, in);
+        if (in->state)
+            own.state = in->state + before;
+        own.state_stride = stride;
+        before += loss_state_width(&term->instance, loss_columns(in));
         Tensor *value = definition(term)->forward(term->instance.values, &own);
         value = t_scale(value, weight_at(&term->weight, &in->at));
         total = total ? t_add(total, value) : value;
@@ -174,7 +189,7 @@ const LossDef loss_sum = {
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .any_extras = true, .least_rank = 1,
     .most_rank = 6, .outputs = outputs, .decode = decode,
-    .decodes = decodes, .forward = forward, .weights = weights, .check = check, .examples = examples,
+    .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights, .check = check, .examples = examples,
 };
 
 const LossDef loss_entropy = {

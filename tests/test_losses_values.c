@@ -301,6 +301,31 @@ static void test_losses_values__state_is_kept_by_id(void **state)
     bench_drop(&bench);
 }
 
+/* A sum keeps what its terms keep, one after the other: aldr_kl a lambda, elr its means. */
+static void test_losses_values__terms_keep_their_states(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "\"aldr_kl\"", "\"elr\"", "{\"type\": \"sum\", \"terms\": [\"aldr_kl\", \"ce\", {\"type\": \"elr\", \"weight\": 0.5}]}"};
+    float kept[3][3 * 3] = {{0}};
+    const int64_t ids[] = {2, 0};
+    double values[3];
+    for (int s = 0; s < 3; s++) {
+        Bench bench = bench_of(specs[s], 2, 2, two_rows, (double[]){0, 1});
+        bench.in.ids = ids;
+        bench.in.state = kept[s];
+        loss_value(&bench.loss, &bench.in);
+        values[s] = loss_value(&bench.loss, &bench.in);
+        assert_int_equal(loss_state_width(&bench.loss, 2), s + 1);
+        bench_drop(&bench);
+    }
+    assert_true(fabs(values[2] - (values[0] + (LOG_4 + LOG_4_3) / 2 + values[1] / 2)) < 1e-12);
+    for (int sample = 0; sample < 3; sample++) {
+        assert_true(kept[2][3 * sample] == kept[0][sample]);
+        assert_true(kept[2][3 * sample + 1] == kept[1][2 * sample] && kept[2][3 * sample + 2] == kept[1][2 * sample + 1]);
+    }
+}
+
 /* Anchors without a positive are left out: the third sample is alone. */
 static void test_losses_values__anchors_without_a_positive_are_left_out(void **state)
 {
@@ -414,6 +439,7 @@ int main(void)
         TAPE_TEST(test_losses_values__ignored_rows_count_for_nothing),
         TAPE_TEST(test_losses_values__class_balanced),
         TAPE_TEST(test_losses_values__state_is_kept_by_id),
+        TAPE_TEST(test_losses_values__terms_keep_their_states),
         TAPE_TEST(test_losses_values__anchors_without_a_positive_are_left_out),
         TAPE_TEST(test_losses_values__check_says_what_is_wrong),
         TAPE_TEST(test_losses_values__members_of_the_comp_sum_family_agree),

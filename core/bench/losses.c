@@ -101,7 +101,7 @@ static bool make(Benchmark *benchmark, const LossDef *def, int64_t classes, int6
     if (def->tap)
         input->features = benchmark_normals(benchmark, 1, false, SHAPE(samples, 64));
     make_extras(benchmark, def, input);
-    int64_t width = def->state_width ? def->state_width(state->loss.values, classes) : 0;
+    int64_t width = loss_state_width(&state->loss, classes);
     if (width)
         input->state = arena_zero(benchmark->arena, (size_t)(samples * width), sizeof(float));
     return loss_check(&state->loss, input, error);

@@ -68,7 +68,7 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
     const LossDef *def = (const LossDef *)loss->component;
     LossTargets targets = loss_targets(loss);
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (def->state_width || loss_outputs(loss, dataset->classes) != dataset->classes || def->cosines))
+    if (tokens && (loss_state_width(loss, dataset->classes) || loss_outputs(loss, dataset->classes) != dataset->classes || def->cosines))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
@@ -193,7 +193,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     Config *config = run->config;
     const LossDef *loss = (const LossDef *)config->loss.component;
     const Dataset *dataset = run->splits.train.dataset;
-    run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, run->model->input.outputs) : 0;
+    run->loss_state_width = loss_state_width(&config->loss, run->model->input.outputs);
     run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,

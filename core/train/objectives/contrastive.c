@@ -35,7 +35,7 @@ static bool takes_scores(const Instance *loss)
     const LossDef *def = (const LossDef *)loss->component;
     LossTargets targets = loss_targets(loss);
     return (targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT) && loss_outputs(loss, SCORES) == SCORES &&
-           !def->state_width && !def->cosines && !def->tap && !def->unnamed_classes && loss_measures(def);
+           !loss_state_width(loss, SCORES) && !def->cosines && !def->tap && !def->unnamed_classes && loss_measures(def);
 }
 
 static LossInput probe(const LossDef *def, int64_t dimension)
