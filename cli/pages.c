@@ -20,7 +20,8 @@ static const PageRow rows[] = {
      "Activations are applied to every element; gated ones halve the last axis."},
     {"analysis", "\"analyze\": {\"type\": NAME, ...}", "Methods of xent analyze."},
     {"attack", "\"objective\": {\"type\": OBJECTIVE, \"attack\": {\"type\": NAME, ...}}",
-     "An attack looks near each sample for a point at which a goal is large: in training that of the objective, in xent "
+     "An attack looks near each sample for a point at which a goal is large: in training that of the objective, in "
+     "xent "
      "eval, by the config's own key attack, what the model gets wrong."},
     {"calibrator", "\"calibrate\": {\"type\": NAME, ...}",
      "Calibrators map a trained classifier's logits to better calibrated ones; xent calibrate fits one to held-out "

@@ -180,5 +180,6 @@ const LossDef loss_cce = {
                            "the logits.",
                   .validate = validate},
     .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .shift = shift, .of_head = true,
-    .forward = forward, .weights = weights, .sums = sums, .decode = decode, .decodes = decodes, .sample = sample, .examples = examples,
+    .forward = forward, .weights = weights, .sums = sums, .decode = decode, .decodes = decodes, .sample = sample,
+    .examples = examples,
 };

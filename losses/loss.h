@@ -60,7 +60,7 @@ typedef struct LossMoments {
 typedef struct LossDef {
     Component component;
     LossTargets targets;
-    LossTargets (*targets_of)(const void *self); /* where parameters decide, as the terms of a sum do; NULL: `targets` */
+    LossTargets (*targets_of)(const void *self); /* where parameters decide, as a sum's terms do; NULL: `targets` */
     /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input,
        "group" the group of each sample, and others the columns of that name that the data has, or an objective's to
        give. Losses of one axis of logits take a model's single output. */
@@ -84,8 +84,8 @@ typedef struct LossDef {
     bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
     const char *(*tap)(const void *self);
-    /* Losses that are functions of those moments alone: the value, and its derivatives for sum, squares and target. They
-       can be had without the logits (the objective factored_output). NULL: not so. */
+    /* Losses that are functions of those moments alone: the value, and its derivatives for sum, squares and target.
+       They can be had without the logits (the objective factored_output). NULL: not so. */
     double (*of_moments)(const void *self, const LossMoments *moments, double slopes[3]);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows

@@ -103,6 +103,6 @@ const LossDef loss_ramp = {
                            "figures of different epochs compare.",
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .least_rank = 1, .most_rank = 6,
-    .outputs = outputs, .decode = decode, .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights,
-    .check = check, .examples = examples,
+    .outputs = outputs, .decode = decode, .decodes = decodes, .state_width = state_width, .forward = forward,
+    .weights = weights, .check = check, .examples = examples,
 };

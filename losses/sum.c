@@ -180,7 +180,8 @@ static const char *const examples[] = {
 const LossDef loss_sum = {
     .component = {.name = "sum", .summary = "a weighted sum of losses", .params = params, .size = sizeof(struct sum),
                   .formula = "sum_i weight_i loss_i",
-                  .notes = "Terms are losses of classes, of labels, or of values (and losses of no targets beside them) that "
+                  .notes = "Terms are losses of classes, of labels, or of values (and losses of no targets beside "
+                           "them) that "
                            "have a value for each sample; extras go "
                            "to the terms that take them. A weight moves by a schedule of xent-schedules(7), as "
                            "{\"type\": \"linear\", \"from\": -0.1, \"to\": 0} does. The class weights and ignored rows "
@@ -189,7 +190,8 @@ const LossDef loss_sum = {
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .any_extras = true, .least_rank = 1,
     .most_rank = 6, .outputs = outputs, .decode = decode,
-    .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights, .check = check, .examples = examples,
+    .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights, .check = check,
+    .examples = examples,
 };
 
 const LossDef loss_entropy = {

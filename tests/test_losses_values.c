@@ -306,7 +306,8 @@ static void test_losses_values__terms_keep_their_states(void **state)
 {
     (void)state;
     static const char *const specs[] = {
-        "\"aldr_kl\"", "\"elr\"", "{\"type\": \"sum\", \"terms\": [\"aldr_kl\", \"ce\", {\"type\": \"elr\", \"weight\": 0.5}]}"};
+        "\"aldr_kl\"", "\"elr\"", "{\"type\": \"sum\", \"terms\": [\"aldr_kl\", \"ce\", {\"type\": \"elr\", "
+                                  "\"weight\": 0.5}]}"};
     float kept[3][3 * 3] = {{0}};
     const int64_t ids[] = {2, 0};
     double values[3];
@@ -322,7 +323,8 @@ static void test_losses_values__terms_keep_their_states(void **state)
     assert_true(fabs(values[2] - (values[0] + (LOG_4 + LOG_4_3) / 2 + values[1] / 2)) < 1e-12);
     for (int sample = 0; sample < 3; sample++) {
         assert_true(kept[2][3 * sample] == kept[0][sample]);
-        assert_true(kept[2][3 * sample + 1] == kept[1][2 * sample] && kept[2][3 * sample + 2] == kept[1][2 * sample + 1]);
+        assert_true(kept[2][3 * sample + 1] == kept[1][2 * sample]);
+        assert_true(kept[2][3 * sample + 2] == kept[1][2 * sample + 1]);
     }
 }
 

@@ -68,7 +68,8 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
     const LossDef *def = (const LossDef *)loss->component;
     LossTargets targets = loss_targets(loss);
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (loss_state_width(loss, dataset->classes) || loss_outputs(loss, dataset->classes) != dataset->classes || def->cosines))
+    if (tokens && (loss_state_width(loss, dataset->classes) || def->cosines ||
+                   loss_outputs(loss, dataset->classes) != dataset->classes))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,

@@ -18,7 +18,8 @@ struct supervised_state {
 static void make_cut(struct supervised_state *state, int64_t ignored)
 {
     const char *text = ignored == PARAM_UNSET ? "\"cce\""
-                                              : arena_format(state->arena, "{\"type\": \"cce\", \"ignore_index\": %lld}",
+                                              : arena_format(state->arena, "{\"type\": \"cce\", \"ignore_index\": "
+                                                                           "%lld}",
                                                              (long long)ignored);
     Error error;
     ParamContext context = {.source = state->source, .arena = state->arena, .error = &error};
