@@ -121,7 +121,8 @@ static bool run(const Arguments *arguments, Error *error)
 const Command command_analyze = {
     .name = "analyze", .synopsis = "analyze KIND [RUN|CONFIG|FILE]... [--json]",
     .summary = "one method of analysis: figures and tables",
-    .description = "Runs the analysis KIND, whose parameters are the section analyze of CONFIG (a file that ends in .json,\n"
+    .description = "Runs the analysis KIND, whose parameters are the section analyze of CONFIG (a file that ends in "
+                   ".json,\n"
                    "or an object) and --set analyze.KEY=VALUE. xent list analyses names all.",
     .least = 1, .most = 64, .run = run,
 };

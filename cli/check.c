@@ -73,12 +73,13 @@ static void print_text(const cJSON *config, const Run *run)
     putchar('\n');
 }
 
-/* A config may be for xent eval, calibrate, quantize or analyze alone. One with a distill section is for xent distill. */
+/* A config may be for xent eval, calibrate, quantize or analyze alone. One with a distill section is for xent
+   distill. */
 static bool trains(const Config *config)
 {
     return config->data.component || config->model.component ||
-           !(config->calibrate.component || config->quantize.component || config->distill.component || config->analyze ||
-             config->attack.component);
+           !(config->calibrate.component || config->quantize.component || config->distill.component ||
+             config->analyze || config->attack.component);
 }
 
 static bool run(const Arguments *arguments, Error *error)

@@ -91,10 +91,42 @@ static void print_zsh_options(const Option *options)
     }
 }
 
+/* _xent_names: components of the kind that describe was given. */
+static void print_zsh_names(void)
+{
+    puts("_xent_names()\n{\n    case $words[2] in");
+    for (const ComponentKind *kind = component_kinds; kind->name; kind++)
+        if (kind->items[0]) {
+            printf("    %s | %s) compadd -- ", kind->name, kind->plural);
+            print_component_names(kind);
+            puts(" ;;");
+        }
+    puts("    esac\n}");
+}
+
+/* The words that follow a command, besides options. */
+static void print_zsh_words(const char *command)
+{
+    if (strcmp(command, "list") == 0 || strcmp(command, "describe") == 0)
+        fputs(" \\\n            '1:kind:($kinds)'", stdout);
+    if (strcmp(command, "describe") == 0)
+        fputs(" \\\n            '2:component:_xent_names'", stdout);
+    if (strcmp(command, "help") == 0)
+        fputs(" \\\n            '1:command:(${commands%%:*})'", stdout);
+    if (strcmp(command, "analyze") == 0) {
+        fputs(" \\\n            '1:analysis:(", stdout);
+        print_component_names(component_kind("analysis"));
+        fputs(")'", stdout);
+    }
+    bool words = strcmp(command, "list") == 0 || strcmp(command, "describe") == 0 || strcmp(command, "help") == 0;
+    puts(words ? " ;;" : " \\\n            '*:file:_files' ;;");
+}
+
 static void print_zsh(void)
 {
-    puts("#compdef xent\n# Completion of xent in zsh; printed by xent help --completion zsh.\n_xent()\n{\n    local -a "
-         "commands kinds\n    commands=(");
+    puts("#compdef xent\n# Completion of xent in zsh; printed by xent help --completion zsh.");
+    print_zsh_names();
+    puts("_xent()\n{\n    local -a commands kinds\n    commands=(");
     for (const Command *const *command = commands; *command; command++) {
         printf("        '%s:", (*command)->name);
         print_escaped((*command)->summary);
@@ -106,11 +138,10 @@ static void print_zsh(void)
          "$words[2] in");
     for (const Command *const *command = commands; *command; command++) {
         const char *name = (*command)->name;
-        bool kinds = strcmp(name, "list") == 0 || strcmp(name, "describe") == 0;
         printf("    %s)\n        shift words; (( CURRENT-- ))\n        _arguments", name);
         print_zsh_options((*command)->options);
         print_zsh_options(common_options);
-        printf(" \\\n            '%s' ;;\n", kinds ? "*:kind:($kinds)" : "*:file:_files");
+        print_zsh_words(name);
     }
     puts("    esac\n}\n_xent \"$@\"");
 }

@@ -5,6 +5,19 @@
 #include "core/base/component.h"
 #include "losses/loss.h"
 
+static void add_loss(cJSON *entry, const LossDef *loss)
+{
+    cJSON_AddStringToObject(entry, "targets", loss_targets_name(loss->targets));
+    cJSON *properties = cJSON_AddArrayToObject(entry, "properties");
+    for (int bit = 1; loss_property_name(bit); bit <<= 1)
+        if (loss->properties & bit)
+            cJSON_AddItemToArray(properties, cJSON_CreateString(loss_property_name(bit)));
+    if (loss->component.source)
+        cJSON_AddStringToObject(entry, "source", loss->component.source);
+    else
+        cJSON_AddNullToObject(entry, "source");
+}
+
 static cJSON *kind_to_json(const ComponentKind *kind)
 {
     cJSON *list = cJSON_CreateArray();
@@ -12,6 +25,8 @@ static cJSON *kind_to_json(const ComponentKind *kind)
         cJSON *entry = cJSON_CreateObject();
         cJSON_AddStringToObject(entry, "name", (*item)->name);
         cJSON_AddStringToObject(entry, "summary", (*item)->summary);
+        if (strcmp(kind->name, "loss") == 0)
+            add_loss(entry, (const LossDef *)*item);
         cJSON_AddItemToArray(list, entry);
     }
     return list;
@@ -27,15 +42,16 @@ static bool print_json(const ComponentKind *only)
     return true;
 }
 
-/* Targets, and properties by their letters. */
+/* Targets, properties by their letters, summary and source. */
 static void print_loss(const LossDef *loss)
 {
     char letters[] = "----";
     for (int bit = 0; letters[bit]; bit++)
         if (loss->properties & (1 << bit))
             letters[bit] = loss_property_name(1 << bit)[0];
-    printf("  %-20s %-24s %s  %s\n", loss->component.name, loss_targets_name(loss->targets), letters,
-           loss->component.summary);
+    const char *source = loss->component.source;
+    printf("  %-20s %-24s %s  %-*s%s\n", loss->component.name, loss_targets_name(loss->targets), letters,
+           source ? 78 : 0, loss->component.summary, source ? source : "");
 }
 
 static bool run(const Arguments *arguments, Error *error)

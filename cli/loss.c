@@ -198,7 +198,7 @@ static bool integer_tensor(const Work *work, NamedArray *array, bool ids, Error 
 /* Integers stay integers only where the loss wants them: labels and values may be written as integers. */
 static bool target_tensor(const Work *work, NamedArray *targets, ArrayType type, Error *error)
 {
-    LossTargets kind = definition(work)->targets;
+    LossTargets kind = loss_targets(&work->loss);
     bool integers = array_is_integer(&targets->array);
     bool wanted = kind == LOSS_CLASSES || kind == LOSS_IDS || kind == LOSS_TOKENS;
     if (kind == LOSS_CLASSES_OR_SOFT)
@@ -367,7 +367,7 @@ static bool check_words(const Work *work, Error *error)
     const char *name = work->loss.component->name;
     if (!work->arrays[LOGITS].path)
         return fail_usage(error, "loss: --logits FILE is missing");
-    LossTargets kind = definition(work)->targets;
+    LossTargets kind = loss_targets(&work->loss);
     if (kind != LOSS_NO_TARGETS && !work->arrays[TARGETS].path)
         return fail_usage(error, "loss: --targets FILE is missing, %s needs %s", name, loss_targets_name(kind));
     for (int i = FIXED_COUNT; i < work->count; i++)

@@ -20,7 +20,8 @@ static const PageRow rows[] = {
      "Activations are applied to every element; gated ones halve the last axis."},
     {"analysis", "\"analyze\": {\"type\": NAME, ...}", "Methods of xent analyze."},
     {"attack", "\"objective\": {\"type\": OBJECTIVE, \"attack\": {\"type\": NAME, ...}}",
-     "An attack looks near each sample for a point at which a goal is large: in training that of the objective, in xent "
+     "An attack looks near each sample for a point at which a goal is large: in training that of the objective, in "
+     "xent "
      "eval, by the config's own key attack, what the model gets wrong."},
     {"calibrator", "\"calibrate\": {\"type\": NAME, ...}",
      "Calibrators map a trained classifier's logits to better calibrated ones; xent calibrate fits one to held-out "
@@ -67,6 +68,13 @@ static const Param dataset_keys[] = {DATASET_COMMON_ROWS(struct keys_of_all, "fa
 static void print_loss(const LossDef *loss)
 {
     mdoc_text("Targets: %s.", loss_targets_name(loss->targets));
+    char properties[128] = "";
+    for (int bit = 1; loss_property_name(bit); bit <<= 1)
+        if (loss->properties & bit)
+            snprintf(properties + strlen(properties), sizeof properties - strlen(properties), "%s%s",
+                     properties[0] ? ", " : "", loss_property_name(bit));
+    if (properties[0])
+        mdoc_text("Properties: %s.", properties);
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
         size_t length = strlen(*extra);
         bool optional = (*extra)[length - 1] == '?';

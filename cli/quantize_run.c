@@ -32,7 +32,8 @@ static bool measure(const SavedModel *saved, const DataSplits *data, Arena *aren
             !outputs_calibrate(saved->path, saved->calibration, arena, &outputs, error))
             return false;
         MeasuredSplit *measured = &figures->splits[i];
-        *measured = measure_outputs(arena, all[i].name, &outputs, config->metrics, (uint64_t)config->seed, EVALUATION_RESAMPLES);
+        *measured = measure_outputs(arena, all[i].name, &outputs, config->metrics, (uint64_t)config->seed,
+                                    EVALUATION_RESAMPLES);
         if (!saved->calibration)
             measured->loss = split_measure(saved->model, &config->loss, all[i].split, config->train.eval_batch_size,
                                            (uint64_t)config->seed)

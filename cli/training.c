@@ -138,7 +138,8 @@ static bool measure_split(Training *training, const char *name, const DataSplit 
                        &outputs, error))
         return false;
     MeasuredSplit measured =
-        measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed, EVALUATION_RESAMPLES);
+        measure_outputs(training->arena, name, &outputs, run->config->metrics, (uint64_t)run->config->seed,
+                        EVALUATION_RESAMPLES);
     measured.loss = loss;
     cJSON *json = measured_json(&measured);
     cJSON_AddItemToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name,

@@ -53,6 +53,11 @@ static double filter_of(const struct cce *self, ArrayType type)
     return is_word(self->filter_eps, "paper") ? 0x1p-12 : type == ARRAY_F32 ? 0x1p-28 : 0x1p-57;
 }
 
+static int64_t shift(const void *values)
+{
+    return ((const struct cce *)values)->shift;
+}
+
 static bool check(const void *values, const LossInput *in, Error *error)
 {
     const struct cce *self = values;
@@ -174,6 +179,7 @@ const LossDef loss_cce = {
                            "language model gives the extras; validation, which also counts correct words, forms "
                            "the logits.",
                   .validate = validate},
-    .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .forward = forward,
-    .weights = weights, .sums = sums, .decode = decode, .decodes = decodes, .sample = sample, .examples = examples,
+    .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .shift = shift, .of_head = true,
+    .forward = forward, .weights = weights, .sums = sums, .decode = decode, .decodes = decodes, .sample = sample,
+    .examples = examples,
 };

@@ -22,6 +22,12 @@ static int64_t ignore_index(const void *values)
     return ((const struct ce *)values)->ignore_index;
 }
 
+static bool plain(const void *values)
+{
+    const struct ce *self = values;
+    return self->label_smoothing == 0 && self->class_weights.count == 0;
+}
+
 /* Ignored rows become -1, which the operations leave out. */
 static Tensor *kept_targets(const struct ce *self, const LossInput *in)
 {
@@ -83,6 +89,6 @@ const LossDef loss_ce = {
                            "target "
                            "joins the sample weight in the mean; for soft targets each class's term is multiplied."},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER,
-    .forward = forward, .weights = weights, .check = check, .ignore_index = ignore_index,
+    .forward = forward, .weights = weights, .check = check, .ignore_index = ignore_index, .plain = plain,
     .examples = examples,
 };

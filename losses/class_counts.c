@@ -40,9 +40,12 @@ static const LossDef *base_of(const struct class_balanced *self)
 
 static bool validate_balanced(const void *values, Error *error)
 {
-    const LossDef *base = base_of(values);
-    bool classes = base->targets == LOSS_CLASSES || base->targets == LOSS_CLASSES_OR_SOFT;
-    if (classes && !base->whole_batch && !base->unnamed_classes && !base->state_width && !base->extras)
+    const struct class_balanced *self = values;
+    const LossDef *base = base_of(self);
+    LossTargets targets = loss_targets(&self->base);
+    bool classes = targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT;
+    if (classes && !base->whole_batch && !base->unnamed_classes && loss_outputs(&self->base, 5) == 5 &&
+        loss_state_width(&self->base, 5) == 0 && !base->extras)
         return true;
     return fail_usage(error, "base: %s cannot be: it is not a loss of classes with a value for each sample alone",
                       base->component.name);

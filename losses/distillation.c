@@ -60,6 +60,8 @@ static Tensor *dkd(const void *values, const LossInput *in)
     const struct dkd *self = values;
     double T = self->temperature;
     Tensor *teacher = t_scale(loss_extra(in, "teacher_logits"), 1 / T), *student = t_scale(in->logits, 1 / T);
+    if (loss_columns(in) == 1) /* there is no rest */
+        return t_scale(loss_negative_log_likelihood(in), 0);
     Tensor *sum = t_add(t_scale(target_part(teacher, student, in->targets), weight_at(&self->alpha, &in->at) * T * T),
                         t_scale(rest_part(teacher, student, in->targets), weight_at(&self->beta, &in->at) * T * T));
     if (weight_is(&self->ce_weight, 0))
@@ -88,7 +90,7 @@ const LossDef loss_dkd = {
                   .formula = "T^2 (alpha KL of (p_y, 1-p_y) + beta KL among the others) + ce_weight (-log p_y)",
                   .notes = "Extra teacher_logits [N, C]; divergences are of the student from the teacher, at "
                            "temperature T."},
-    .targets = LOSS_CLASSES, .extras = extras, .least_columns = 2, .properties = LOSS_TRANSLATION_INVARIANT,
+    .targets = LOSS_CLASSES, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT,
         .forward = dkd,
     .check = check, .examples = dkd_examples,
 };

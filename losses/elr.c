@@ -21,11 +21,11 @@ static Tensor *update(const struct elr *self, const LossInput *in, const Tensor 
     int64_t classes = loss_columns(in);
     Tensor *rest = t_like(p);
     for (int64_t i = 0; i < p->count; i++) {
-        int64_t sample = in->ids ? in->ids[i / classes] : i / classes;
-        float *q = in->state ? &in->state[sample * classes + i % classes] : NULL;
-        double mean = self->beta * (q ? (double)*q : 0) + (1 - self->beta) * tensor_value(p, i);
+        int64_t k = i % classes;
+        float *q = loss_state_of(in, i / classes, classes);
+        double mean = self->beta * (q ? (double)q[k] : 0) + (1 - self->beta) * tensor_value(p, i);
         if (q)
-            *q = (float)mean;
+            q[k] = (float)mean;
         tensor_set(rest, i, 1 - mean);
     }
     return rest;

@@ -98,9 +98,10 @@ static Tensor *update(const struct aldr_kl *self, const LossInput *in, const Ten
 {
     Tensor *lambdas = t_new(f->type, SHAPE(f->shape[0], 1));
     for (int64_t i = 0; i < f->shape[0]; i++) {
-        float *kept = in->state ? &in->state[in->ids ? in->ids[i] : i] : NULL;
+        float *kept = loss_state_of(in, i, 1);
         double before = kept && *kept > 0 ? (double)*kept : self->lambda0;
-        double after = self->lambda0 * (1 - divergence(f, i, before) / (self->alpha * log((double)f->shape[1])));
+        double share = f->shape[1] > 1 ? divergence(f, i, before) / log((double)f->shape[1]) : 0; /* of its largest */
+        double after = self->lambda0 * (1 - share / self->alpha);
         if (kept)
             *kept = (float)after;
         tensor_set(lambdas, i, after);
@@ -188,7 +189,7 @@ const LossDef loss_aldr_kl = {
                   .notes = "lambda = lambda0 (1 - KL(softmax(f / lambda), uniform) / (alpha log K)) is kept for each "
                            "sample "
                            "of the data set, starts at lambda0, is updated before it is used, and has no gradient."},
-    .targets = LOSS_CLASSES, .least_columns = 2, .properties = LOSS_DETACHED, .state_width = aldr_state_width,
+    .targets = LOSS_CLASSES, .properties = LOSS_DETACHED, .state_width = aldr_state_width,
     .forward = aldr_kl,
 };
 

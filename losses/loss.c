@@ -17,6 +17,12 @@ const char *loss_targets_name(LossTargets targets)
     return target_names[targets];
 }
 
+LossTargets loss_targets(const Instance *loss)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    return def->targets_of ? def->targets_of(loss->values) : def->targets;
+}
+
 Tensor *loss_extra(const LossInput *in, const char *name)
 {
     for (int i = 0; i < in->extra_count; i++)
@@ -123,7 +129,7 @@ static bool check_targets(const Instance *loss, const LossInput *in, Error *erro
 {
     const LossDef *def = (const LossDef *)loss->component;
     const Tensor *targets = in->targets;
-    LossTargets kind = def->targets;
+    LossTargets kind = loss_targets(loss);
     if (kind == LOSS_NO_TARGETS)
         return true;
     if (!targets)
@@ -210,6 +216,12 @@ bool loss_decodes(const Instance *loss)
 {
     const LossDef *def = (const LossDef *)loss->component;
     return def->decodes ? def->decodes(loss->values) : def->decode != NULL;
+}
+
+int64_t loss_state_width(const Instance *loss, int64_t outputs)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    return def->state_width ? def->state_width(loss->values, outputs) : 0;
 }
 
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded)

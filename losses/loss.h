@@ -46,6 +46,7 @@ typedef struct LossInput {
     int extra_count;
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
     float *state;               /* [samples of the data set, or 1 for state_of_run, state width]; NULL: fresh */
+    int64_t state_stride;       /* floats from one sample's state to the next; 0: the loss's state width */
     Random random;              /* for random losses */
     ScheduleContext at;         /* where training is; SCHEDULE_END where a model is measured */
 } LossInput;
@@ -59,6 +60,7 @@ typedef struct LossMoments {
 typedef struct LossDef {
     Component component;
     LossTargets targets;
+    LossTargets (*targets_of)(const void *self); /* where parameters decide, as a sum's terms do; NULL: `targets` */
     /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input,
        "group" the group of each sample, and others the columns of that name that the data has, or an objective's to
        give. Losses of one axis of logits take a model's single output. */
@@ -85,8 +87,8 @@ typedef struct LossDef {
     bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
     const char *(*tap)(const void *self);
-    /* Losses that are functions of those moments alone: the value, and its derivatives for sum, squares and target. They
-       can be had without the logits (the objective factored_output). NULL: not so. */
+    /* Losses that are functions of those moments alone: the value, and its derivatives for sum, squares and target.
+       They can be had without the logits (the objective factored_output). NULL: not so. */
     double (*of_moments)(const void *self, const LossMoments *moments, double slopes[3]);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
@@ -95,6 +97,11 @@ typedef struct LossDef {
     bool (*sums)(const void *self);             /* true: the loss is the weighted sum, not the mean; NULL: never */
     int64_t (*ignore_index)(const void *self);  /* a target outside the classes that is allowed; NULL,
         PARAM_UNSET: none */
+    int64_t (*shift)(const void *self);         /* rows by which targets are ahead of the logits; NULL: 0 */
+    /* Whether it is cross-entropy of classes and nothing more than that and `ignore_index`: a model with many outputs
+       may then be trained with cce. NULL: not so. */
+    bool (*plain)(const void *self);
+    bool of_head;               /* with the extras "weight" and "bias": of the head's input, and no logits are formed */
     /* What shapes and values of the inputs cannot be. A message about an input begins with its name
        ("targets: ..."). NULL: the kinds say it all. */
     bool (*check)(const void *self, const LossInput *in, Error *error);
@@ -114,8 +121,11 @@ typedef struct LossResult {
 bool loss_check(const Instance *loss, const LossInput *in, Error *error);
 /* Inputs are as loss_check wants them. */
 LossResult loss_evaluate(const Instance *loss, const LossInput *in);
+LossTargets loss_targets(const Instance *loss);
 /* Columns of logits for data of so many classes; 0: the loss cannot be had with them. */
 int64_t loss_outputs(const Instance *loss, int64_t classes);
+/* Floats that are kept for each sample (or the run); 0: none. */
+int64_t loss_state_width(const Instance *loss, int64_t outputs);
 /* Rows of logits, [..., outputs], by the definition's `decode` into decoded [rows, classes]. */
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */

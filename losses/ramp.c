@@ -8,7 +8,7 @@
 struct ramp { Instance base; double from, to, start, end; };
 
 static const Param params[] = {
-    PARAM_COMPONENT(struct ramp, base, NULL, "loss", .help = "a loss of classes, or of no targets"),
+    PARAM_COMPONENT(struct ramp, base, NULL, "loss", .help = "a loss of classes, labels or values, or of no targets"),
     PARAM_FLOAT(struct ramp, from, 0, .help = "factor until `start`"),
     PARAM_FLOAT(struct ramp, to, 1, .help = "factor from `end` on"),
     PARAM_FLOAT(struct ramp, start, 0, .min = 0, .max = 1, .help = "share of training done where the line begins"),
@@ -25,13 +25,13 @@ static bool validate(const void *values, Error *error)
 {
     const struct ramp *self = values;
     const LossDef *base = base_of(self);
-    bool fits = base->targets == LOSS_NO_TARGETS || base->targets == LOSS_CLASSES ||
-        base->targets == LOSS_CLASSES_OR_SOFT;
-    if (!fits || base->whole_batch || base->state_width || base->sums || base->extras || base->any_extras ||
-        base->outputs)
+    LossTargets targets = loss_targets(&self->base);
+    bool fits = targets != LOSS_SOFT && targets != LOSS_IDS && targets != LOSS_TOKENS;
+    if (!fits || base->whole_batch || base->state_of_run || base->sums || base->extras || base->any_extras ||
+        base->cosines)
         return fail_usage(error,
-                          "base: %s cannot be: it is not a loss of classes with a column of logits for each and a "
-                          "value for each sample alone", base->component.name);
+                          "base: %s cannot be: it is not a loss of classes, labels or values, of logits as they come, "
+                          "with a value for each sample alone", base->component.name);
     return self->start <= self->end || fail_usage(error, "start: %g is after end, %g", self->start, self->end);
 }
 
@@ -61,6 +61,33 @@ static Tensor *weights(const void *values, const LossInput *in)
     return base_of(self)->weights ? base_of(self)->weights(self->base.values, in) : NULL;
 }
 
+static LossTargets targets_of(const void *values)
+{
+    LossTargets targets = loss_targets(&((const struct ramp *)values)->base);
+    return targets == LOSS_NO_TARGETS ? LOSS_CLASSES_OR_SOFT : targets;
+}
+
+static int64_t outputs(const void *values, int64_t classes)
+{
+    return loss_outputs(&((const struct ramp *)values)->base, classes);
+}
+
+static int64_t state_width(const void *values, int64_t classes)
+{
+    return loss_state_width(&((const struct ramp *)values)->base, classes);
+}
+
+static bool decodes(const void *values)
+{
+    return loss_decodes(&((const struct ramp *)values)->base);
+}
+
+static void decode(const void *values, int64_t columns, const double *logits, double *decoded)
+{
+    const struct ramp *self = values;
+    base_of(self)->decode(self->base.values, columns, logits, decoded);
+}
+
 static const char *const examples[] = {
     "{\"type\": \"ramp\", \"base\": \"ce\", \"from\": 0.5}",
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"ramp\", \"base\": \"entropy\", \"weight\": -0.1, "
@@ -75,6 +102,7 @@ const LossDef loss_ramp = {
                            "a run. A model is measured (validation, test, xent eval, xent loss) with f = to, so that "
                            "figures of different epochs compare.",
                   .validate = validate},
-    .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .forward = forward, .weights = weights, .check = check,
-    .examples = examples,
+    .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .least_rank = 1, .most_rank = 6,
+    .outputs = outputs, .decode = decode, .decodes = decodes, .state_width = state_width, .forward = forward,
+    .weights = weights, .check = check, .examples = examples,
 };

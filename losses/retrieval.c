@@ -72,7 +72,7 @@ static Tensor *mw(const void *values, const LossInput *in)
     parallel_for(rows, 1, pair_rows, &pairs);
 
     double scale = 1 / (double)rows, sum = 0;
-    if (self->reduction == MEAN)
+    if (self->reduction == MEAN && columns > 1)
         scale /= (double)(rows * (columns - 1));
     Tensor *slopes = t_like(in->logits);
     for (int64_t i = 0; i < slopes->count; i++)
@@ -107,5 +107,5 @@ const LossDef loss_mw = {
                   .formula = "mean over i and all negatives s of the batch of softplus(-(s_i+ - s) / T)",
                   .notes = "Logits are scores [B, M], targets the positive's column; the other columns of all rows are "
                            "negatives. There is no second derivative."},
-    .targets = LOSS_CLASSES, .whole_batch = true, .least_columns = 2, .forward = mw, .examples = mw_examples,
+    .targets = LOSS_CLASSES, .whole_batch = true, .forward = mw, .examples = mw_examples,
 };

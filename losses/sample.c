@@ -57,7 +57,7 @@ LossInput loss_sample(const Instance *loss, Random *random)
     const LossDef *def = (const LossDef *)loss->component;
     bool was = tape_record(false);
     LossInput in = {.logits = normals(random, 1.5, SHAPE(SAMPLES, COLUMNS)), .random = random_start(1, "loss", 0)};
-    in.targets = sample_targets(def->targets, random);
+    in.targets = sample_targets(loss_targets(loss), random);
     for (const char *const *name = def->extras; name && *name; name++)
         if (!strchr(*name, '?'))
             loss_set_extra(&in, *name, normals(random, 1, SHAPE(SAMPLES, COLUMNS)));

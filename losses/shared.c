@@ -7,6 +7,12 @@ int64_t loss_columns(const LossInput *in)
     return in->logits->shape[in->logits->rank - 1];
 }
 
+float *loss_state_of(const LossInput *in, int64_t row, int64_t width)
+{
+    int64_t stride = in->state_stride ? in->state_stride : width;
+    return in->state ? in->state + (in->ids ? in->ids[row] : row) * stride : NULL;
+}
+
 Tensor *loss_negative_log_likelihood(const LossInput *in)
 {
     return t_softmax_cross_entropy(in->logits, in->targets);

@@ -7,8 +7,8 @@ struct sum { TermList terms; };
 
 static const Param params[] = {
     PARAM_TERMS(struct sum, terms, NULL, "loss", .min_count = 1,
-                .help = "losses of classes, or of no targets, each with a further key \"weight\" (1), a number or a "
-                        "schedule"),
+                .help = "losses of one kind of targets, or of none, each with a further key \"weight\" (1), a "
+                        "number or a schedule"),
     PARAM_END
 };
 
@@ -17,19 +17,43 @@ static const LossDef *definition(const Term *term)
     return (const LossDef *)term->instance.component;
 }
 
+/* Targets that both take; false: there are none. */
+static bool share_targets(LossTargets *common, LossTargets other)
+{
+    bool classes = *common == LOSS_CLASSES || *common == LOSS_CLASSES_OR_SOFT;
+    if (*common == LOSS_NO_TARGETS || (classes && other == LOSS_CLASSES))
+        *common = other;
+    return *common == other || other == LOSS_NO_TARGETS || (classes && other == LOSS_CLASSES_OR_SOFT);
+}
+
 static bool validate(const void *values, Error *error)
 {
     const struct sum *self = values;
+    LossTargets common = LOSS_NO_TARGETS;
     for (int64_t i = 0; i < self->terms.count; i++) {
         const LossDef *def = definition(&self->terms.items[i]);
-        bool fits = def->targets == LOSS_NO_TARGETS || def->targets == LOSS_CLASSES ||
-            def->targets == LOSS_CLASSES_OR_SOFT;
-        if (!fits || def->whole_batch || def->state_width || def->sums || def->any_extras || def->cosines)
+        LossTargets targets = loss_targets(&self->terms.items[i].instance);
+        bool fits = targets == LOSS_NO_TARGETS || targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT ||
+            targets == LOSS_LABELS || targets == LOSS_VALUES;
+        if (!fits || def->whole_batch || def->state_of_run || def->sums || def->any_extras || def->cosines)
             return fail_usage(error,
-                              "terms[%lld]: %s cannot be a term: it is not a loss of classes, of logits as they come, "
-                              "with a value for each sample alone", (long long)i, def->component.name);
+                              "terms[%lld]: %s cannot be a term: it is not a loss of classes, labels or values, of "
+                              "logits as they come, with a value for each sample alone", (long long)i,
+                              def->component.name);
+        if (!share_targets(&common, targets))
+            return fail_usage(error, "terms[%lld]: %s wants %s, the terms before it %s", (long long)i,
+                              def->component.name, loss_targets_name(targets), loss_targets_name(common));
     }
     return true;
+}
+
+static LossTargets targets_of(const void *values)
+{
+    const struct sum *self = values;
+    LossTargets common = LOSS_NO_TARGETS;
+    for (int64_t i = 0; i < self->terms.count; i++)
+        share_targets(&common, loss_targets(&self->terms.items[i].instance));
+    return common == LOSS_NO_TARGETS ? LOSS_CLASSES_OR_SOFT : common;
 }
 
 /* The input with the extras that the term takes. */
@@ -61,13 +85,28 @@ static bool check(const void *values, const LossInput *in, Error *error)
     return true;
 }
 
+/* The terms' one after the other. */
+static int64_t state_width(const void *values, int64_t classes)
+{
+    const struct sum *self = values;
+    int64_t width = 0;
+    for (int64_t i = 0; i < self->terms.count; i++)
+        width += loss_state_width(&self->terms.items[i].instance, classes);
+    return width;
+}
+
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct sum *self = values;
+    int64_t stride = in->state_stride ? in->state_stride : state_width(self, loss_columns(in)), before = 0;
     Tensor *total = NULL;
     for (int64_t i = 0; i < self->terms.count; i++) {
         const Term *term = &self->terms.items[i];
         LossInput own = input_of(term, in);
+        if (in->state)
+            own.state = in->state + before;
+        own.state_stride = stride;
+        before += loss_state_width(&term->instance, loss_columns(in));
         Tensor *value = definition(term)->forward(term->instance.values, &own);
         value = t_scale(value, weight_at(&term->weight, &in->at));
         total = total ? t_add(total, value) : value;
@@ -134,19 +173,25 @@ static const char *const examples[] = {
     "{\"type\": \"mae\", \"weight\": 0.5}]}",
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": "
     "{\"type\": \"cosine\", \"from\": -0.5, \"to\": 0.1, \"final\": 0.25}}]}",
+    "{\"type\": \"sum\", \"terms\": [\"bce\", {\"type\": \"dice\", \"weight\": 0.5}]}",
+    "{\"type\": \"sum\", \"terms\": [\"mse\", {\"type\": \"huber\", \"weight\": 2}]}",
     "{\"type\": \"sum\", \"terms\": [\"coral\", {\"type\": \"corn\", \"weight\": 0.5}]}", NULL};
 
 const LossDef loss_sum = {
     .component = {.name = "sum", .summary = "a weighted sum of losses", .params = params, .size = sizeof(struct sum),
                   .formula = "sum_i weight_i loss_i",
-                  .notes = "Terms are losses of classes or of no targets that have a value for each sample; extras go "
+                  .notes = "Terms are losses of classes, of labels, or of values (and losses of no targets beside "
+                           "them) that "
+                           "have a value for each sample; extras go "
                            "to the terms that take them. A weight moves by a schedule of xent-schedules(7), as "
                            "{\"type\": \"linear\", \"from\": -0.1, \"to\": 0} does. The class weights and ignored rows "
                            "of the first term that has any hold for all. The terms must want as many outputs of a "
                            "model as each other, which predicts as the first term that has a prediction of its own.",
                   .validate = validate},
-    .targets = LOSS_CLASSES_OR_SOFT, .own_classes = true, .any_extras = true, .outputs = outputs, .decode = decode,
-    .decodes = decodes, .forward = forward, .weights = weights, .check = check, .examples = examples,
+    .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .any_extras = true, .least_rank = 1,
+    .most_rank = 6, .outputs = outputs, .decode = decode,
+    .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights, .check = check,
+    .examples = examples,
 };
 
 const LossDef loss_entropy = {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The table of losses, from `xent list losses` and `xent describe loss`: name, targets, summary, source.
+# The table of losses, from `xent list losses` and `xent describe loss`: name, targets, properties, summary, source.
 #     readme-losses.sh            prints it
 #     readme-losses.sh FILE       puts it into FILE, between the lines <!-- losses --> and <!-- /losses -->
 set -eu
@@ -10,16 +10,20 @@ text() { # KEY: its text in one line of JSON on standard input; nothing for null
     sed -n "s/.*\"$1\":[ \t]*\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p" | sed 's/\\\(.\)/\1/g; s/|/\\|/g'
 }
 
+properties() { # of one line of JSON on standard input
+    sed -n 's/.*"properties":[ \t]*\[\([^]]*\)\].*/\1/p' | sed 's/"//g; s/,[ \t]*/, /g'
+}
+
 # arXiv:NUMBER becomes a link.
 linked() { sed 's|arXiv:\([0-9][0-9.]*[0-9]\)|[arXiv:\1](https://arxiv.org/abs/\1)|g'; }
 
 table() {
-    echo "| loss | targets | | source |"
-    echo "|---|---|---|---|"
+    echo "| loss | targets | | properties | source |"
+    echo "|---|---|---|---|---|"
     "$XENT" list losses --json | tr '{' '\n' | sed -n 's/^ *"name":[ \t]*"\([^"]*\)".*/\1/p' | while read -r name; do
         description=$("$XENT" describe loss "$name" --json | tr -d '\n')
-        printf '| `%s` | %s | %s | %s |\n' "$name" "$(echo "$description" | text targets)" \
-            "$(echo "$description" | text summary)" "$(echo "$description" | text source | linked)"
+        printf '| `%s` | %s | %s | %s | %s |\n' "$name" "$(echo "$description" | text targets)" \
+            "$(echo "$description" | text summary)" "$(echo "$description" | properties)" "$(echo "$description" | text source | linked)"
     done
 }
 

@@ -68,7 +68,8 @@ static void test_data_groups__a_table_has_groups_and_columns(void **state)
     assert_null(dataset_column(dataset, "profit"));
     data_free(&splits);
     files_text(&files, "v.csv", "q,a,p,x\n1,3,5,1\n1,?,6,2\n");
-    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/v.csv\", \"target\": \"p\", \"extras\": {\"reward\": \"a\"}}",
+    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/v.csv\", \"target\": \"p\", \"extras\": {\"reward\": "
+                           "\"a\"}}",
                    "v.csv:3: column a: expected a number for the extra \"reward\", got \"?\"");
     files_text(&files, "w.csv", "q,p,x\n1,5,1\n,6,2\n");
     assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/w.csv\", \"target\": \"p\", \"group\": \"q\"}",
@@ -95,7 +96,8 @@ static void test_data_groups__splits_folds_and_subsets_take_groups_whole(void **
     assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/t.csv\", \"target\": \"p\", \"group\": \"q\", \"task\": "
                            "\"classification\", \"stratified\": true, \"split\": [0.5, 0.5]}",
                    "data.stratified: groups are drawn whole, whatever their members' classes");
-    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/t.csv\", \"target\": \"p\", \"group\": \"q\", \"subset\": 13}",
+    assert_refused(&files, "{\"type\": \"csv\", \"path\": \"@/t.csv\", \"target\": \"p\", \"group\": \"q\", "
+                           "\"subset\": 13}",
                    "data.subset: 13 asked for, the training split has 12 groups");
     files_drop(&files);
 }

@@ -8,7 +8,8 @@ static void test_data_libsvm__samples_and_classes(void **state)
     files_make(&files);
     files_text(&files, "a.txt", "+1 1:0.5 3:-2 # seen\n\n# all of it\n-1 2:1e1\r\n1\t4:7");
     files_text(&files, "b.txt", "-1 1:9\n");
-    DataSplits splits = load_or_fail(&files, "{\"type\": \"libsvm\", \"path\": \"@/a.txt\", \"test_path\": \"@/b.txt\", "
+    DataSplits splits = load_or_fail(&files, "{\"type\": \"libsvm\", \"path\": \"@/a.txt\", \"test_path\": "
+                                             "\"@/b.txt\", "
                                              "\"normalize\": false}");
     assert_int_equal(splits.train.count, 3);
     const Dataset *dataset = splits.train.dataset;

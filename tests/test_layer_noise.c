@@ -40,7 +40,8 @@ static Run *make(const char *model, const char *loss, const char *objective)
     char text[1024];
     Error error = {0};
     snprintf(text, sizeof text, "{\"data\": {\"type\": \"markov-text\", \"count\": 2000, \"length\": 8}, \"model\": "
-             "{\"type\": \"transformer\", \"layers\": 3, \"width\": 16, \"heads\": 2%s}, \"loss\": %s, \"objective\": %s, "
+             "{\"type\": \"transformer\", \"layers\": 3, \"width\": 16, \"heads\": 2%s}, \"loss\": %s, \"objective\": "
+             "%s, "
              "\"train\": {\"batch_size\": 4}}", model, loss, objective);
     Config *config = config_parse("config", text, NULL, NULL, &error);
     Run *run = config ? run_new(config, NULL, &error) : NULL;
@@ -107,13 +108,14 @@ static void test_layer_noise__none_is_cross_entropy(void **state)
     (void)state;
     double plain = first_loss("", "\"ce\"", "\"supervised\"");
     double none = first_loss("", "{\"type\": \"noisefit\", \"alpha\": 0.5}", "{\"type\": \"noisy\", \"deviation\": 0}");
-    double some = first_loss("", "{\"type\": \"noisefit\", \"alpha\": 0.5}", "{\"type\": \"noisy\", \"deviation\": 30}");
+    double some = first_loss("",
+                             "{\"type\": \"noisefit\", \"alpha\": 0.5}", "{\"type\": \"noisy\", \"deviation\": 30}");
     assert_true(fabs(none - 0.5 * plain) < 1e-6);
     assert_true(some > none + 1e-4);
     assert_true(first_loss("", "\"ce\"", "{\"type\": \"noisy\", \"deviation\": 0}") == plain);
     assert_true(first_loss("", "\"ce\"", "{\"type\": \"noisy\", \"noise\": \"embeddings\", \"radius\": 0}") == plain);
-    assert_true(fabs(first_loss("", "\"ce\"", "{\"type\": \"noisy\", \"noise\": \"embeddings\", \"radius\": 30}") - plain) >
-                1e-4);
+    double embedded = first_loss("", "\"ce\"", "{\"type\": \"noisy\", \"noise\": \"embeddings\", \"radius\": 30}");
+    assert_true(fabs(embedded - plain) > 1e-4);
     static const char rdrop[] = "{\"type\": \"noisefit\", \"mode\": \"rdrop\"}",
                       alone[] = "{\"type\": \"noisy\", \"noise\": \"dropout\"}";
     assert_true(fabs(first_loss("", rdrop, alone) - plain) < 1e-6); /* two equal passes */

@@ -81,6 +81,13 @@ static const Row table[] = {
      1.3862943611 / (1.3862943611 + 0.2876820724) + 3,
      {0},
      0},
+    /* One class: nothing to tell apart, x / x for a share of the whole. */
+    {"\"nce_rce\"", 2, 1, {1e4, -3}, {0, 0}, false, 1, {0}, 0},
+    {"\"aldr_kl\"", 2, 1, {1e4, -3}, {0, 0}, false, 0, {0}, 0},
+    {"\"mw\"", 2, 1, {1e4, -3}, {0, 0}, false, 0, {0}, 0},
+    /* Beside logits of 1e4, which a float's margin would vanish in. */
+    {"{\"type\": \"ldam\", \"class_counts\": [1, 16], \"max_margin\": 0.4, \"scale\": 5}", 1, 2, {1e4, 1e4}, {0}, false,
+     2.126928011, {0}, 0},
     {"\"entropy\"", 1, 2, {0, 1.0986122886681098}, {0}, false, 0.25 * 1.3862943611 + 0.75 * 0.2876820724, {0}, 0},
     {"{\"type\": \"bootstrap\", \"mode\": \"hard\"}",
      1,
@@ -294,6 +301,33 @@ static void test_losses_values__state_is_kept_by_id(void **state)
     bench_drop(&bench);
 }
 
+/* A sum keeps what its terms keep, one after the other: aldr_kl a lambda, elr its means. */
+static void test_losses_values__terms_keep_their_states(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "\"aldr_kl\"", "\"elr\"", "{\"type\": \"sum\", \"terms\": [\"aldr_kl\", \"ce\", {\"type\": \"elr\", "
+                                  "\"weight\": 0.5}]}"};
+    float kept[3][3 * 3] = {{0}};
+    const int64_t ids[] = {2, 0};
+    double values[3];
+    for (int s = 0; s < 3; s++) {
+        Bench bench = bench_of(specs[s], 2, 2, two_rows, (double[]){0, 1});
+        bench.in.ids = ids;
+        bench.in.state = kept[s];
+        loss_value(&bench.loss, &bench.in);
+        values[s] = loss_value(&bench.loss, &bench.in);
+        assert_int_equal(loss_state_width(&bench.loss, 2), s + 1);
+        bench_drop(&bench);
+    }
+    assert_true(fabs(values[2] - (values[0] + (LOG_4 + LOG_4_3) / 2 + values[1] / 2)) < 1e-12);
+    for (int sample = 0; sample < 3; sample++) {
+        assert_true(kept[2][3 * sample] == kept[0][sample]);
+        assert_true(kept[2][3 * sample + 1] == kept[1][2 * sample]);
+        assert_true(kept[2][3 * sample + 2] == kept[1][2 * sample + 1]);
+    }
+}
+
 /* Anchors without a positive are left out: the third sample is alone. */
 static void test_losses_values__anchors_without_a_positive_are_left_out(void **state)
 {
@@ -376,7 +410,8 @@ static void test_losses_values__parameters_are_refused(void **state)
         "{\"type\": \"aldr_kl\", \"alpha\": 1}",
         "{\"type\": \"class_balanced\", \"class_counts\": [1], \"base\": \"mw\"}",
         "{\"type\": \"sum\", \"terms\": []}",
-        "{\"type\": \"sum\", \"terms\": [{\"type\": \"mse\"}]}",
+        "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"mse\"}]}",
+        "{\"type\": \"sum\", \"terms\": [\"supcon\"]}",
         "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weigth\": 1}]}",
         "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weight\": \"1\"}]}",
         "{\"type\": \"ce\", \"weight\": 1}",
@@ -406,6 +441,7 @@ int main(void)
         TAPE_TEST(test_losses_values__ignored_rows_count_for_nothing),
         TAPE_TEST(test_losses_values__class_balanced),
         TAPE_TEST(test_losses_values__state_is_kept_by_id),
+        TAPE_TEST(test_losses_values__terms_keep_their_states),
         TAPE_TEST(test_losses_values__anchors_without_a_positive_are_left_out),
         TAPE_TEST(test_losses_values__check_says_what_is_wrong),
         TAPE_TEST(test_losses_values__members_of_the_comp_sum_family_agree),

@@ -11,7 +11,8 @@ static Model *model_of(Texts *texts, const char *json, ModelInput input)
     return model_new(&instance, input, 3, &texts->error);
 }
 
-static const char *const ranker = "{\"type\": \"pa_riskranker\", \"token_dim\": 8, \"self_depth\": 1, \"self_heads\": 2, "
+static const char *const ranker = "{\"type\": \"pa_riskranker\", \"token_dim\": 8, \"self_depth\": 1, \"self_heads\": "
+                                  "2, "
                                   "\"self_head_dim\": 3, \"cross_layers\": 2, \"cross_heads\": 2, \"cross_ff\": 8}";
 enum { COLUMNS = 4 };
 
@@ -128,8 +129,10 @@ static Model *learned(Texts *texts, int chunk, double dropout, bool share, Tenso
     char json[300];
     for (int i = 0; i < 11 * COLUMNS; i++)
         features[i] = (float)sin(i);
-    snprintf(json, sizeof json, "{\"type\": \"dual_encoder\", \"share\": %s, \"dim\": 3, \"hidden\": [6, 5], \"activation\": "
-                                "\"tanh\", \"dropout\": %g, \"label_chunk\": %d}", share ? "true" : "false", dropout, chunk);
+    snprintf(json, sizeof json, "{\"type\": \"dual_encoder\", \"share\": %s, \"dim\": 3, \"hidden\": [6, 5], "
+                                "\"activation\": "
+                                "\"tanh\", \"dropout\": %g, \"label_chunk\": %d}", share ? "true" : "false", dropout,
+             chunk);
     ModelInput input = {.shape = FEATURES(COLUMNS), .outputs = 11, .label_width = COLUMNS, .label_features = features};
     Model *model = model_of(texts, json, input);
     Forward forward = {.training = true, .seed = 4};

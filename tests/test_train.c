@@ -36,7 +36,8 @@ static const char *const tiny[] = {
     "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 2, \"width\": 32, \"heads\": 2, "
     "\"dropout\": 0.1}, \"train\": {\"batch_size\": 4, \"recompute\": true}}",
     "{\"data\": {\"type\": \"gaussian-mixture\", \"count\": 512}, \"model\": {\"type\": \"mlp\", \"hidden\": [32], "
-    "\"norm\": \"batch_norm\"}, \"optimizer\": {\"type\": \"adam\", \"lr\": 0.02}, \"objective\": {\"type\": \"trades\", "
+    "\"norm\": \"batch_norm\"}, \"optimizer\": {\"type\": \"adam\", \"lr\": 0.02}, \"objective\": {\"type\": "
+    "\"trades\", "
     "\"attack\": {\"norm\": \"l2\", \"eps\": 0.05, \"iters\": 3, \"restarts\": 2}}, \"train\": {\"batch_size\": 32}}",
     NULL,
 };
@@ -82,11 +83,13 @@ static void test_train__recomputation_takes_less_memory_for_the_same_bits(void *
     (void)state;
     static const char *const deep[] = {
         "{\"data\": {\"type\": \"glyphs\", \"count\": 256, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": "
-        "\"cnn\", \"channels\": [8], \"blocks\": 6, \"norm\": \"batch_norm\", \"style\": \"residual\", \"dropout\": 0.1}, "
+        "\"cnn\", \"channels\": [8], \"blocks\": 6, \"norm\": \"batch_norm\", \"style\": \"residual\", \"dropout\": "
+        "0.1}, "
         "\"train\": {\"batch_size\": 16}}",
         "{\"data\": {\"type\": \"spirals\", \"count\": 2048}, \"model\": {\"type\": \"mlp\", \"hidden\": "
         "[32, 32, 32, 32, 32, 32, 32, 32, 32, 32]}, \"train\": {\"batch_size\": 512}}",
-        "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 6, \"width\": 32, \"heads\": 2, "
+        "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 6, \"width\": 32, \"heads\": "
+        "2, "
         "\"dropout\": 0.1}, \"train\": {\"batch_size\": 8}}",
     };
     for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {

@@ -47,7 +47,8 @@ static Linear *linear_new(const char *objective)
     linear->splits.train = (DataSplit){.dataset = &linear->dataset, .count = 1};
     linear->tape = tape_new();
     tape_use(linear->tape);
-    linear->model = model_new(&linear->config->model, model_input_of(&linear->dataset, &linear->config->loss), 0, &error);
+    ModelInput input = model_input_of(&linear->dataset, &linear->config->loss);
+    linear->model = model_new(&linear->config->model, input, 0, &error);
     if (!linear->model)
         fail_msg("%s", error.message);
     put(linear->model, "head.weight", (float[]){1, -2, 0.5f, 1});
@@ -99,7 +100,8 @@ static void test_train_attack__the_smooth_term_of_a_linear_model_is_exact(void *
                              "\"iters\": 100}}");
     assert_true(fabs(l2 - base - 0.1 * sqrt(0.25 + 9)) < 1e-5);
     /* From [.3, .2] a range of [.2, .3] leaves the quadrant in which the term is largest anyway. */
-    double cut = linear_value("{\"type\": \"adv_comp_sum\", \"rho\": 0.5, \"attack\": {\"range\": [0.2, 0.3], \"restarts\": 8}}");
+    double cut = linear_value("{\"type\": \"adv_comp_sum\", \"rho\": 0.5, \"attack\": {\"range\": [0.2, 0.3], "
+                              "\"restarts\": 8}}");
     assert_true(fabs(cut - base - 0.35) < 1e-5);
     /* x_1 may move to .32 alone, and x_2, which is outside the range, to .3. */
     double corner = linear_value("{\"type\": \"adv_comp_sum\", \"rho\": 0.5, \"attack\": {\"range\": [0.3, 0.32], "

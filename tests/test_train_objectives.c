@@ -20,7 +20,8 @@ static Run *make(const char *format, const char *loss, const char *objective)
 }
 
 static const char *const decisions =
-    "{\"data\": {\"type\": \"random-mdp\", \"count\": 64, \"reward_noise\": 1, \"end\": 0.2, \"gamma\": 0.5}, \"model\": "
+    "{\"data\": {\"type\": \"random-mdp\", \"count\": 64, \"reward_noise\": 1, \"end\": 0.2, \"gamma\": 0.5}, "
+    "\"model\": "
     "{\"type\": \"mlp\", \"hidden\": [16]}, \"loss\": %s, \"objective\": {\"type\": \"fitted_q\", %s}, \"optimizer\": "
     "{\"type\": \"adam\", \"lr\": 0.01}, \"train\": {\"batch_size\": 16, \"prefetch\": false}}";
 
@@ -96,7 +97,8 @@ static void test_train_objectives__c51_without_a_future_is_two_hot(void **state)
     (void)state;
     static const char format[] =
         "{\"data\": {\"type\": \"random-mdp\", \"count\": 64, \"gamma\": 0}, \"model\": \"mlp\", \"loss\": %s, "
-        "\"objective\": {\"type\": \"fitted_q\", \"gamma\": 0, \"target_period\": %s}, \"train\": {\"prefetch\": false}}";
+        "\"objective\": {\"type\": \"fitted_q\", \"gamma\": 0, \"target_period\": %s}, \"train\": {\"prefetch\": "
+        "false}}";
     static const char *const losses[] = {"{\"type\": \"c51\", \"gamma\": 0, \"bins\": 8}",
                                          "{\"type\": \"two_hot\", \"bins\": 8}"};
     double values[2];
@@ -119,7 +121,8 @@ static void test_train_objectives__double_q_differs_once_the_target_lags(void **
 }
 
 static const char *const views =
-    "{\"data\": {\"type\": \"glyphs\", \"count\": 24, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": \"mlp\", "
+    "{\"data\": {\"type\": \"glyphs\", \"count\": 24, \"val_count\": 0, \"test_count\": 0}, \"model\": {\"type\": "
+    "\"mlp\", "
     "\"hidden\": [8]}, \"loss\": %s, \"objective\": {\"type\": \"contrastive\", \"dimension\": 4, %s}, \"optimizer\": "
     "\"adam\", \"train\": {\"batch_size\": 12, \"transforms\": [\"crop\", \"noise\"]}}";
 
@@ -162,7 +165,8 @@ static double expected_loss(Run *run, bool classes)
     for (int a = 0; a < 2 * SAMPLES; a++) {
         double others = 0, near = 0, count = 0;
         for (int b = 0; b < 2 * SAMPLES; b++) {
-            bool positive = b != a && (classes ? labels[a % SAMPLES] == labels[b % SAMPLES] : a % SAMPLES == b % SAMPLES);
+            bool same = classes ? labels[a % SAMPLES] == labels[b % SAMPLES] : a % SAMPLES == b % SAMPLES;
+            bool positive = b != a && same;
             others += b == a ? 0 : exp(s[a][b] / 0.5);
             near += positive ? s[a][b] / 0.5 : 0;
             count += positive;
@@ -214,7 +218,8 @@ static const char *const many =
 static void test_train_objectives__a_factored_head_is_the_head(void **state)
 {
     (void)state;
-    static const char *const losses[] = {"\"z_loss\"", "\"taylor_softmax\"", "{\"type\": \"spherical_softmax\", \"eps\": 1}"};
+    static const char *const losses[] = {"\"z_loss\"", "\"taylor_softmax\"", "{\"type\": \"spherical_softmax\", "
+                                                                             "\"eps\": 1}"};
     for (int l = 0; l < 3; l++) {
         Run *plain = make(many, losses[l], "\"supervised\"");
         for (int i = 0; i < 40; i++)

@@ -47,6 +47,21 @@ above() {
     done
 }
 
+@test "sums of losses of values and of labels train; kinds of targets do not mix" {
+    "$XENT" train "$values" --set 'loss={"type": "sum", "terms": ["mse", {"type": "huber", "weight": 2}]}' --quiet -o values
+    above "$("$XENT" eval values --json | figure r2)" 0.5
+    fails 2 '*: loss: sum wants labels, the data has classes' \
+        "$XENT" train "$glyphs" --set 'loss={"type": "sum", "terms": ["bce", "dice"]}' --quiet -o no
+    fails 2 '*: loss.terms\[1\]: ce wants classes or probabilities, the terms before it values' \
+        "$XENT" train "$glyphs" --set 'loss={"type": "sum", "terms": ["mse", "ce"]}' --quiet -o no
+    # a ramp of a loss that is no softmax predicts as that loss
+    for loss in '"taylor_softmax"' '{"type": "ramp", "base": "taylor_softmax", "from": 1}'; do
+        "$XENT" train "$glyphs" --set "loss=$loss" --quiet --force -o taylor
+        "$XENT" predict taylor >> taylor.csv
+    done
+    awk '{ line[NR] = $0 } END { for (i = 1; i <= NR / 2; i++) if (line[i] != line[NR / 2 + i]) exit 1 }' taylor.csv
+}
+
 @test "regression as classification, quantiles and distributions train on values" {
     i=0
     for loss in '{"type": "hl_gauss", "vmin": -8, "vmax": 8, "bins": 33}' '{"type": "two_hot", "vmin": -8, "vmax": 8, "bins": 33}' \
@@ -75,11 +90,13 @@ above() {
 }
 
 @test "the running means of elr are resumed between and inside later epochs" {
-    for steps in 20 25; do
+    sum='{"type": "sum", "terms": ["aldr_kl", {"type": "elr", "weight": 0.5}]}'
+    for case in "20 elr" "25 elr" "25 $sum"; do
+        steps=${case%% *} loss=${case#* }
         rm -rf part whole
-        "$XENT" train "$glyphs" --set loss=elr --set train.epochs=3 --set train.steps=$steps --quiet -o part
-        "$XENT" train "$glyphs" --set loss=elr --set train.epochs=3 --set train.steps=null --resume --quiet -o part
-        "$XENT" train "$glyphs" --set loss=elr --set train.epochs=3 --quiet -o whole
+        "$XENT" train "$glyphs" --set "loss=$loss" --set train.epochs=3 --set train.steps=$steps --quiet -o part
+        "$XENT" train "$glyphs" --set "loss=$loss" --set train.epochs=3 --set train.steps=null --resume --quiet -o part
+        "$XENT" train "$glyphs" --set "loss=$loss" --set train.epochs=3 --quiet -o whole
         for file in checkpoints/{last,best,last.state}.safetensors metrics.jsonl; do cmp part/$file whole/$file; done
     done
 }

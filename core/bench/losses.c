@@ -1,4 +1,4 @@
-/* Every loss of classes, forward and backward, beside plain cross-entropy. */
+/* Every loss of a sample's logits, forward and backward, beside plain cross-entropy. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,12 +21,15 @@ static double memory(const int64_t *sizes)
     return 8.0 * (double)samples_of(sizes[0]) * (double)sizes[0];
 }
 
-/* The loss's defaults; a list of numbers that must be given has a value for each class. NULL: another key must be. */
+/* The loss's defaults; a list of numbers that must be given has a value for each class, and a grid as many bins. NULL:
+   another key must be given. */
 static cJSON *specification(const Component *component, int64_t classes)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "type", component->name);
     for (const Param *param = component->params; param && param->type != PARAM_TYPE_END; param++) {
+        if (strcmp(param->name, "bins") == 0)
+            cJSON_AddItemToObject(json, "bins", cJSON_CreateNumber((double)classes));
         if (param->fallback)
             continue;
         if (param->type != PARAM_TYPE_FLOATS) {
@@ -59,10 +62,28 @@ static void make_extras(Benchmark *benchmark, const LossDef *def, LossInput *inp
         if (strchr(*name, '?'))
             continue;
         extras = extras ? extras : arena_zero(benchmark->arena, 8, sizeof *extras);
+        int rank = strcmp(*name, "reward") == 0 || strcmp(*name, "done") == 0 ? 1 : 2;
         extras[input->extra_count++] =
-            (LossExtra){*name, benchmark_normals(benchmark, 1, false, 2, input->logits->shape)};
+            (LossExtra){*name, benchmark_normals(benchmark, 1, false, rank, input->logits->shape)};
+        for (int64_t i = 0; strcmp(*name, "done") == 0 && i < input->logits->shape[0]; i++)
+            tensor_set(extras[input->extra_count - 1].value, i, 0);
     }
     input->extras = extras;
+}
+
+/* A class, one label of all, or a value a sample. */
+static Tensor *make_targets(Benchmark *benchmark, const LossDef *def, int64_t classes, int64_t samples)
+{
+    if (def->targets == LOSS_VALUES)
+        return benchmark_normals(benchmark, 1, false, SHAPE(samples));
+    Tensor *targets = benchmark_classes(benchmark, classes, samples);
+    if (def->targets != LOSS_LABELS && def->targets != LOSS_SOFT)
+        return targets;
+    Tensor *labels = tensor_new(benchmark->arena, ARRAY_F32, SHAPE(samples, classes));
+    memset(labels->data, 0, (size_t)labels->count * sizeof(float));
+    for (int64_t i = 0; i < samples; i++)
+        tensor_set(labels, i * classes + tensor_i32(targets)[i], 1);
+    return labels;
 }
 
 static bool make(Benchmark *benchmark, const LossDef *def, int64_t classes, int64_t samples, Error *error)
@@ -72,10 +93,15 @@ static bool make(Benchmark *benchmark, const LossDef *def, int64_t classes, int6
     if (!parse_loss(&def->component, classes, benchmark->arena, state, error))
         return false;
     LossInput *input = &state->input;
-    input->logits = benchmark_normals(benchmark, 2, true, SHAPE(samples, classes));
-    input->targets = benchmark_classes(benchmark, classes, samples);
+    input->logits = benchmark_normals(benchmark, 2, true, SHAPE(samples, classes - def->unnamed_classes));
+    for (int64_t i = 0; def->cosines && i < input->logits->count; i++)
+        tensor_set(input->logits, i, sin(tensor_value(input->logits, i)));
+    if (def->targets != LOSS_NO_TARGETS)
+        input->targets = make_targets(benchmark, def, classes, samples);
+    if (def->tap)
+        input->features = benchmark_normals(benchmark, 1, false, SHAPE(samples, 64));
     make_extras(benchmark, def, input);
-    int64_t width = def->state_width ? def->state_width(state->loss.values, classes) : 0;
+    int64_t width = loss_state_width(&state->loss, classes);
     if (width)
         input->state = arena_zero(benchmark->arena, (size_t)(samples * width), sizeof(float));
     return loss_check(&state->loss, input, error);
@@ -86,10 +112,20 @@ static void release(Benchmark *benchmark)
     json_source_free(((LossState *)benchmark->state)->source);
 }
 
+static bool has_key(const Component *component, const char *name)
+{
+    const Param *param = component->params;
+    while (param && param->type != PARAM_TYPE_END && strcmp(param->name, name) != 0)
+        param++;
+    return param && param->type != PARAM_TYPE_END;
+}
+
+/* Of logits that are as many as classes, labels, or bins of a grid of values. */
 static bool of_classes(const LossDef *def)
 {
-    bool classes = def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT;
-    return classes && !def->whole_batch && !def->unnamed_classes && def->most_rank <= 2;
+    bool classes = (def->targets != LOSS_VALUES || has_key(&def->component, "bins")) && def->targets != LOSS_IDS &&
+        def->targets != LOSS_TOKENS;
+    return classes && !def->whole_batch && def->least_rank <= 2 && def->most_rank != 1;
 }
 
 /* Whether logits and classes are all it needs. */
@@ -125,7 +161,7 @@ static bool prepare(Benchmark *benchmark, Error *error)
     if (!def)
         return fail_usage(error, "unknown loss \"%s\"; see xent list losses", benchmark->word);
     if (!of_classes(def))
-        return fail_usage(error, "%s is not a loss of logits and classes", benchmark->word);
+        return fail_usage(error, "%s is not a loss of a sample's logits for each of so many classes", benchmark->word);
     int64_t classes = benchmark->sizes[0], samples = samples_of(classes);
     bool good = make(benchmark, def, classes, samples, error);
     error->status = STATUS_USAGE;
@@ -151,11 +187,12 @@ static void reference(const Benchmark *benchmark, char *name, size_t size)
 const BenchmarkDef benchmark_losses = {
     .component =
         {.name = "losses",
-         .summary = "a loss of CLASSES classes with its defaults, forward and backward, beside plain cross-entropy",
+         .summary = "a loss of CLASSES classes or labels with its defaults, forward and backward, beside plain cross-entropy",
          .formula =
              "losses/NAME/CLASSES: bytes of the logits read and of their gradient written; flops are not counted",
-         .notes = "The bare name runs every loss that needs logits and classes alone (a list of class counts, and a "
-                  "teacher's logits, are made up) at 10, 1,000 and 100,000 classes."},
+         .notes = "The bare name runs every loss whose logits are as many as classes, labels or bins of a grid and that needs "
+                  "no key but a list of class counts, at 10, 1,000 and 100,000 of them. Targets are one class, one "
+                  "label, or a value; other inputs, as a teacher's logits, are made up."},
     .pattern = "losses/WORD/CLASSES",
     .each_example = each_example,
     .on_demand = true,

@@ -233,7 +233,8 @@ static void plateau_observe(const void *values, double loss, double state[4], do
 const ScheduleDef schedule_plateau = {.component = {.name = "plateau",
                                                     .summary = "drops when the validation loss no longer falls",
                                                     .no_weight = "plateau follows the validation loss, which is "
-                                                                 "measured with the weights; take a schedule of the step",
+                                                                 "measured with the weights; take a schedule of the "
+                                                                 "step",
                                                     .params = plateau_params,
                                                     .size = sizeof(struct plateau)},
                                       .factor = plateau_factor,

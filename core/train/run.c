@@ -74,12 +74,14 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
 static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft, Error *error)
 {
     const LossDef *def = (const LossDef *)loss->component;
+    LossTargets targets = loss_targets(loss);
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (def->state_width || loss_outputs(loss, dataset->classes) != dataset->classes || def->cosines))
+    if (tokens && (loss_state_width(loss, dataset->classes) || def->cosines ||
+                   loss_outputs(loss, dataset->classes) != dataset->classes))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
-                          (long long)dataset->classes, def->targets == LOSS_VALUES ? "values" : "classes");
+                          (long long)dataset->classes, targets == LOSS_VALUES ? "values" : "classes");
     LossInput in = probe(loss, dataset, soft);
     if (loss_check(loss, &in, error))
         return true;
@@ -107,27 +109,27 @@ static bool check_extras(const LossDef *def, const Dataset *dataset, Error *erro
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error)
 {
     const LossDef *def = (const LossDef *)loss->component;
+    LossTargets targets = loss_targets(loss);
     static const char *const kinds[] = {"classes", "probabilities", "labels", "values", "tokens"};
     TargetKind kind = dataset->target_kind;
     bool classes = kind == TARGET_CLASS || kind == TARGET_TOKENS, mixes = false;
     for (int64_t i = 0; i < train->transforms.count; i++)
         mixes |= ((const TransformDef *)train->transforms.items[i].component)->batch != NULL;
-    bool fits = (classes &&
-                 (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT)) ||
-                (kind == TARGET_SOFT && (def->targets == LOSS_SOFT || def->targets == LOSS_CLASSES_OR_SOFT)) ||
-                (kind == TARGET_LABELS && def->targets == LOSS_LABELS) ||
-                (dataset->own_tokens && !dataset->masks_targets && def->targets == LOSS_TOKENS) ||
-                (kind == TARGET_VALUES && def->targets == LOSS_VALUES);
-    if (def->targets == LOSS_IDS)
+    bool fits = (classes && (targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT)) ||
+                (kind == TARGET_SOFT && (targets == LOSS_SOFT || targets == LOSS_CLASSES_OR_SOFT)) ||
+                (kind == TARGET_LABELS && targets == LOSS_LABELS) ||
+                (dataset->own_tokens && !dataset->masks_targets && targets == LOSS_TOKENS) ||
+                (kind == TARGET_VALUES && targets == LOSS_VALUES);
+    if (targets == LOSS_IDS)
         return fail_usage(error, "loss: %s compares embeddings of views, of which this objective makes none; train "
                           "with \"objective\": \"contrastive\"", def->component.name);
-    if (kind == TARGET_TOKENS && def->targets == LOSS_TOKENS && !fits)
+    if (kind == TARGET_TOKENS && targets == LOSS_TOKENS && !fits)
         return fail_usage(error, "loss: %s compares a predicted sequence with a whole target, such as those of "
                           "translation; here each token is predicted from those before it", def->component.name);
     if (!fits)
         return fail_usage(error, "loss: %s wants %s, the data has %s", def->component.name,
-                          loss_targets_name(def->targets), kinds[kind]);
-    if (mixes && def->targets != LOSS_CLASSES_OR_SOFT)
+                          loss_targets_name(targets), kinds[kind]);
+    if (mixes && targets != LOSS_CLASSES_OR_SOFT)
         return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes",
                           def->component.name);
     if (!check_extras(def, dataset, error))
@@ -187,7 +189,7 @@ static bool check_labels(const Run *run, Error *error)
     const LossDef *def = (const LossDef *)loss->component;
     const DataSplit *split = &run->splits.train;
     const Dataset *dataset = split->dataset;
-    if (def->targets != LOSS_LABELS || !def->check || loss_outputs(loss, dataset->classes) != dataset->classes)
+    if (loss_targets(loss) != LOSS_LABELS || !def->check || loss_outputs(loss, dataset->classes) != dataset->classes)
         return true;
     bool good = true;
     for (int64_t i = 0; i < split->count && good; i++) {
@@ -206,7 +208,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     Config *config = run->config;
     const LossDef *loss = (const LossDef *)config->loss.component;
     const Dataset *dataset = run->splits.train.dataset;
-    run->loss_state_width = loss->state_width ? loss->state_width(config->loss.values, run->model->input.outputs) : 0;
+    run->loss_state_width = loss_state_width(&config->loss, run->model->input.outputs);
     run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,

@@ -30,7 +30,8 @@ static bool prepare(ObjectiveContext *context, Error *error)
 {
     const InstanceList *transforms = &context->config->train.transforms;
     if (strcmp(context->loss.component->name, "ce") != 0)
-        return fail_usage(error, "loss: adv_comp_sum is a loss itself (objective.tau, objective.rho), beside which only "
+        return fail_usage(error, "loss: adv_comp_sum is a loss itself (objective.tau, objective.rho), beside which "
+                                 "only "
                           "ce can stand, for validation");
     for (int64_t i = 0; i < transforms->count; i++)
         if (((const TransformDef *)transforms->items[i].component)->batch)
@@ -59,9 +60,12 @@ const ObjectiveDef objective_adv_comp_sum = {
                   .params = params,
                   .size = sizeof(struct adv_comp_sum),
                   .source = "arXiv:2304.07288",
-                  .formula = "l_tau(z(x)/rho, y) + nu max_x' ||D(x') - D(x)||_2, D = (z_y - z_k)_k, x' in the attack's ball",
-                  .notes = "The theory has nu of the order of sqrt(classes - 1) / rho; in practice it is tuned: where it is "
-                           "too large, the least objective is that of logits that do not depend on the sample. The norm "
+                  .formula = "l_tau(z(x)/rho, y) + nu max_x' ||D(x') - D(x)||_2, D = (z_y - z_k)_k, x' in the "
+                             "attack's ball",
+                  .notes = "The theory has nu of the order of sqrt(classes - 1) / rho; in practice it is tuned: where "
+                           "it is "
+                           "too large, the least objective is that of logits that do not depend on the sample. The "
+                           "norm "
                            "penalty of ADV-COMP-SUM is the optimizer's weight_decay.",
                   .validate = validate},
     .prepare = prepare,

@@ -42,18 +42,22 @@ static bool takes_embeddings(const LossDef *def)
     return def->targets == LOSS_IDS;
 }
 
+enum { SCORES = 4 }; /* of the batch that losses are tried with */
+
 /* Losses of classes take the scores of a view against all others of the batch, whose number is no class count. */
-static bool takes_scores(const LossDef *def)
+static bool takes_scores(const Instance *loss)
 {
-    return (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT) && !def->outputs &&
-           !def->state_width && !def->cosines && !def->tap && !def->unnamed_classes && loss_measures(def);
+    const LossDef *def = (const LossDef *)loss->component;
+    LossTargets targets = loss_targets(loss);
+    return (targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT) && loss_outputs(loss, SCORES) == SCORES &&
+           !loss_state_width(loss, SCORES) && !def->cosines && !def->tap && !def->unnamed_classes && loss_measures(def);
 }
 
 static LossInput probe(const LossDef *def, int64_t dimension)
 {
-    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(4, takes_embeddings(def) ? dimension : 4)),
-                    .targets = t_new(ARRAY_I32, SHAPE(4))};
-    for (int32_t i = 0; i < 4; i++)
+    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(SCORES, takes_embeddings(def) ? dimension : SCORES)),
+                    .targets = t_new(ARRAY_I32, SHAPE(SCORES))};
+    for (int32_t i = 0; i < SCORES; i++)
         tensor_i32(in.targets)[i] = takes_embeddings(def) ? i / 2 : i;
     return in;
 }
@@ -92,7 +96,7 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
                               train->transforms.items[i].component->name);
     if (train->batch_size < 2)
         return fail_usage(error, "train.batch_size: contrastive compares samples of a batch, and needs at least 2");
-    if (!takes_embeddings(def) && !takes_scores(def))
+    if (!takes_embeddings(def) && !takes_scores(loss))
         return fail_usage(error, "loss: contrastive wants a loss of embeddings or of scores, such as nt_xent or "
                           "infonce; %s is none", name);
     if (self->positives == CLASSES && (!takes_embeddings(def) || shape->target_kind != TARGET_CLASS))

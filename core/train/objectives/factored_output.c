@@ -30,7 +30,8 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     (void)values;
     const LossDef *def = (const LossDef *)loss->component;
     if (!def->of_moments)
-        return fail_usage(error, "loss: factored_output wants a loss of the outputs' sum, squares and target alone, such "
+        return fail_usage(error, "loss: factored_output wants a loss of the outputs' sum, squares and target alone, "
+                                 "such "
                           "as z_loss; %s is none", def->component.name);
     if (shape->target_kind != TARGET_CLASS && shape->target_kind != TARGET_TOKENS)
         return fail_usage(error, "objective: factored_output wants one class a sample");
@@ -56,7 +57,8 @@ static bool prepare(ObjectiveContext *context, Error *error)
     const Parameter *weight = parameters_find(model->parameters, "head.weight");
     const Parameter *bias = parameters_find(model->parameters, "head.bias");
     if (!weight || !model->def->features)
-        return fail_usage(error, "objective: factored_output wants a model with a linear head of its own, such as mlp, cnn "
+        return fail_usage(error, "objective: factored_output wants a model with a linear head of its own, such as "
+                                 "mlp, cnn "
                           "or a transformer that does not share it with the embedding");
     State *state = context->state = memory_new(sizeof *state);
     state->weight = weight->value;

@@ -58,8 +58,8 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     if (train->transforms.count)
         return fail_usage(error, "train.transforms: fitted_q takes next states as they are, so states cannot change");
     int64_t width = loss_outputs(loss, 1);
-    if ((def->targets != LOSS_VALUES && !moves_distribution(def)) || def->state_width || def->tap || width == 0 ||
-        loss_outputs(loss, shape->classes) != shape->classes * width)
+    if ((loss_targets(loss) != LOSS_VALUES && !moves_distribution(def)) || def->tap || width == 0 ||
+        loss_state_width(loss, width) || loss_outputs(loss, shape->classes) != shape->classes * width)
         return fail_usage(error, "loss: fitted_q wants a loss of one value each of several actions, such as mse or "
                           "hl_gauss; %s is none", name);
     LossInput in = probe(loss, width);

@@ -15,28 +15,11 @@ struct supervised_state {
     Instance cut;               /* the loss of features, weight and bias; component NULL: logits are formed */
 };
 
-/* ce with nothing but an ignored class is cce without a filter that a float would feel. */
-static bool is_plain_cross_entropy(const Instance *loss, int64_t *ignored)
-{
-    cJSON *written = instance_to_json(loss);
-    Arena *arena = arena_new();
-    Instance plain = instance_default(arena, "loss", "ce");
-    cJSON *expected = instance_to_json(&plain);
-    const cJSON *index = cJSON_GetObjectItem(written, "ignore_index");
-    *ignored = cJSON_IsNumber(index) ? (int64_t)index->valuedouble : PARAM_UNSET;
-    cJSON_DeleteItemFromObject(written, "ignore_index");
-    cJSON_DeleteItemFromObject(expected, "ignore_index");
-    bool same = cJSON_Compare(written, expected, true);
-    cJSON_Delete(written);
-    cJSON_Delete(expected);
-    arena_free(arena);
-    return same;
-}
-
 static void make_cut(struct supervised_state *state, int64_t ignored)
 {
     const char *text = ignored == PARAM_UNSET ? "\"cce\""
-                                              : arena_format(state->arena, "{\"type\": \"cce\", \"ignore_index\": %lld}",
+                                              : arena_format(state->arena, "{\"type\": \"cce\", \"ignore_index\": "
+                                                                           "%lld}",
                                                              (long long)ignored);
     Error error;
     ParamContext context = {.source = state->source, .arena = state->arena, .error = &error};
@@ -46,29 +29,21 @@ static void make_cut(struct supervised_state *state, int64_t ignored)
     (void)good;
 }
 
-static bool is_shifted(const Instance *loss)
-{
-    cJSON *written = instance_to_json(loss);
-    const bool shifted = cJSON_GetObjectItem(written, "shift")->valuedouble > 0;
-    cJSON_Delete(written);
-    return shifted;
-}
-
 static bool prepare(ObjectiveContext *context, Error *error)
 {
     const Model *model = context->model;
-    const bool cut = strcmp(context->loss.component->name, "cce") == 0;
+    const LossDef *def = (const LossDef *)context->loss.component;
+    const void *loss = context->loss.values;
     const bool head = model->input.per_position && model->def->head != NULL;
-    if (cut && is_shifted(&context->loss))
+    if (def->shift && def->shift(loss) > 0)
         return fail_usage(error, "loss: shift: the targets of training are shifted already; leave it at 0");
     struct supervised_state *state = context->state = memory_new(sizeof *state);
     state->arena = arena_new();
     state->source = json_source_new();
-    int64_t ignored;
-    if (head && cut)
+    if (head && def->of_head)
         state->cut = context->loss;
-    else if (head && model->input.outputs >= CUT_FROM_WORDS && is_plain_cross_entropy(&context->loss, &ignored))
-        make_cut(state, ignored);
+    else if (head && model->input.outputs >= CUT_FROM_WORDS && def->plain && def->plain(loss))
+        make_cut(state, def->ignore_index ? def->ignore_index(loss) : PARAM_UNSET);
     return true;
 }
 

@@ -37,7 +37,8 @@ const ObjectiveDef objective_trades = {
                   .params = params,
                   .size = sizeof(struct trades),
                   .source = "arXiv:1901.08573",
-                  .formula = "L(z(x), y) + beta KL(softmax z(x) || softmax z(x')), x' = argmax KL within the attack's ball",
+                  .formula = "L(z(x), y) + beta KL(softmax z(x) || softmax z(x')), x' = argmax KL within the attack's "
+                             "ball",
                   .validate = validate},
     .prepare = adversarial_prepare,
     .release = adversarial_release,
