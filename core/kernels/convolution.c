@@ -2,13 +2,14 @@
    into the layout of convolution_source.h, where each row of that side (a channel and a place of the kernel)
    is one contiguous run; the tiles of kernels_convolution.inc.h read it there. A data gradient with stride s
    falls into s products an axis, one for each remainder of the place modulo s, because each of those
-   meets other places of the kernel. Kernels of one element go the same way: for them a plain product was no
-   faster. */
+   meets other places of the kernel. Kernels of one element go the same way where whole images are shared out; few
+   images are products of matrices. */
 #include "core/kernels/convolution.h"
 
 #include <string.h>
 
 #include "core/kernels/convolution_run.h"
+#include "core/kernels/gemm.h"
 
 static int64_t cut(int64_t n, int64_t piece)
 {
@@ -44,11 +45,29 @@ bool convolution_pools(const ConvolutionShape *s)
            s->out[1] * s->out[2] <= INT32_MAX && 2 * out >= nr;
 }
 
+/* Whether an image is a product of matrices, whose tasks pack nothing in common: threads need not meet. */
+static bool is_product(const ConvolutionShape *s)
+{
+    enum { FEW_IMAGES = 8 };
+    bool plain = s->groups == 1 && s->batch < FEW_IMAGES && product(s->kernel) == 1 && product(s->stride) == 1;
+    for (int a = 0; a < 3; a++)
+        plain = plain && s->padding[a] == 0;
+    return plain;
+}
+
 void convolution_forward(const ConvolutionShape *s, const float *x, const float *weight, const float *bias,
                          const ConvolutionFinish *finish, float *y, Arena *arena)
 {
     if (product(s->out) == 0 || s->out_channels == 0)
         return;
+    if (is_product(s) && !(finish && finish->places)) {
+        const int64_t size = product(s->in);
+        const GemmFinish then = {.row_bias = bias, .activation = finish && finish->rectified ? UNARY_relu : UNARY_none};
+        for (int64_t i = 0; i < s->batch; i++)
+            sgemm_finish(false, false, s->out_channels, size, s->in_channels, weight, s->in_channels,
+                         x + i * s->in_channels * size, size, 0, &then, y + i * s->out_channels * size, size);
+        return;
+    }
     int64_t reach[3], taps = product(s->kernel), in = s->in_channels / s->groups, out = s->out_channels / s->groups;
     for (int a = 0; a < 3; a++)
         reach[a] = (s->out[a] - 1) * s->stride[a] + (s->kernel[a] - 1) * s->dilation[a];
@@ -139,6 +158,14 @@ void convolution_data(const ConvolutionShape *s, const float *y, const int32_t *
 {
     if (product(s->in) == 0 || s->in_channels == 0)
         return;
+    if (is_product(s) && !places) {
+        const int64_t size = product(s->in);
+        const GemmFinish then = {.row_bias = bias};
+        for (int64_t i = 0; i < s->batch; i++)
+            sgemm_finish(true, false, s->in_channels, size, s->out_channels, weight, s->in_channels,
+                         y + i * s->out_channels * size, size, 0, &then, x + i * s->in_channels * size, size);
+        return;
+    }
     int64_t taps = product(s->kernel), most = product(s->stride), in = s->in_channels / s->groups;
     Plan plan = {.batch = s->batch, .groups = s->groups, .rows = in, .depth = s->out_channels / s->groups, .x = y,
                  .weight = weight, .bias = bias, .y = x, .x_size = product(s->out), .y_size = product(s->in),
