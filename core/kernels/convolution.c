@@ -3,11 +3,12 @@
    is one contiguous run; the tiles of kernels_convolution.inc.h read it there. A data gradient with stride s
    falls into s products an axis, one for each remainder of the place modulo s, because each of those
    meets other places of the kernel. Kernels of one element go the same way where whole images are shared out; few
-   images are products of matrices. */
+   images, or large ones, are products of matrices. */
 #include "core/kernels/convolution.h"
 
 #include <string.h>
 
+#include "core/base/threads.h"
 #include "core/kernels/convolution_run.h"
 #include "core/kernels/gemm.h"
 
@@ -45,15 +46,44 @@ bool convolution_pools(const ConvolutionShape *s)
            s->out[1] * s->out[2] <= INT32_MAX && 2 * out >= nr;
 }
 
-/* Whether an image is a product of matrices, whose tasks pack nothing in common: threads need not meet. */
+/* ---- As products of matrices ---- */
+
+enum { FEW_IMAGES = 8, LARGE_IMAGE = 512 };
+
+/* Whether an image is best taken as a matrix: then threads that share one need not meet, and nothing is copied. */
 static bool is_product(const ConvolutionShape *s)
 {
-    enum { FEW_IMAGES = 8 };
-    bool plain = s->groups == 1 && s->batch < FEW_IMAGES && product(s->kernel) == 1 && product(s->stride) == 1;
+    bool plain = s->groups == 1 && (s->batch < FEW_IMAGES || product(s->in) >= LARGE_IMAGE) &&
+                 product(s->kernel) == 1 && product(s->stride) == 1;
     for (int a = 0; a < 3; a++)
         plain = plain && s->padding[a] == 0;
     return plain;
 }
+
+/* to [rows, size] = op(weight) [rows, depth] from [depth, size] for each image. */
+typedef struct Products {
+    const float *weight, *from;
+    bool transposed;
+    int64_t rows, depth, size, weight_row;
+    GemmFinish finish;
+    float *to;
+} Products;
+
+static void multiply_images(void *context, int64_t begin, int64_t end)
+{
+    const Products *t = context;
+    for (int64_t i = begin; i < end; i++)
+        sgemm_finish(t->transposed, false, t->rows, t->size, t->depth, t->weight, t->weight_row,
+                     t->from + i * t->depth * t->size, t->size, 0, &t->finish, t->to + i * t->rows * t->size, t->size);
+}
+
+/* Threads share the images, or the products of few. */
+static void multiply_batch(int64_t batch, Products t)
+{
+    parallel_for(batch, batch < FEW_IMAGES ? batch : 1, multiply_images, &t);
+}
+
+/* ---- Forward and data gradient ---- */
 
 void convolution_forward(const ConvolutionShape *s, const float *x, const float *weight, const float *bias,
                          const ConvolutionFinish *finish, float *y, Arena *arena)
@@ -61,11 +91,9 @@ void convolution_forward(const ConvolutionShape *s, const float *x, const float 
     if (product(s->out) == 0 || s->out_channels == 0)
         return;
     if (is_product(s) && !(finish && finish->places)) {
-        const int64_t size = product(s->in);
-        const GemmFinish then = {.row_bias = bias, .activation = finish && finish->rectified ? UNARY_relu : UNARY_none};
-        for (int64_t i = 0; i < s->batch; i++)
-            sgemm_finish(false, false, s->out_channels, size, s->in_channels, weight, s->in_channels,
-                         x + i * s->in_channels * size, size, 0, &then, y + i * s->out_channels * size, size);
+        const UnaryKernel activation = finish && finish->rectified ? UNARY_relu : UNARY_none;
+        multiply_batch(s->batch, (Products){weight, x, false, s->out_channels, s->in_channels, product(s->in),
+                                            s->in_channels, {.row_bias = bias, .activation = activation}, y});
         return;
     }
     int64_t reach[3], taps = product(s->kernel), in = s->in_channels / s->groups, out = s->out_channels / s->groups;
@@ -159,11 +187,8 @@ void convolution_data(const ConvolutionShape *s, const float *y, const int32_t *
     if (product(s->in) == 0 || s->in_channels == 0)
         return;
     if (is_product(s) && !places) {
-        const int64_t size = product(s->in);
-        const GemmFinish then = {.row_bias = bias};
-        for (int64_t i = 0; i < s->batch; i++)
-            sgemm_finish(true, false, s->in_channels, size, s->out_channels, weight, s->in_channels,
-                         y + i * s->out_channels * size, size, 0, &then, x + i * s->in_channels * size, size);
+        multiply_batch(s->batch, (Products){weight, y, true, s->in_channels, s->out_channels, product(s->in),
+                                            s->in_channels, {.row_bias = bias}, x});
         return;
     }
     int64_t taps = product(s->kernel), most = product(s->stride), in = s->in_channels / s->groups;
