@@ -70,8 +70,9 @@ static void measure_caches(void)
 
 /* ---- Packing ---- */
 
-/* So many panels read whole cache lines of rows that lie next to each other. */
-enum { PANELS_TOGETHER = 4 };
+/* So many panels read whole cache lines of rows that lie next to each other. Lines a multiple of a page (in floats)
+   apart push each other out of the first cache. */
+enum { PANELS_TOGETHER = 4, PAGE = 1024 };
 
 static void pack_a(const Block *t)
 {
@@ -98,8 +99,11 @@ static void pack_b(const Block *t)
     for (int64_t column = t->product->packs_b ? 0 : columns / nr * nr; column < columns; column += nr) {
         const float *from = b->data + t->first_k * b->row_stride + (t->column + column) * b->column_stride;
         float *to = t->packed_b + column * t->k;
-        if (b->column_stride == 1 && column + nr <= columns)
+        const bool whole = column + nr <= columns, apart = b->column_stride % PAGE != 0;
+        if (whole && b->column_stride == 1)
             t->product->kernels->gemm_pack_b(t->k, from, b->row_stride, to);
+        else if (whole && apart)
+            t->product->kernels->gemm_turn_b(t->k, from, b->column_stride, to);
         else
             pack_panel(nr, smaller(nr, columns - column), t->k, from, b->column_stride, b->row_stride, to);
     }
@@ -195,10 +199,10 @@ static void compute_tasks(void *context, int64_t begin, int64_t end)
 }
 
 /* Reading in place costs nothing where rows of A lie along k, or a block of columns is all there is; packing B pays
-   when many rows read it. Rows a multiple of a page apart would push each other out of the first cache. */
+   when many rows read it. */
 static void choose_packing(Product *t)
 {
-    enum { FEW = 2, FEW_ROWS = 6, PAGE = 1024 };
+    enum { FEW = 2, FEW_ROWS = 6 };
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
     t->packs_a = t->a.column_stride == 1 ? t->a.row_stride % PAGE == 0 && t->n > FEW * nr : t->n > FEW * nr;
     t->packs_b = t->b.column_stride != 1 || t->m > FEW_ROWS * mr;
