@@ -152,8 +152,8 @@ static void test_bias(void **state)
         without.c = new_floats(with.size_c);
         run_case(&without);
         memcpy(with.c, with.before, (size_t)with.size_c * sizeof(float));
-        sgemm_bias(with.transpose_a, with.transpose_b, with.m, with.n, with.k, with.a, with.lda, with.b, with.ldb,
-                   with.beta, bias, with.c, with.ldc);
+        sgemm_finish(with.transpose_a, with.transpose_b, with.m, with.n, with.k, with.a, with.lda, with.b, with.ldb,
+                     with.beta, &(GemmFinish){.bias = bias}, with.c, with.ldc);
         for (int64_t i = 0; i < with.m; i++)
             for (int64_t j = 0; j < with.n; j++)
                 assert_float_equal(with.c[i * with.ldc + j], without.c[i * with.ldc + j] + bias[j], 1e-4F);

@@ -2,13 +2,15 @@
    into the layout of convolution_source.h, where each row of that side (a channel and a place of the kernel)
    is one contiguous run; the tiles of kernels_convolution.inc.h read it there. A data gradient with stride s
    falls into s products an axis, one for each remainder of the place modulo s, because each of those
-   meets other places of the kernel. Kernels of one element go the same way: for them a plain product was no
-   faster. */
+   meets other places of the kernel. Kernels of one element go the same way where whole images are shared out; few
+   images, or large ones, are products of matrices. */
 #include "core/kernels/convolution.h"
 
 #include <string.h>
 
+#include "core/base/threads.h"
 #include "core/kernels/convolution_run.h"
+#include "core/kernels/gemm.h"
 
 static int64_t cut(int64_t n, int64_t piece)
 {
@@ -44,11 +46,56 @@ bool convolution_pools(const ConvolutionShape *s)
            s->out[1] * s->out[2] <= INT32_MAX && 2 * out >= nr;
 }
 
+/* ---- As products of matrices ---- */
+
+enum { FEW_IMAGES = 8, LARGE_IMAGE = 512 };
+
+/* Whether an image is best taken as a matrix: then threads that share one need not meet, and nothing is copied. */
+static bool is_product(const ConvolutionShape *s)
+{
+    bool plain = s->groups == 1 && (s->batch < FEW_IMAGES || product(s->in) >= LARGE_IMAGE) &&
+                 product(s->kernel) == 1 && product(s->stride) == 1;
+    for (int a = 0; a < 3; a++)
+        plain = plain && s->padding[a] == 0;
+    return plain;
+}
+
+/* to [rows, size] = op(weight) [rows, depth] from [depth, size] for each image. */
+typedef struct Products {
+    const float *weight, *from;
+    bool transposed;
+    int64_t rows, depth, size, weight_row;
+    GemmFinish finish;
+    float *to;
+} Products;
+
+static void multiply_images(void *context, int64_t begin, int64_t end)
+{
+    const Products *t = context;
+    for (int64_t i = begin; i < end; i++)
+        sgemm_finish(t->transposed, false, t->rows, t->size, t->depth, t->weight, t->weight_row,
+                     t->from + i * t->depth * t->size, t->size, 0, &t->finish, t->to + i * t->rows * t->size, t->size);
+}
+
+/* Threads share the images, or the products of few. */
+static void multiply_batch(int64_t batch, Products t)
+{
+    parallel_for(batch, batch < FEW_IMAGES ? batch : 1, multiply_images, &t);
+}
+
+/* ---- Forward and data gradient ---- */
+
 void convolution_forward(const ConvolutionShape *s, const float *x, const float *weight, const float *bias,
                          const ConvolutionFinish *finish, float *y, Arena *arena)
 {
     if (product(s->out) == 0 || s->out_channels == 0)
         return;
+    if (is_product(s) && !(finish && finish->places)) {
+        const UnaryKernel activation = finish && finish->rectified ? UNARY_relu : UNARY_none;
+        multiply_batch(s->batch, (Products){weight, x, false, s->out_channels, s->in_channels, product(s->in),
+                                            s->in_channels, {.row_bias = bias, .activation = activation}, y});
+        return;
+    }
     int64_t reach[3], taps = product(s->kernel), in = s->in_channels / s->groups, out = s->out_channels / s->groups;
     for (int a = 0; a < 3; a++)
         reach[a] = (s->out[a] - 1) * s->stride[a] + (s->kernel[a] - 1) * s->dilation[a];
@@ -139,6 +186,11 @@ void convolution_data(const ConvolutionShape *s, const float *y, const int32_t *
 {
     if (product(s->in) == 0 || s->in_channels == 0)
         return;
+    if (is_product(s) && !places) {
+        multiply_batch(s->batch, (Products){weight, y, true, s->in_channels, s->out_channels, product(s->in),
+                                            s->in_channels, {.row_bias = bias}, x});
+        return;
+    }
     int64_t taps = product(s->kernel), most = product(s->stride), in = s->in_channels / s->groups;
     Plan plan = {.batch = s->batch, .groups = s->groups, .rows = in, .depth = s->out_channels / s->groups, .x = y,
                  .weight = weight, .bias = bias, .y = x, .x_size = product(s->out), .y_size = product(s->in),

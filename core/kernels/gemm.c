@@ -6,36 +6,13 @@
 
 #include "core/base/threads.h"
 #include "core/kernels/gemm_pack.h"
+#include "core/kernels/gemm_product.h"
 #include "core/kernels/gemm_scratch.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Multiplications below which waking other threads, or packing, costs more than it brings (measured:
-   packing already pays at 8 x 8 x 8), and the sizes for which most of a tile would be wasted. */
-enum { THREADS_PAY = 500 * 1000, PACKING_PAYS = 512, SKINNY = 4 };
-
-typedef struct Matrix {
-    const float *data;
-    int64_t row_stride, column_stride; /* of op(A) or op(B), in floats */
-} Matrix;
-
-/* One call of sgemm; C is cut into tasks, which pack what they read themselves: threads then meet nowhere, and read
-   what they have written. */
-typedef struct Product {
-    const Kernels *kernels;
-    Matrix a, b;
-    const float *bias;          /* n values added to every row, or NULL */
-    float *c;
-    int64_t ldc, m, n, k;
-    float beta;
-    bool packs_a, packs_b;      /* else read in place, but for the last columns of B where they are no full block */
-    int64_t task_rows, task_columns;
-    int64_t most_rows, piece_k; /* of A that are read again and again, packed or not */
-} Product;
 
 /* The part of a task under way: rows [row, row_end) of C, columns [column, column_end), values [first_k, first_k + k)
    of the sums. */
@@ -93,8 +70,9 @@ static void measure_caches(void)
 
 /* ---- Packing ---- */
 
-/* So many panels read whole cache lines of rows that lie next to each other. */
-enum { PANELS_TOGETHER = 4 };
+/* So many panels read whole cache lines of rows that lie next to each other. Lines a multiple of a page (in floats)
+   apart push each other out of the first cache. */
+enum { PANELS_TOGETHER = 4, PAGE = 1024 };
 
 static void pack_a(const Block *t)
 {
@@ -121,8 +99,11 @@ static void pack_b(const Block *t)
     for (int64_t column = t->product->packs_b ? 0 : columns / nr * nr; column < columns; column += nr) {
         const float *from = b->data + t->first_k * b->row_stride + (t->column + column) * b->column_stride;
         float *to = t->packed_b + column * t->k;
-        if (b->column_stride == 1 && column + nr <= columns)
+        const bool whole = column + nr <= columns, apart = b->column_stride % PAGE != 0;
+        if (whole && b->column_stride == 1)
             t->product->kernels->gemm_pack_b(t->k, from, b->row_stride, to);
+        else if (whole && apart)
+            t->product->kernels->gemm_turn_b(t->k, from, b->column_stride, to);
         else
             pack_panel(nr, smaller(nr, columns - column), t->k, from, b->column_stride, b->row_stride, to);
     }
@@ -177,7 +158,7 @@ static void compute_block(const Block *t)
     const float beta = first ? p->beta : 1.0F;
     for (int64_t j = t->column; j < t->column_end; j += nr) {
         const Panel b = panel_of_b(t, j);
-        const float *bias = first && p->bias != NULL ? p->bias + j : NULL;
+        const float *bias = first && p->finish->bias != NULL ? p->finish->bias + j : NULL;
         for (int64_t i = t->row; i < t->row_end; i += mr) {
             const Panel a = panel_of_a(t, i);
             float *c = p->c + i * p->ldc + j;
@@ -195,6 +176,7 @@ static void compute_tasks(void *context, int64_t begin, int64_t end)
     const Product *p = context;
     const int64_t across = cut(p->n, p->task_columns);
     const int64_t room_a = p->packs_a ? round_up(p->most_rows * p->piece_k, 16) : 0;
+    const bool finishes = gemm_finishes(p);
     for (int64_t task = begin; task < end; task++) {
         Block t = {.product = p, .packed_a = gemm_scratch(room_a + p->task_columns * p->piece_k)};
         t.packed_b = t.packed_a + room_a;
@@ -209,16 +191,18 @@ static void compute_tasks(void *context, int64_t begin, int64_t end)
                 if (p->packs_a)
                     pack_a(&t);
                 compute_block(&t);
+                if (finishes && t.first_k + t.k == p->k)
+                    gemm_finish(p, t.row, t.row_end, t.column, t.column_end);
             }
         }
     }
 }
 
 /* Reading in place costs nothing where rows of A lie along k, or a block of columns is all there is; packing B pays
-   when many rows read it. Rows a multiple of a page apart would push each other out of the first cache. */
+   when many rows read it. */
 static void choose_packing(Product *t)
 {
-    enum { FEW = 2, FEW_ROWS = 6, PAGE = 1024 };
+    enum { FEW = 2, FEW_ROWS = 6 };
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
     t->packs_a = t->a.column_stride == 1 ? t->a.row_stride % PAGE == 0 && t->n > FEW * nr : t->n > FEW * nr;
     t->packs_b = t->b.column_stride != 1 || t->m > FEW_ROWS * mr;
@@ -260,7 +244,7 @@ static int64_t count_tasks(const Product *t)
     enum { MOST_ROWS = 4096, MOST_COLUMNS = 1024, TASKS_EACH = 4, TASK_PAYS = 400 * 1000 };
     const int64_t work = t->m * t->n * t->k, threads = threads_free();
     const int64_t least = cut(t->m, MOST_ROWS) * cut(t->n, MOST_COLUMNS);
-    if (threads == 1 || work < THREADS_PAY)
+    if (threads == 1 || work < GEMM_THREADS_PAY)
         return least;
     const int64_t count = threads * smaller(TASKS_EACH, work / (threads * TASK_PAYS) + 1);
     return count > least ? count : least;
@@ -279,141 +263,24 @@ static void multiply_packed(Product *t)
     t->task_columns = round_up(t->n, nr);
     if (count > 1)
         choose_tasks(t, count);
-    t->most_rows = even_piece(t->task_rows, round_up(cache.l2 / 2 / (t->piece_k * size), mr), mr);
+    int64_t limit_m = round_up(cache.l2 / 2 / (t->piece_k * size), mr);
+    if (gemm_finishes(t)) /* while the rows of C are near */
+        limit_m = smaller(limit_m, round_up(cache.l2 / 8 / (t->task_columns * size), mr));
+    t->most_rows = even_piece(t->task_rows, limit_m, mr);
     const int64_t tasks = count == 1 ? 1 : cut(t->m, t->task_rows) * cut(t->n, t->task_columns);
-    parallel_for(tasks, t->m * t->n * t->k < THREADS_PAY ? tasks : 1, compute_tasks, t);
-}
-
-/* ---- Small and skinny products ---- */
-
-static void scale_row(int64_t n, float beta, float *c)
-{
-    if (beta == 0.0F)
-        memset(c, 0, (size_t)n * sizeof(float));
-    else if (beta != 1.0F)
-        for (int64_t j = 0; j < n; j++)
-            c[j] *= beta;
-}
-
-/* Rows of op(B) lie in memory as rows: each row of C is a sum of them. */
-static void multiply_by_rows(const Product *t)
-{
-    for (int64_t i = 0; i < t->m; i++) {
-        float *c = t->c + i * t->ldc;
-        scale_row(t->n, t->beta, c);
-        for (int64_t p = 0; p < t->k; p++)
-            t->kernels->axpy(t->n, t->a.data[i * t->a.row_stride + p * t->a.column_stride],
-                             t->b.data + p * t->b.row_stride, c);
-    }
-}
-
-static void set_element(float *c, float value, float beta)
-{
-    *c = beta == 0.0F ? value : value + beta * *c;
-}
-
-/* Columns of op(A) lie in memory as rows: each column of C is a sum of them. */
-static void multiply_by_columns(const Product *t)
-{
-    float *sum = gemm_scratch(t->m);
-    for (int64_t j = 0; j < t->n; j++) {
-        memset(sum, 0, (size_t)t->m * sizeof(float));
-        for (int64_t p = 0; p < t->k; p++)
-            t->kernels->axpy(t->m, t->b.data[p * t->b.row_stride + j * t->b.column_stride],
-                             t->a.data + p * t->a.column_stride, sum);
-        for (int64_t i = 0; i < t->m; i++)
-            set_element(&t->c[i * t->ldc + j], sum[i], t->beta);
-    }
-}
-
-/* Rows of op(A) lie in memory as rows, and columns of op(B) do or are few enough to copy. */
-static void multiply_by_dots(const Product *t)
-{
-    float *copy = t->b.row_stride == 1 ? NULL : gemm_scratch(t->k);
-    for (int64_t j = 0; j < t->n; j++) {
-        const float *column = t->b.data + j * t->b.column_stride;
-        if (copy != NULL) {
-            for (int64_t p = 0; p < t->k; p++)
-                copy[p] = column[p * t->b.row_stride];
-            column = copy;
-        }
-        for (int64_t i = 0; i < t->m; i++) {
-            const float value = t->kernels->dot(t->k, t->a.data + i * t->a.row_stride, column);
-            set_element(&t->c[i * t->ldc + j], value, t->beta);
-        }
-    }
-}
-
-/* Columns of op(B) lie in memory as rows, and rows of op(A) are few enough to copy. */
-static void multiply_few_rows(const Product *t)
-{
-    float *copy = gemm_scratch(t->k);
-    for (int64_t i = 0; i < t->m; i++) {
-        for (int64_t p = 0; p < t->k; p++)
-            copy[p] = t->a.data[i * t->a.row_stride + p * t->a.column_stride];
-        for (int64_t j = 0; j < t->n; j++) {
-            const float *column = t->b.data + j * t->b.column_stride;
-            set_element(&t->c[i * t->ldc + j], t->kernels->dot(t->k, copy, column), t->beta);
-        }
-    }
-}
-
-/* ---- Few rows or few columns ---- */
-
-/* Blocks of 4 x 4. Those that would stick out are moved back, and store only what is theirs. */
-static void compute_dots(void *context, int64_t begin, int64_t end)
-{
-    const Product *t = context;
-    const int64_t down = cut(t->m, 4);
-    float dots[16];
-    for (int64_t block = begin; block < end; block++) {
-        const int64_t i = block % down * 4, row = smaller(i, t->m - 4);
-        const int64_t j = block / down * 4, column = smaller(j, t->n - 4);
-        t->kernels->gemm_dots(t->k, t->a.data + row * t->a.row_stride, t->a.row_stride,
-                              t->b.data + column * t->b.column_stride, t->b.column_stride, dots);
-        for (int64_t r = i; r < row + 4; r++)
-            for (int64_t c = j; c < column + 4; c++)
-                set_element(&t->c[r * t->ldc + c], dots[(r - row) * 4 + c - column] + (t->bias ? t->bias[c] : 0),
-                            t->beta);
-    }
-}
-
-/* Where rows of A, and columns of B or so few of them that copying is cheap, lie along k, and there is not enough
-   of one for packing the other to pay. */
-static bool dots_pay(const Product *t)
-{
-    enum { FEW = 16 };
-    return t->a.column_stride == 1 && (t->n <= FEW || (t->m <= FEW && t->b.row_stride == 1));
-}
-
-static void multiply_dots(Product *t)
-{
-    if (t->b.row_stride != 1) {
-        float *copy = gemm_scratch(t->n * t->k);
-        for (int64_t p = 0; p < t->k; p++)
-            for (int64_t j = 0; j < t->n; j++)
-                copy[j * t->k + p] = t->b.data[p * t->b.row_stride + j * t->b.column_stride];
-        t->b = (Matrix){copy, 1, t->k};
-    }
-    const int64_t blocks = cut(t->m, 4) * cut(t->n, 4);
-    parallel_for(blocks, t->m * t->n * t->k < THREADS_PAY ? blocks : cut(blocks, 16), compute_dots, t);
-}
-
-static void add_bias(const Product *t)
-{
-    for (int64_t i = 0; i < t->m; i++)
-        t->kernels->axpy(t->n, 1, t->bias, t->c + i * t->ldc);
+    parallel_for(tasks, t->m * t->n * t->k < GEMM_THREADS_PAY ? tasks : 1, compute_tasks, t);
 }
 
 /* ---- Entry points ---- */
 
-void sgemm_bias(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-                const float *b, int64_t ldb, float beta, const float *bias, float *c, int64_t ldc)
+void sgemm_finish(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                  const float *b, int64_t ldb, float beta, const GemmFinish *finish, float *c, int64_t ldc)
 {
+    static const GemmFinish nothing;
     Product t = {.kernels = kernels(),
                  .a = {a, transpose_a ? 1 : lda, transpose_a ? lda : 1},
                  .b = {b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1},
-                 .bias = bias,
+                 .finish = finish ? finish : &nothing,
                  .c = c,
                  .ldc = ldc,
                  .m = m,
@@ -422,30 +289,16 @@ void sgemm_bias(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
                  .beta = beta};
     if (m == 0 || n == 0)
         return;
-    const bool plain = m < SKINNY || n < SKINNY || k < SKINNY || m * n < PACKING_PAYS / k;
-    if (!plain) {
-        if (dots_pay(&t))
-            multiply_dots(&t);
-        else
-            multiply_packed(&t);
-        return;
-    }
-    if (k == 0 || (!transpose_b && n >= SKINNY))
-        multiply_by_rows(&t);
-    else if (transpose_a && transpose_b && m < SKINNY)
-        multiply_few_rows(&t);
-    else if (transpose_a)
-        multiply_by_columns(&t);
-    else
-        multiply_by_dots(&t);
-    if (bias != NULL)
-        add_bias(&t);
+    if (!gemm_small(&t))
+        multiply_packed(&t);
+    else if (gemm_finishes(&t))
+        gemm_finish(&t, 0, m, 0, n);
 }
 
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
            int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-    sgemm_bias(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, NULL, c, ldc);
+    sgemm_finish(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, NULL, c, ldc);
 }
 
 typedef struct Batch {
@@ -477,5 +330,5 @@ void sgemm_batch(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64
     if (work >= LARGE)
         run_batch(&t, 0, batch);
     else
-        parallel_for(batch, work >= THREADS_PAY ? 1 : THREADS_PAY / (work + 1) + 1, run_batch, &t);
+        parallel_for(batch, work >= GEMM_THREADS_PAY ? 1 : GEMM_THREADS_PAY / (work + 1) + 1, run_batch, &t);
 }

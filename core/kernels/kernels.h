@@ -31,6 +31,8 @@ typedef struct Kernels {
     /* Panels of mr rows of a (of nr columns of b) that lie next to each other, in the order in which blocks read. */
     void (*gemm_pack_a)(int64_t panels, int64_t k, const float *from, int64_t k_stride, float *to);
     void (*gemm_pack_b)(int64_t k, const float *from, int64_t k_stride, float *to);
+    /* A panel of nr columns of b, each of which lies along k. */
+    void (*gemm_turn_b)(int64_t k, const float *from, int64_t line_stride, float *to);
     /* c[4][4] = products of 4 rows of a with 4 rows of b, all of k values that lie together. */
     void (*gemm_dots)(int64_t k, const float *a, int64_t a_row, const float *b, int64_t b_row, float *c);
     float (*dot)(int64_t n, const float *x, const float *y);

@@ -106,6 +106,7 @@ INLINE Vec times_power_of_two(Vec x, Vec n)
 #endif
 
 #include "core/kernels/kernels_gemm.inc.h"
+#include "core/kernels/kernels_gemm_turn.inc.h"
 
 static float dot(int64_t n, const float *x, const float *y)
 {
@@ -333,6 +334,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .gemm_tile = {EACH_ROW(TILE_ENTRY)},
     .gemm_pack_a = gemm_pack_a,
     .gemm_pack_b = gemm_pack_b,
+    .gemm_turn_b = gemm_turn_b,
     .gemm_dots = gemm_dots,
     .dot = dot,
     .axpy = axpy,

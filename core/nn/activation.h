@@ -4,6 +4,7 @@
 #define XENT_NN_ACTIVATION_H
 
 #include "core/base/component.h"
+#include "core/kernels/elementwise.h"
 #include "core/tensor/tensor.h"
 
 typedef struct ActivationDef {
@@ -14,6 +15,8 @@ typedef struct ActivationDef {
     /* Applied after a maximum instead of before it, it gives the same values and gradients. Not true of every
        function that grows: where it is flat, a gradient would go to another of equal elements. */
     bool commutes_with_maximum;
+    /* One that unary_of (core/tensor/unary.h) knows: a linear map can take it in. UNARY_none: not so. */
+    UnaryKernel kernel;
 } ActivationDef;
 
 extern const ActivationDef activation_relu;

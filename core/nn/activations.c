@@ -26,7 +26,7 @@ const ActivationDef activation_identity = {
 PLAIN(relu_apply, t_relu(x))
 const ActivationDef activation_relu = {
     .component = {.name = "relu", .summary = "rectified linear unit", .formula = "max(x, 0)"},
-    .apply = relu_apply, .commutes_with_maximum = true};
+    .apply = relu_apply, .kernel = UNARY_relu, .commutes_with_maximum = true};
 
 PLAIN(relu6_apply, t_clamp(x, 0, 6))
 const ActivationDef activation_relu6 = {
@@ -45,20 +45,20 @@ const ActivationDef activation_gelu = {.component = {.name = "gelu",
                                                      .summary = "Gaussian error linear unit",
                                                      .formula = "x Phi(x)",
                                                      .source = "arXiv:1606.08415"},
-                                       .apply = gelu_apply};
+                                       .apply = gelu_apply, .kernel = UNARY_gelu};
 
 PLAIN(gelu_tanh_apply, t_gelu_tanh(x))
 const ActivationDef activation_gelu_tanh = {
     .component = {.name = "gelu_tanh", .summary = "the approximation of gelu by tanh",
                   .formula = "x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))", .source = "arXiv:1606.08415"},
-    .apply = gelu_tanh_apply};
+    .apply = gelu_tanh_apply, .kernel = UNARY_gelu_tanh};
 
 PLAIN(silu_apply, t_silu(x))
 const ActivationDef activation_silu = {.component = {.name = "silu",
                                                      .summary = "sigmoid linear unit, also called swish",
                                                      .formula = "x sigmoid(x)",
                                                      .source = "arXiv:1702.03118"},
-                                       .apply = silu_apply};
+                                       .apply = silu_apply, .kernel = UNARY_silu};
 
 PLAIN(hard_swish_apply, t_mul(x, t_hard_sigmoid(x)))
 const ActivationDef activation_hard_swish = {.component = {.name = "hard_swish",
@@ -81,12 +81,12 @@ const ActivationDef activation_mish = {.component = {.name = "mish",
 
 PLAIN(tanh_apply, t_tanh(x))
 const ActivationDef activation_tanh = {
-    .component = {.name = "tanh", .summary = "hyperbolic tangent", .formula = "tanh(x)"}, .apply = tanh_apply};
+    .component = {.name = "tanh", .summary = "hyperbolic tangent", .formula = "tanh(x)"}, .apply = tanh_apply, .kernel = UNARY_tanh};
 
 PLAIN(sigmoid_apply, t_sigmoid(x))
 const ActivationDef activation_sigmoid = {
     .component = {.name = "sigmoid", .summary = "logistic function", .formula = "1 / (1 + exp(-x))"},
-    .apply = sigmoid_apply};
+    .apply = sigmoid_apply, .kernel = UNARY_sigmoid};
 
 PLAIN(softplus_apply, t_softplus(x))
 const ActivationDef activation_softplus = {

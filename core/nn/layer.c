@@ -153,11 +153,34 @@ static bool is_relu(const Layer *layer)
     return ((const struct activation_layer *)layer->values)->activation.component == &activation_relu.component;
 }
 
+static Tensor *try_activated(const Layer *layer, const Forward *forward, const Instance *activation, Tensor *x)
+{
+    const UnaryKernel kernel = ((const ActivationDef *)activation->component)->kernel;
+    if (!kernel || !layer->def->forward_activated || forward->find_not_finite || forward->noise ||
+        forward->tap == layer)
+        return NULL;
+    return layer->def->forward_activated(layer, x, kernel);
+}
+
+Tensor *layer_forward_activated(const Layer *layer, Forward *forward, const Instance *activation, Tensor *x)
+{
+    Tensor *result = try_activated(layer, forward, activation, x);
+    return result ? result : activation_apply(activation, layer_forward(layer, forward, x));
+}
+
+/* The activation behind the layer, unless its own output is looked at. */
+static const Instance *activation_behind(Layer *const *layers, int64_t count, const Forward *forward)
+{
+    if (count < 2 || layers[1]->def != &layer_activation || forward->tap == layers[1])
+        return NULL;
+    return &((const struct activation_layer *)layers[1]->values)->activation;
+}
+
 /* How many of these layers one pass can do, and what they are; 0: none. Each layer's output is looked at when values
    that are not finite are searched for, and a tap's is. */
 static int64_t find_fused(Layer *const *layers, int64_t count, const Forward *forward, bool *pooled, bool *rectified)
 {
-    if (!layers[0]->def->forward_fused || forward->find_not_finite)
+    if (!layers[0]->def->forward_fused || forward->find_not_finite || forward->noise)
         return 0;
     int64_t taken = 1;
     *pooled = *rectified = false;
@@ -184,6 +207,13 @@ Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Te
         if (result) {
             x = result;
             i += fused - 1;
+            continue;
+        }
+        const Instance *activation = activation_behind(layers + i, count - i, forward);
+        result = activation ? try_activated(layers[i], forward, activation, x) : NULL;
+        if (result) {
+            x = result;
+            i++;
             continue;
         }
         bool watched = forward->tap && (forward->tap == layers[i] || (i + 1 < count && forward->tap == layers[i + 1]));

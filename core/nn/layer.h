@@ -8,6 +8,7 @@
 
 #include "core/base/component.h"
 #include "core/base/random.h"
+#include "core/kernels/elementwise.h"
 #include "core/nn/parameters.h"
 
 /* Of one sample, without the batch axis. */
@@ -77,6 +78,8 @@ struct LayerDef {
     /* Not NULL: forward, then the largest of each 2 x 2 places where `pooled`, then max(x, 0) where `rectified`, in one
        pass; NULL where this layer has no such way for its input. */
     Tensor *(*forward_fused)(const Layer *layer, Tensor *x, bool pooled, bool rectified);
+    /* Not NULL: forward, then an activation that unary_of knows, in one pass; NULL where it cannot. */
+    Tensor *(*forward_activated)(const Layer *layer, Tensor *x, UnaryKernel activation);
     bool selects_maxima; /* each output is the largest of some inputs */
     bool quantizable; /* computes with layer->quantized, rows of the weight being outputs, where quantized_runs */
 };
@@ -86,9 +89,11 @@ Layer *layer_build(Builder *builder, const char *name, const Instance *instance,
 /* The same from a component's name and values made in C: layer_build_with(builder, "head", "linear", &(struct linear){...}). */
 Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input);
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
+/* layer_forward and the activation, in one pass where that can be done. */
+Tensor *layer_forward_activated(const Layer *layer, Forward *forward, const Instance *activation, Tensor *x);
 /* Layers one after the other. An activation that commutes with the maximum is applied behind a max pooling that
    follows it, to fewer elements; the result is the same but for the sign of zeros. A convolution takes in a pooling of
-   2 x 2 and a relu that follow. A tapped layer keeps its place. */
+   2 x 2 and a relu that follow, a linear map an activation. A tapped layer keeps its place. */
 Tensor *layers_forward(Layer *const *layers, int64_t count, Forward *forward, Tensor *x);
 
 /* layers_forward in less memory, with the same bits. With forward->recompute only what lies between segments of `size`

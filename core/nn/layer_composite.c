@@ -137,8 +137,8 @@ static Tensor *forward_feed_forward(const Layer *layer, Forward *forward, Tensor
 {
     const struct feed_forward *self = layer->values;
     const struct feed_forward_state *state = layer->state;
-    Tensor *output =
-        layer_forward(state->down, forward, activation_apply(&self->activation, layer_forward(state->up, forward, x)));
+    Tensor *output = layer_forward(state->down, forward,
+                                   layer_forward_activated(state->up, forward, &self->activation, x));
     if (forward->training && self->dropout > 0)
         output = t_dropout(output, self->dropout, TENSOR_MAX_RANK, forward_random(forward));
     return output;

@@ -37,6 +37,12 @@ static Tensor *forward(const Layer *layer, Forward *forward_, Tensor *x)
     return t_linear(x, state->weight, state->bias);
 }
 
+static Tensor *forward_activated(const Layer *layer, Tensor *x, UnaryKernel activation)
+{
+    const struct linear_state *state = layer->state;
+    return quantized_runs(layer) ? NULL : t_linear_activated(x, state->weight, state->bias, activation);
+}
+
 const LayerDef layer_linear = {
     .component = {.name = "linear",
                   .summary = "fully connected, over the last axis",
@@ -45,5 +51,6 @@ const LayerDef layer_linear = {
                   .formula = "y = x W^T + b, W [out, in]"},
     .build = build,
     .forward = forward,
+    .forward_activated = forward_activated,
     .quantizable = true,
 };

@@ -5,6 +5,7 @@
 #define XENT_TENSOR_OPERATIONS_H
 
 #include "core/base/random.h"
+#include "core/kernels/elementwise.h"
 #include "core/tensor/tensor.h"
 
 /* Elementwise, two tensors, broadcasting (operations_binary.c, operations_compare.c). */
@@ -107,6 +108,8 @@ Tensor *t_top_k(Tensor *x, int64_t k, Tensor **order);  /* last axis: the k larg
 Tensor *t_matmul(Tensor *a, Tensor *b, bool transpose_a, bool transpose_b);
 /* x [..., in], weight [out, in], bias [out] or NULL -> [..., out]. */
 Tensor *t_linear(Tensor *x, Tensor *weight, Tensor *bias);
+/* The activation of it, one that unary_of knows, in one pass (operations_linear_fused.c). */
+Tensor *t_linear_activated(Tensor *x, Tensor *weight, Tensor *bias, UnaryKernel activation);
 Tensor *t_pairwise_squared_distances(Tensor *a, Tensor *b); /* [N, D], [M, D] -> [N, M], never below 0 */
 
 /* Convolution (operations_convolution.c): x [N, C, spatial...], weight [out, C/groups, kernel...]; 1 to 3

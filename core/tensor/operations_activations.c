@@ -1,6 +1,7 @@
 /* Activation functions: elementwise operations of one tensor, as rows (see unary.h). */
 #include "core/tensor/unary.h"
 
+#include <assert.h>
 #include <math.h>
 
 UNARY(tanh, -2, 2, tanh(x), t_mul(gradient, t_add_scalar(t_neg(t_square(y)), 1)))
@@ -98,3 +99,14 @@ const OperationDef operation_silu = {UNARY_OPERATION(silu, "x sigmoid(x)")};
 UNARY(hard_sigmoid, -5, 5, (x < -3 ? 0 : x > 3 ? 6 : x + 3) / 6,
       t_mul(gradient, t_scale(unary_within(x, -3, 3), 1.0 / 6)))
 const OperationDef operation_hard_sigmoid = {UNARY_OPERATION(hard_sigmoid, "clamp(x + 3, 0, 6) / 6")};
+
+const Unary *unary_of(UnaryKernel kernel)
+{
+    static const Unary *const rows[] = {&unary_relu, &unary_gelu, &unary_gelu_tanh,
+                                        &unary_silu, &unary_tanh, &unary_sigmoid};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i]->kernel == kernel)
+            return rows[i];
+    assert(!"an activation of another kind");
+    return NULL;
+}

@@ -140,8 +140,9 @@ static void linear(const Tensor *x, const Tensor *weight, const Tensor *bias, in
     int64_t in = weight->shape[1], out = weight->shape[0];
     double beta = bias ? 1 : 0;
     if (x->type == ARRAY_F32) {
-        sgemm_bias(false, true, rows, out, in, tensor_f32(x), in, tensor_f32(weight), in, 0,
-                   bias ? tensor_f32(bias) : NULL, tensor_f32(result), out);
+        const GemmFinish finish = {.bias = bias ? tensor_f32(bias) : NULL};
+        sgemm_finish(false, true, rows, out, in, tensor_f32(x), in, tensor_f32(weight), in, 0, &finish,
+                     tensor_f32(result), out);
         return;
     }
     for (int64_t i = 0; bias && i < rows; i++)
