@@ -215,20 +215,24 @@ static bool write_files(const Calibrating *c, const SavedModel *saved, const Dat
     return good;
 }
 
-/* What could not be written whole does not stay. */
+/* What could not be written whole does not stay, and what was there does. */
 static bool write_run(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, const char *path,
-                      bool force, Error *error)
+                      Error *error)
 {
-    RunFolder folder = {.lock = -1, .metrics = -1};
-    bool existed = file_exists(path), good = run_folder_open(&folder, path, force, error);
-    if (good && !write_files(c, saved, splits, &folder, error)) {
-        run_folder_remove(&folder, files, !existed);
-        good = false;
+    RunFolder folder = {.lock = -1, .metrics = -1}, staged;
+    bool existed = file_exists(path);
+    if (!run_folder_open(&folder, path, false, error)) {
+        run_folder_close(&folder, &(Error){0});
+        return false;
     }
-    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
+    bool good = run_folder_stage(&folder, &staged, error) && write_files(c, saved, splits, &staged, error);
+    good = run_folder_end_stage(&folder, &staged, files, good, error);
+    if (!good)
+        run_folder_remove(&folder, !existed);
+    return run_folder_close(&folder, &(Error){0}) && good; /* it has no metrics.jsonl open */
 }
 
-/* Nothing is written yet, and --force removes nothing that is read. */
+/* Nothing is written yet, and --force replaces nothing that is read. */
 static bool check_run_folder(const char *path, const char *run, bool force, Error *error)
 {
     if (file_same(path, run) || run_folder_owns(path, run))
@@ -251,7 +255,7 @@ static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedMod
         return false;
     if (!fit_and_measure(c, arena, error))
         return fail_at(error, "%s", saved->path);
-    return !folder || write_run(c, saved, splits, folder, argument_option(arguments, "force") != NULL, error);
+    return !folder || write_run(c, saved, splits, folder, error);
 }
 
 static bool calibrate_model(const Arguments *arguments, const Config *config, Arena *arena, Error *error)

@@ -129,17 +129,21 @@ static bool write_files(const Quantizing *q, const SavedModel *saved, RunFolder 
     return good;
 }
 
-/* What could not be written whole does not stay. */
-static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, bool force, const cJSON *summary,
+/* What could not be written whole does not stay, and what was there does. */
+static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, const cJSON *summary,
                       Error *error)
 {
-    RunFolder folder = {.lock = -1, .metrics = -1};
-    bool existed = file_exists(path), good = run_folder_open(&folder, path, force, error);
-    if (good && !write_files(q, saved, &folder, summary, error)) {
-        run_folder_remove(&folder, files, !existed);
-        good = false;
+    RunFolder folder = {.lock = -1, .metrics = -1}, staged;
+    bool existed = file_exists(path);
+    if (!run_folder_open(&folder, path, false, error)) {
+        run_folder_close(&folder, &(Error){0});
+        return false;
     }
-    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
+    bool good = run_folder_stage(&folder, &staged, error) && write_files(q, saved, &staged, summary, error);
+    good = run_folder_end_stage(&folder, &staged, files, good, error);
+    if (!good)
+        run_folder_remove(&folder, !existed);
+    return run_folder_close(&folder, &(Error){0}) && good; /* it has no metrics.jsonl open */
 }
 
 /* Nothing is written yet: what stands in the way is said before the work is done. */
@@ -170,7 +174,7 @@ static bool quantize(const Arguments *arguments, Quantizing *q, SavedModel *save
         || !measure(saved, data, arena, &q->after, error))
         return false;
     cJSON *summary = summary_json(q);
-    bool good = !folder || write_run(q, saved, folder, argument_option(arguments, "force") != NULL, summary, error);
+    bool good = !folder || write_run(q, saved, folder, summary, error);
     if (good && argument_option(arguments, "json")) {
         print_json_object(summary);
         return true;

@@ -42,6 +42,7 @@ typedef struct FileContents {
 bool files_write(const FileContents *files, int count, Error *error);
 
 bool folder_make(const char *path, Error *error);      /* with its parents; existing is fine */
+bool folder_sync(const char *path, Error *error);      /* names in it are durable */
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 bool file_same(const char *a, const char *b);          /* same device and inode */
