@@ -28,18 +28,27 @@ char *path_folder(Arena *arena, const char *path)
     return folder;
 }
 
-char *path_absolute(Arena *arena, const char *path)
+char *path_absolute(Arena *arena, const char *path, Error *error)
 {
     char here[4096];
-    if (path[0] == '/' || !getcwd(here, sizeof here))
+    if (path[0] == '/')
         return arena_string(arena, path);
-    return path_join(arena, here, path);
+    if (getcwd(here, sizeof here))
+        return path_join(arena, here, path);
+    fail_errno(error, "%s: the current folder has no path", path);
+    return NULL;
 }
 
 bool file_exists(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0;
+}
+
+bool file_is_named(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
 }
 
 bool file_is_folder(const char *path)
