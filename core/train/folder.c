@@ -106,14 +106,6 @@ bool run_folder_check_free(const char *path, const char *const *files, bool forc
     return good;
 }
 
-void run_folder_remove(RunFolder *folder, bool made)
-{
-    if (!made)
-        return;
-    rmdir(arena_format(folder->arena, "%s/checkpoints", folder->path));
-    rmdir(folder->path);
-}
-
 static const char *stage_path(Arena *arena, const char *path)
 {
     return arena_format(arena, "%s/.new", path);
@@ -131,13 +123,6 @@ static void remove_stage(Arena *arena, const char *path)
     remove_stale(arena, checkpoints);
     rmdir(checkpoints);
     rmdir(stage);
-}
-
-bool run_folder_stage(const RunFolder *folder, RunFolder *staged, Error *error)
-{
-    *staged = (RunFolder){.lock = -1, .metrics = -1};
-    remove_stage(folder->arena, folder->path);
-    return run_folder_open(staged, stage_path(folder->arena, folder->path), false, error);
 }
 
 /* What was at `to` is then at `from`, if there was something. */
@@ -205,17 +190,6 @@ static bool remove_others(RunFolder *folder, const char *const *files, Error *er
     return true;
 }
 
-bool run_folder_end_stage(RunFolder *folder, RunFolder *staged, const char *const *files, bool good, Error *error)
-{
-    good = good && exchange_all(folder, staged, files, error) && remove_others(folder, files, error);
-    if (staged->arena) {
-        Error ignored; /* no metrics.jsonl is open */
-        run_folder_close(staged, &ignored);
-    }
-    remove_stage(folder->arena, folder->path);
-    return good;
-}
-
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)
 {
     if (!folder_make(path, error) || !run_folder_lock(folder, path, error))
@@ -241,6 +215,34 @@ bool run_folder_close(RunFolder *folder, Error *error)
         close(folder->lock);
     arena_free(folder->arena);
     *folder = (RunFolder){.lock = -1, .metrics = -1};
+    return good;
+}
+
+static bool replace(RunFolder *folder, const char *const *files, RunFolderWrite *write, const void *context,
+                    Error *error)
+{
+    RunFolder staged = {.lock = -1, .metrics = -1};
+    Error ignored; /* no metrics.jsonl is open */
+    bool good = run_folder_open(&staged, stage_path(folder->arena, folder->path), false, error)
+        && write(context, &staged, error) && exchange_all(folder, &staged, files, error)
+        && remove_others(folder, files, error);
+    run_folder_close(&staged, &ignored);
+    remove_stage(folder->arena, folder->path);
+    return good;
+}
+
+bool run_folder_replace(const char *path, const char *const *files, RunFolderWrite *write, const void *context,
+                        Error *error)
+{
+    RunFolder folder = {.lock = -1, .metrics = -1};
+    Error ignored;
+    bool existed = file_exists(path), opened = run_folder_open(&folder, path, false, error);
+    bool good = opened && replace(&folder, files, write, context, error);
+    if (opened && !good && !existed) {
+        rmdir(arena_format(folder.arena, "%s/checkpoints", path));
+        rmdir(path);
+    }
+    run_folder_close(&folder, &ignored);
     return good;
 }
 

@@ -23,14 +23,13 @@ bool run_folder_owns(const char *path, const char *file);
 /* Whether a result of these files (a list that ends with NULL) may be written to the folder: without `force` it holds
    no run and none of them (exit 2). Changes nothing. */
 bool run_folder_check_free(const char *path, const char *const *files, bool force, Error *error);
-/* A result of several files that takes the place of what is there is first made whole beside it: opens a folder within
-   the folder, as `staged`, to write to; run_folder_end_stage gives the files (a list that ends with NULL) their names in
-   the folder and removes what else an earlier run had there, or, where `good` is false or that fails, leaves what was
-   there; it always removes and closes the stage. */
-bool run_folder_stage(const RunFolder *folder, RunFolder *staged, Error *error);
-bool run_folder_end_stage(RunFolder *folder, RunFolder *staged, const char *const *files, bool good, Error *error);
-/* After a failure: removes a folder that this process `made`, where it is empty. */
-void run_folder_remove(RunFolder *folder, bool made);
+/* Writes what an owner's context holds to the folder; false: error is set. */
+typedef bool RunFolderWrite(const void *context, RunFolder *folder, Error *error);
+/* Makes a result of these files (a list that ends with NULL) in the place of what an earlier run had at `path`. `write`
+   gets a folder within the folder; when all is there and on disk the files get their names together, and what else the
+   earlier run had is removed. After a failure everything is as it was. */
+bool run_folder_replace(const char *path, const char *const *files, RunFolderWrite *write, const void *context,
+                        Error *error);
 /* False: what metrics.jsonl was given may not be in it. */
 bool run_folder_close(RunFolder *folder, Error *error);
 /* config.json, resolved. */
