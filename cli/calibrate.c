@@ -200,35 +200,28 @@ static bool write_evaluation(const Calibrating *c, const SavedModel *saved, cons
 static const char *const files[] = {"config.json", "checkpoints/best.safetensors", "calibration.json",
                                     "evaluation.json", NULL};
 
+typedef struct Calibrated {
+    const Calibrating *calibrating;
+    const SavedModel *saved;
+    const DataSplits *splits;
+} Calibrated;
+
 /* The run's weights with the calibration in their metadata, the calibration, and what it does to the test split. */
-static bool write_files(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, RunFolder *folder,
-                        Error *error)
+static bool write_files(const void *context, RunFolder *folder, Error *error)
 {
-    char *text = calibration_text(&c->calibration);
-    const char *checkpoint = arena_format(folder->arena, "%s/checkpoints/best.safetensors", folder->path),
-               *calibration = arena_format(folder->arena, "%s/calibration.json", folder->path);
-    bool good = run_folder_write_config(folder, saved->config, error)
-        && saved_copy(saved, "calibration", text, checkpoint, error)
-        && calibration_write(&c->calibration, calibration, error)
-        && write_evaluation(c, saved, splits, folder->path, error);
+    const Calibrated *result = context;
+    const Calibration *calibration = &result->calibrating->calibration;
+    char *text = calibration_text(calibration);
+    const char *checkpoint = arena_format(folder->arena, "%s/checkpoints/best.safetensors", folder->path);
+    bool good = run_folder_write_config(folder, result->saved->config, error)
+        && saved_copy(result->saved, "calibration", text, checkpoint, error)
+        && calibration_write(calibration, arena_format(folder->arena, "%s/calibration.json", folder->path), error)
+        && write_evaluation(result->calibrating, result->saved, result->splits, folder->path, error);
     cJSON_free(text);
     return good;
 }
 
-/* What could not be written whole does not stay. */
-static bool write_run(const Calibrating *c, const SavedModel *saved, const DataSplits *splits, const char *path,
-                      bool force, Error *error)
-{
-    RunFolder folder = {.lock = -1, .metrics = -1};
-    bool existed = file_exists(path), good = run_folder_open(&folder, path, force, error);
-    if (good && !write_files(c, saved, splits, &folder, error)) {
-        run_folder_remove(&folder, files, !existed);
-        good = false;
-    }
-    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
-}
-
-/* Nothing is written yet, and --force removes nothing that is read. */
+/* Nothing is written yet, and --force replaces nothing that is read. */
 static bool check_run_folder(const char *path, const char *run, bool force, Error *error)
 {
     if (file_same(path, run) || run_folder_owns(path, run))
@@ -251,7 +244,7 @@ static bool fit_model(const Arguments *arguments, Calibrating *c, const SavedMod
         return false;
     if (!fit_and_measure(c, arena, error))
         return fail_at(error, "%s", saved->path);
-    return !folder || write_run(c, saved, splits, folder, argument_option(arguments, "force") != NULL, error);
+    return !folder || run_folder_replace(folder, files, write_files, &(Calibrated){c, saved, splits}, error);
 }
 
 static bool calibrate_model(const Arguments *arguments, const Config *config, Arena *arena, Error *error)

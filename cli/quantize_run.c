@@ -117,30 +117,24 @@ static void print_table(const Quantizing *q)
 static const char *const files[] = {"config.json", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
                                     "quantization.json", "summary.json", NULL};
 
-static bool write_files(const Quantizing *q, const SavedModel *saved, RunFolder *folder, const cJSON *summary,
-                        Error *error)
+typedef struct Quantized {
+    const Quantizing *quantizing;
+    const SavedModel *saved;
+    const cJSON *summary;
+} Quantized;
+
+static bool write_files(const void *context, RunFolder *folder, Error *error)
 {
-    cJSON *report = model_report_json(q->method, &q->report);
-    bool good = run_folder_write_config(folder, saved->config, error);
+    const Quantized *result = context;
+    const Instance *method = result->quantizing->method;
+    cJSON *report = model_report_json(method, &result->quantizing->report);
+    bool good = run_folder_write_config(folder, result->saved->config, error);
     for (int i = 1; i < 3 && good; i++)
-        good = quantize_save(q->method, saved, arena_format(folder->arena, "%s/%s", folder->path, files[i]), error);
+        good = quantize_save(method, result->saved, arena_format(folder->arena, "%s/%s", folder->path, files[i]), error);
     good = good && run_folder_write_json(folder, "quantization.json", report, error)
-        && run_folder_write_json(folder, "summary.json", summary, error);
+        && run_folder_write_json(folder, "summary.json", result->summary, error);
     cJSON_Delete(report);
     return good;
-}
-
-/* What could not be written whole does not stay. */
-static bool write_run(const Quantizing *q, const SavedModel *saved, const char *path, bool force, const cJSON *summary,
-                      Error *error)
-{
-    RunFolder folder = {.lock = -1, .metrics = -1};
-    bool existed = file_exists(path), good = run_folder_open(&folder, path, force, error);
-    if (good && !write_files(q, saved, &folder, summary, error)) {
-        run_folder_remove(&folder, files, !existed);
-        good = false;
-    }
-    return run_folder_close(&folder, error) && good; /* it has no metrics.jsonl open */
 }
 
 /* Nothing is written yet: what stands in the way is said before the work is done. */
@@ -171,7 +165,7 @@ static bool quantize(const Arguments *arguments, Quantizing *q, SavedModel *save
         || !measure(saved, data, arena, &q->after, error))
         return false;
     cJSON *summary = summary_json(q);
-    bool good = !folder || write_run(q, saved, folder, argument_option(arguments, "force") != NULL, summary, error);
+    bool good = !folder || run_folder_replace(folder, files, write_files, &(Quantized){q, saved, summary}, error);
     if (good && argument_option(arguments, "json")) {
         print_json_object(summary);
         return true;

@@ -174,6 +174,12 @@ int rename(const char *from, const char *to)
     return fails(RENAME) ? -1 : real(from, to);
 }
 
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    REAL(renameat2);
+    return fails(RENAME) ? -1 : real(from_folder, from, to_folder, to, flags);
+}
+
 int unlink(const char *path)
 {
     REAL(unlink);

@@ -231,6 +231,60 @@ once() {
     once quantize --weights inputs/weights.npy '{"quantize": "rtn"}' --dequantized o/w.npy -o o/report
 }
 
+# A result with --force in the place of another, which is whole until the new one is.
+replace_once() {
+    rm -rf o
+    cp -r old o
+    status=0
+    XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY "$XENT" "${once[@]}" --quiet --threads 1 > out 2> err || status=$?
+    check_end || return 1
+    if [ "$status" -eq 0 ]; then
+        diff -r o wanted || complain "other bytes"
+    else
+        [[ "$fault" != allocate:* ]] || rm -rf o/.new # of a process that had no time to remove it
+        diff -r o old || complain "lost what was there"
+    fi
+}
+
+@test "calibrate and quantize --force of which a call fails leave what was there" {
+    local call counted
+    cp -r "$shared/inputs" inputs
+    for command in calibrate quantize; do
+        rm -rf old wanted
+        if [ $command = calibrate ]; then
+            "$XENT" quantize inputs/model '{"quantize": "rtn"}' -o old --quiet > out
+            once=(calibrate inputs/model '{"calibrate": "histogram"}' -o o --force)
+        else
+            "$XENT" calibrate inputs/model '{"calibrate": "isotonic"}' -o old --quiet > out
+            once=(quantize inputs/model '{"quantize": "rtn"}' -o o --force)
+        fi
+        echo mine > old/notes.txt
+        cp -r old o
+        XENT_FAULT_COUNT=$shared/once.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" "${once[@]}" --quiet --threads 1 > out
+        mv o wanted
+        [ "$(cat wanted/notes.txt)" = mine ]
+        [ ! -e wanted/.new ]
+        may_pass=
+        for call in open:EACCES write:ENOSPC fsync:EIO rename:EACCES close:EIO; do
+            counted=$(count_of once "${call%:*}")
+            for ((k = 0; k < counted; k++)); do
+                fault=${call%:*}:$k:${call#*:}
+                replace_once
+            done
+        done
+        may_pass=yes
+        for ((k = 0; k < $(count_of once allocate); k += $(count_of once allocate) / 8 + 1)); do
+            fault=allocate:$k:ENOMEM
+            replace_once
+        done
+    done
+    rm -rf o
+    cp -r old o
+    run bash -c 'ulimit -f 1; "$0" "${@}"' "$XENT" "${once[@]}"
+    [ "$status" -eq 1 ]
+    diff -r o old
+}
+
 @test "the first allocations fail" {
     for command in "version" "help train" "list" "train none"; do
         for ((k = 1; k <= 12; k++)); do

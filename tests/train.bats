@@ -345,6 +345,22 @@ END
     [ ! -L a/checkpoints/last.safetensors ]
 }
 
+@test "a state that is a link to nowhere is an error, no new beginning" {
+    train a
+    cp -r a before
+    ln -sf nowhere a/checkpoints/last.state.safetensors
+    cp -P a/checkpoints/last.state.safetensors before/checkpoints/
+    fails 1 "a/checkpoints/last.state.safetensors: No such file or directory" train a --resume
+    diff -r --no-dereference a before
+}
+
+@test "a relative path is an error where the current folder is gone" {
+    mkdir gone
+    run bash -c 'cd gone && rmdir ../gone && "$0" check "{\"data\": {\"type\": \"idx\", \"path\": \"x\"}}"' "$XENT"
+    [ "$status" -eq 2 ]
+    [[ "$output" == "xent: "*"x: the current folder has no path: "* ]]
+}
+
 @test "a full disk is exit 1 with one line, and what was saved goes on" {
     train whole
     # Kilobytes a file may have: the first does for no checkpoint, the second for all but the last line of the log.

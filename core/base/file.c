@@ -28,18 +28,27 @@ char *path_folder(Arena *arena, const char *path)
     return folder;
 }
 
-char *path_absolute(Arena *arena, const char *path)
+char *path_absolute(Arena *arena, const char *path, Error *error)
 {
     char here[4096];
-    if (path[0] == '/' || !getcwd(here, sizeof here))
+    if (path[0] == '/')
         return arena_string(arena, path);
-    return path_join(arena, here, path);
+    if (getcwd(here, sizeof here))
+        return path_join(arena, here, path);
+    fail_errno(error, "%s: the current folder has no path", path);
+    return NULL;
 }
 
 bool file_exists(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0;
+}
+
+bool file_is_named(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
 }
 
 bool file_is_folder(const char *path)
@@ -268,22 +277,28 @@ void output_abandon(OutputFile *output)
     output_forget(output, true);
 }
 
-/* The rename is durable only when the folder is on disk too. */
-static bool sync_folder(const char *path, Error *error)
+bool folder_sync(const char *path, Error *error)
 {
-    Arena *arena = arena_new();
-    int descriptor = open(path_folder(arena, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    arena_free(arena);
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
-        return fail_errno(error, "%s: cannot open its folder", path);
+        return fail_errno(error, "%s: cannot open the folder", path);
     int status;
     do
         status = fsync(descriptor);
     while (status != 0 && errno == EINTR);
     bool good = status == 0 || errno == EINVAL; /* some file systems cannot sync folders */
     if (!good)
-        fail_errno(error, "%s: cannot sync its folder", path);
+        fail_errno(error, "%s: cannot sync the folder", path);
     close(descriptor);
+    return good;
+}
+
+/* The rename is durable only when the folder is on disk too. */
+static bool sync_folder_of(const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    bool good = folder_sync(path_folder(arena, path), error);
+    arena_free(arena);
     return good;
 }
 
@@ -315,7 +330,7 @@ bool output_commit(OutputFile *output, Error *error)
 {
     bool good = finish_stream(output) || fail_errno(error, "%s: cannot write", output->path);
     bool renamed = good && rename_finished(output, error);
-    good = renamed && sync_folder(output->path, error);
+    good = renamed && sync_folder_of(output->path, error);
     output_forget(output, !renamed);
     return good;
 }
@@ -345,7 +360,7 @@ bool files_write(const FileContents *files, int count, Error *error)
         good = rename_finished(&outputs[renamed], error);
     for (int i = 0; good && i < count; i++)
         if (i + 1 == count || !same_folder(files[i].path, files[i + 1].path))
-            good = sync_folder(files[i].path, error);
+            good = sync_folder_of(files[i].path, error);
     for (int i = 0; i < opened; i++)
         output_forget(&outputs[i], i >= renamed);
     memory_free(outputs);

@@ -42,11 +42,13 @@ typedef struct FileContents {
 bool files_write(const FileContents *files, int count, Error *error);
 
 bool folder_make(const char *path, Error *error);      /* with its parents; existing is fine */
+bool folder_sync(const char *path, Error *error);      /* names in it are durable */
 bool file_exists(const char *path);
+bool file_is_named(const char *path);                  /* as file_exists, but a link that leads nowhere counts */
 bool file_is_folder(const char *path);
 bool file_same(const char *a, const char *b);          /* same device and inode */
 char *path_join(Arena *arena, const char *folder, const char *name); /* an absolute name wins */
 char *path_folder(Arena *arena, const char *path);     /* "." when there is none */
-char *path_absolute(Arena *arena, const char *path);
+char *path_absolute(Arena *arena, const char *path, Error *error); /* NULL: the current folder has no path */
 
 #endif

@@ -131,8 +131,9 @@ static bool read_path(ParamContext *context, const Param *param, const cJSON *va
     const char *path = value->valuestring, *file = json_file(context->source, value);
     if (file)
         path = path_join(context->arena, path_folder(context->arena, file), path);
-    *out = path_absolute(context->arena, path);
-    return true;
+    Error error;
+    *out = path_absolute(context->arena, path, &error);
+    return *out || param_fail(context, value, "%s", error.message);
 }
 
 static bool read_enum(ParamContext *context, const Param *param, const cJSON *value, int *out)

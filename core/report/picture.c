@@ -15,7 +15,7 @@ Picture *picture_new(int width, int height, Color paper)
     size_t count = (size_t)width * (size_t)height;
     *picture = (Picture){.width = width, .height = height, .left = width, .top = height};
     picture->pixels = memory_array(count, 3);
-    picture->coverage = memory_array(count, sizeof(float));
+    picture->coverage = memory_new(count);
     if (paper.red == paper.green && paper.green == paper.blue) {
         memset(picture->pixels, paper.red, 3 * count);
         return picture;
@@ -63,7 +63,7 @@ static uint8_t mix(uint8_t under, uint8_t over, double share)
 }
 
 /* Lays the color over the covered pixels and clears the coverage for the next shape. Edges have EDGE_LEVELS shades, so
-   that a picture of a few inks keeps few enough colors for a palette. */
+   that a picture of few inks has few enough colors for a palette. */
 static void paint(Picture *picture, Color color, double opacity)
 {
     int last_level = -1;
@@ -71,9 +71,9 @@ static void paint(Picture *picture, Color color, double opacity)
     for (int y = picture->top; y < picture->bottom; y++)
         for (int x = picture->left; x < picture->right; x++) {
             size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
-            if (picture->coverage[at] == 0)
+            int level = picture->coverage[at];
+            if (level == 0)
                 continue;
-            int level = (int)(picture->coverage[at] * EDGE_LEVELS + 0.5f);
             Color *pixel = (Color *)picture->pixels + at;
             if (level != last_level || pixel->red != under.red || pixel->green != under.green
                 || pixel->blue != under.blue) {
@@ -89,6 +89,11 @@ static void paint(Picture *picture, Color color, double opacity)
     picture->left = picture->width;
     picture->top = picture->height;
     picture->right = picture->bottom = 0;
+}
+
+static uint8_t level_of(double share)
+{
+    return (uint8_t)(share * EDGE_LEVELS + 0.5);
 }
 
 static double clamp_share(double t)
@@ -133,9 +138,9 @@ static void cover_segment(Picture *picture, Point a, Point b, double width)
             double distance = square_to_segment((Point){x + 0.5, y + 0.5}, a, b, over_square);
             if (distance >= half * half)
                 continue;
-            float share = (float)clamp_share(half - sqrt(distance));
-            float *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
-            *covered = share > *covered ? share : *covered;
+            uint8_t level = level_of(clamp_share(half - sqrt(distance)));
+            uint8_t *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
+            *covered = level > *covered ? level : *covered;
         }
     }
 }
@@ -166,7 +171,7 @@ void picture_rectangle(Picture *picture, double x, double y, double width, doubl
     for (int row = box[1]; row < box[3]; row++)
         for (int column = box[0]; column < box[2]; column++)
             picture->coverage[(size_t)row * (size_t)picture->width + (size_t)column] =
-                (float)(overlap(x, x + width, column) * overlap(y, y + height, row));
+                level_of(overlap(x, x + width, column) * overlap(y, y + height, row));
     paint(picture, color, opacity);
 }
 

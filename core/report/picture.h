@@ -13,7 +13,7 @@ typedef struct Color { uint8_t red, green, blue; } Color;
 typedef struct Picture {
     int width, height;
     uint8_t *pixels;            /* [height, width, 3], sRGB */
-    float *coverage;            /* [height, width], of the shape being drawn; zero between shapes */
+    uint8_t *coverage;          /* [height, width], of the shape being drawn, 0 to 12; zero between shapes */
     int left, top, right, bottom;   /* what of coverage is in use */
 } Picture;
 

@@ -187,8 +187,9 @@ static bool read_json(ReportData *data, const char *path, const cJSON **tree, Er
 /* The last name of the path, or the path as given where that says nothing (".", "..", "/"). */
 static const char *folder_name(Arena *arena, const char *folder)
 {
-    char *path = path_absolute(arena, folder), *slash;
-    while ((slash = strrchr(path, '/')) != NULL) {
+    Error ignored; /* a folder whose path nobody knows is called as it was given */
+    char *path = path_absolute(arena, folder, &ignored), *slash;
+    while (path && (slash = strrchr(path, '/')) != NULL) {
         const char *name = slash + 1;
         if (*name && strcmp(name, ".") != 0)
             return strcmp(name, "..") == 0 ? folder : name;

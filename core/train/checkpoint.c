@@ -361,7 +361,7 @@ bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error)
     Arena *arena = arena_new();
     const char *path = arena_format(arena, "%s/checkpoints/last.state.safetensors", folder);
     Safetensors file;
-    *found = file_exists(path);
+    *found = file_is_named(path); /* one that cannot be read is an error, no reason to begin anew */
     bool good = !*found || (safetensors_read_header(path, arena, &file, error) &&
                             take_state(&file, path, run, arena, error) && /* what does not belong is not read */
                             safetensors_read(path, arena, &file, error) &&

@@ -106,13 +106,88 @@ bool run_folder_check_free(const char *path, const char *const *files, bool forc
     return good;
 }
 
-void run_folder_remove(RunFolder *folder, const char *const *files, bool made)
+static const char *stage_path(Arena *arena, const char *path)
+{
+    return arena_format(arena, "%s/.new", path);
+}
+
+static void remove_stage(Arena *arena, const char *path)
+{
+    const char *stage = stage_path(arena, path), *checkpoints = arena_format(arena, "%s/checkpoints", stage);
+    unlink(stage); /* anything but a folder */
+    if (!file_is_folder(stage))
+        return;
+    for (const char *const *name = run_files; *name; name++)
+        unlink(arena_format(arena, "%s/%s", stage, *name));
+    remove_stale(arena, stage);
+    remove_stale(arena, checkpoints);
+    rmdir(checkpoints);
+    rmdir(stage);
+}
+
+/* What was at `to` is then at `from`, if there was something. */
+static bool exchange(Arena *arena, const char *from, const char *to, Error *error)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) == 0)
+        return true;
+    const char *aside = arena_format(arena, "%s.tmp", from);
+    bool nothing = errno == ENOENT, unknown = errno == EINVAL || errno == ENOSYS; /* not every file system can */
+    if (unknown && rename(to, aside) == 0) {
+        if (rename(from, to) == 0 && rename(aside, from) == 0)
+            return true;
+        fail_errno(error, "%s: cannot rename to it", to);
+        rename(aside, to);
+        return false;
+    }
+    nothing = nothing || (unknown && errno == ENOENT);
+    return (nothing && rename(from, to) == 0) || fail_errno(error, "%s: cannot rename to it", to);
+}
+
+static bool is_listed(const char *const *files, const char *name)
 {
     for (; *files; files++)
-        unlink(arena_format(folder->arena, "%s/%s", folder->path, *files));
-    rmdir(arena_format(folder->arena, "%s/checkpoints", folder->path));
-    if (made)
-        rmdir(folder->path);
+        if (strcmp(*files, name) == 0)
+            return true;
+    return false;
+}
+
+static void exchange_back(RunFolder *folder, const RunFolder *staged, const char *const *files, int count)
+{
+    while (count-- > 0) {
+        const char *kept = arena_format(folder->arena, "%s/%s", staged->path, files[count]),
+                   *name = arena_format(folder->arena, "%s/%s", folder->path, files[count]);
+        Error ignored; /* the first error is the one to tell */
+        if (file_exists(kept))
+            exchange(folder->arena, kept, name, &ignored);
+        else
+            unlink(name);
+    }
+}
+
+/* All of the files or none. */
+static bool exchange_all(RunFolder *folder, const RunFolder *staged, const char *const *files, Error *error)
+{
+    Arena *arena = folder->arena;
+    int count = 0;
+    bool good = true;
+    for (; good && files[count]; count += good)
+        good = exchange(arena, arena_format(arena, "%s/%s", staged->path, files[count]),
+                        arena_format(arena, "%s/%s", folder->path, files[count]), error);
+    good = good && folder_sync(arena_format(arena, "%s/checkpoints", folder->path), error)
+        && folder_sync(folder->path, error);
+    if (!good)
+        exchange_back(folder, staged, files, count);
+    return good;
+}
+
+/* What an earlier run had beside these files. */
+static bool remove_others(RunFolder *folder, const char *const *files, Error *error)
+{
+    for (const char *const *name = run_files; *name; name++)
+        if (!is_listed(files, *name) && unlink(arena_format(folder->arena, "%s/%s", folder->path, *name)) != 0
+            && errno != ENOENT && errno != ENOTDIR)
+            return fail_errno(error, "%s/%s", folder->path, *name);
+    return true;
 }
 
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)
@@ -125,6 +200,7 @@ bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *err
     remove_stale(arena, path);
     remove_stale(arena, arena_format(arena, "%s/checkpoints", path));
     remove_stale(arena, arena_format(arena, "%s/plots", path));
+    remove_stage(arena, path);
     for (const char *const *name = run_files; force && *name; name++)
         if (unlink(arena_format(arena, "%s/%s", path, *name)) != 0 && errno != ENOENT && errno != ENOTDIR)
             return fail_errno(error, "%s/%s", path, *name);
@@ -139,6 +215,34 @@ bool run_folder_close(RunFolder *folder, Error *error)
         close(folder->lock);
     arena_free(folder->arena);
     *folder = (RunFolder){.lock = -1, .metrics = -1};
+    return good;
+}
+
+static bool replace(RunFolder *folder, const char *const *files, RunFolderWrite *write, const void *context,
+                    Error *error)
+{
+    RunFolder staged = {.lock = -1, .metrics = -1};
+    Error ignored; /* no metrics.jsonl is open */
+    bool good = run_folder_open(&staged, stage_path(folder->arena, folder->path), false, error)
+        && write(context, &staged, error) && exchange_all(folder, &staged, files, error)
+        && remove_others(folder, files, error);
+    run_folder_close(&staged, &ignored);
+    remove_stage(folder->arena, folder->path);
+    return good;
+}
+
+bool run_folder_replace(const char *path, const char *const *files, RunFolderWrite *write, const void *context,
+                        Error *error)
+{
+    RunFolder folder = {.lock = -1, .metrics = -1};
+    Error ignored;
+    bool existed = file_exists(path), opened = run_folder_open(&folder, path, false, error);
+    bool good = opened && replace(&folder, files, write, context, error);
+    if (opened && !good && !existed) {
+        rmdir(arena_format(folder.arena, "%s/checkpoints", path));
+        rmdir(path);
+    }
+    run_folder_close(&folder, &ignored);
     return good;
 }
 

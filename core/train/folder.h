@@ -23,8 +23,13 @@ bool run_folder_owns(const char *path, const char *file);
 /* Whether a result of these files (a list that ends with NULL) may be written to the folder: without `force` it holds
    no run and none of them (exit 2). Changes nothing. */
 bool run_folder_check_free(const char *path, const char *const *files, bool force, Error *error);
-/* After a failure: removes these files, and the folders that are then empty; of `path` itself only if it was `made`. */
-void run_folder_remove(RunFolder *folder, const char *const *files, bool made);
+/* Writes what an owner's context holds to the folder; false: error is set. */
+typedef bool RunFolderWrite(const void *context, RunFolder *folder, Error *error);
+/* Makes a result of these files (a list that ends with NULL) in the place of what an earlier run had at `path`. `write`
+   gets a folder within the folder; when all is there and on disk the files get their names together, and what else the
+   earlier run had is removed. After a failure everything is as it was. */
+bool run_folder_replace(const char *path, const char *const *files, RunFolderWrite *write, const void *context,
+                        Error *error);
 /* False: what metrics.jsonl was given may not be in it. */
 bool run_folder_close(RunFolder *folder, Error *error);
 /* config.json, resolved. */

@@ -1,11 +1,12 @@
 #!/bin/sh
 # tables.sh XENT THREADS ROUNDS: what xent bench says of this machine, as Markdown: its peaks, products' share of them,
-# what more threads bring, how time grows with the sizes, softmax in two and in three passes.
+# what more threads bring, how time grows with the sizes, softmax in two and in three passes, integers, what recomputing
+# and accumulating save, what a run costs outside training.
 set -eu
 [ $# -eq 3 ] || { echo "usage: tables.sh XENT THREADS ROUNDS" >&2; exit 2; }
 xent=$1 threads=$2 rounds=$3
-lines=$(mktemp)
-trap 'rm -f "$lines"' EXIT
+lines=$(mktemp) folder=$(mktemp -d) ram=
+trap 'rm -rf "$lines" "$folder" ${ram:+"$ram"}' EXIT
 
 bench() { "$xent" bench --json --quiet "$@"; }
 
@@ -229,6 +230,88 @@ TEXT
             { printf "| %s | %.4g | %.4g | %.2f |\n", name, 1e3 * ours, 1e3 * $3, $3 / ours }'
 }
 
+summary() { # KEY: of the run in $folder/run
+    sed -n "s/^[[:space:]]*\"$1\":[[:space:]]*\([0-9.e+-]*\),*$/\1/p" "$folder/run/summary.json"
+}
+
+# Each row a process of its own, so that the peak is its own.
+step_memory() {
+    cat <<'TEXT'
+### Memory of a step
+
+The last two columns of the first table, rows `step/`, compare with PyTorch: both are how much the largest resident set
+of the process grows from before the model is made to the end, with inputs, weights, gradients and Adam's moments. Below
+are whole runs of `xent train` with `step/gpt-b16`'s model (4 layers, width 128, 4 heads, 128 tokens, AdamW) on 64
+sequences a step: the largest resident set of the process, less that of the same run with one step of one sequence; and
+the time of a step. `train.recompute` gives the same bits.
+
+| what | memory, MB | step, ms |
+|---|---:|---:|
+TEXT
+    long='{"seed": 1, "data": {"type": "markov-text", "classes": 65, "length": 128, "count": 131072, "val_count": 2048,
+        "test_count": 2048}, "model": {"type": "transformer", "layers": 4, "width": 128, "heads": 4},
+        "optimizer": {"type": "adamw"}, "train": {"steps": 12, "eval_batch_size": 4, "report": false}}'
+    "$xent" train "$long" -o "$folder/run" --quiet --set train.batch_size=1 --set train.steps=1 --threads "$threads"
+    idle=$(summary peak_memory_bytes)
+    while read -r batch recompute accumulate what; do
+        : > "$lines"
+        for round in $(seq "$rounds"); do
+            "$xent" train "$long" -o "$folder/run" --force --quiet --threads "$threads" \
+                --set "train.batch_size=$batch" --set "train.recompute=$recompute" \
+                --set "train.accumulate=$accumulate"
+            echo "$round $(summary peak_memory_bytes) $(summary wall_seconds) $(summary steps)" >> "$lines"
+        done
+        awk -v what="$what" -v idle="$idle" "$median"'
+            { memory = memory " " $2; step = step " " $3 / $4 }
+            END { printf "| %s | %.1f | %.1f |\n", what, 1e-6 * (median(memory) - idle), 1e3 * median(step) }' "$lines"
+    done <<'ROWS'
+64 false 1 all at once
+64 true 1 `train.recompute`
+16 false 4 16 at a time, `train.accumulate` 4
+16 true 4 both
+ROWS
+}
+
+# A run is a process; what it takes beyond the steps is start, data, checkpoints, evaluation with intervals, plots, page.
+outside() {
+    cat <<'TEXT'
+### What a run costs outside training
+
+One epoch of small configs, from the command to the end of the process, less the time of the steps: reading the config,
+making data and model, three checkpoints, the metrics of two splits with their intervals of 1000 resamples, four plots
+and the page. 11 files are written, each synced before its rename, and their folders after: 19 times `fsync`, which the
+disk decides. The same in a folder in memory (`/dev/shm`), where they cost nothing, shows the difference.
+
+| config | steps, ms | outside, ms | of it in memory, ms |
+|---|---:|---:|---:|
+TEXT
+    ram=$(mktemp -d /dev/shm/xent-bench-XXXXXX 2>/dev/null) || ram=$(mktemp -d)
+    tiny='{"seed": 1, "data": {"type": "gaussian-mixture", "count": 512, "val_count": 256, "test_count": 256},
+        "model": {"type": "mlp", "hidden": [16]}, "train": {"epochs": 1}}'
+    for config in tiny configs/gaussian-mixture-mlp.json; do
+        : > "$lines"
+        for round in $(seq $((rounds * 3))); do
+            for place in "$folder" "$ram"; do
+                rm -rf "$place/run"
+                sync
+                begin=$(date +%s%N)
+                "$xent" train "$([ "$config" = tiny ] && echo "$tiny" || echo "$config")" -o "$place/run" --quiet \
+                    --threads "$threads" --set train.epochs=1
+                end=$(date +%s%N)
+                seconds=$(sed -n 's/^[[:space:]]*"wall_seconds":[[:space:]]*\([0-9.e+-]*\),*$/\1/p' \
+                    "$place/run/summary.json")
+                echo "$place $(((end - begin) / 1000)) $seconds" >> "$lines"
+            done
+        done
+        awk -v config="$config" -v disk="$folder" "$median"'
+            { outside[$1 == disk] = outside[$1 == disk] " " ($2 * 1e-3 - 1e3 * $3); steps = steps " " 1e3 * $3 }
+            END { printf "| `%s` | %.1f | %.1f | %.1f |\n", config, median(steps), median(outside[1]),
+                         median(outside[0]) }' "$lines"
+    done
+    echo
+    echo "\`tiny\` is a mixture of 512 samples, 256 to validate and 256 to test, and an MLP of 16 units."
+}
+
 peaks
 echo
 measure_threads
@@ -242,3 +325,7 @@ echo
 convolutions
 echo
 integers
+echo
+step_memory
+echo
+outside
