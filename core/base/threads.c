@@ -159,6 +159,11 @@ void threads_add(ThreadsCounter *done)
     atomic_fetch_add_explicit(done, 1, memory_order_release);
 }
 
+int64_t threads_take(ThreadsCounter *next)
+{
+    return atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
+}
+
 int threads_count(void)
 {
     return wanted;

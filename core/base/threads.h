@@ -20,5 +20,7 @@ void threads_stop(void);
 typedef _Atomic int64_t ThreadsCounter;
 void threads_wait(const ThreadsCounter *done, int64_t count);
 void threads_add(ThreadsCounter *done);
+/* Counts one further and returns where it was: for bodies that share out work among themselves. */
+int64_t threads_take(ThreadsCounter *next);
 
 #endif

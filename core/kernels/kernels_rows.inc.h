@@ -78,6 +78,42 @@ static float exp_row(int64_t n, const float *x, float shift, float *y)
     return sum_lanes(sum);
 }
 
+static void max_columns(int64_t rows, int64_t n, int64_t stride, const float *x, float *largest)
+{
+    for (int64_t j = 0; j < n; j += 2 * LANES) {
+        Vec m0 = load(largest + j), m1 = load(largest + j + LANES);
+        for (int64_t i = 0; i < rows; i++) {
+            const Vec v0 = load(x + i * stride + j), v1 = load(x + i * stride + j + LANES);
+            m0 = choose(v0 > m0, v0, m0);
+            m1 = choose(v1 > m1, v1, m1);
+        }
+        store(largest + j, m0);
+        store(largest + j + LANES, m1);
+    }
+}
+
+INLINE Vec exp_column(float *x, Vec shift, float inverse_cap)
+{
+    const Vec z = load(x), e = exp_vec(z - shift), u = z * inverse_cap;
+    store(x, inverse_cap == 0 ? e : e * (1.0F - u * u));
+    return e;
+}
+
+static void exp_columns(int64_t rows, int64_t n, int64_t stride, float *x, const float *shift, float inverse_cap,
+                        float *sum)
+{
+    for (int64_t j = 0; j < n; j += 2 * LANES) {
+        const Vec shift0 = load(shift + j), shift1 = load(shift + j + LANES);
+        Vec s0 = {0}, s1 = {0};
+        for (int64_t i = 0; i < rows; i++) {
+            s0 += exp_column(x + i * stride + j, shift0, inverse_cap);
+            s1 += exp_column(x + i * stride + j + LANES, shift1, inverse_cap);
+        }
+        store(sum + j, s0);
+        store(sum + j + LANES, s1);
+    }
+}
+
 static void scale_row(int64_t n, float factor, float *x)
 {
     for (int64_t i = 0; i < n; i++)
@@ -237,6 +273,8 @@ static void norm_gradient_columns(int64_t n, const float *restrict x, const floa
         .centred_squares_row = centred_squares_row,               \
         .max_row = max_row,                                       \
         .exp_row = exp_row,                                       \
+        .max_columns = max_columns,                               \
+        .exp_columns = exp_columns,                               \
         .scale_row = scale_row,                                   \
         .score_row = score_row,                                   \
         .attention_gradient_row = attention_gradient_row,         \

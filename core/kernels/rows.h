@@ -9,6 +9,11 @@ typedef struct RowKernels {
     double (*centred_squares_row)(int64_t n, const float *x, float center); /* sum of (x - center)^2 */
     float (*max_row)(int64_t n, const float *x);                    /* -inf of an empty row */
     float (*exp_row)(int64_t n, const float *x, float shift, float *y); /* y = exp(x - shift); returns the sum */
+    /* Of columns of rows that are `stride` apart; n a multiple of nr. largest = the largest of it and x. */
+    void (*max_columns)(int64_t rows, int64_t n, int64_t stride, const float *x, float *largest);
+    /* sum = the sums of e = exp(x - shift), shift an entry for each column; x = e (1 - (inverse_cap x)^2) */
+    void (*exp_columns)(int64_t rows, int64_t n, int64_t stride, float *x, const float *shift, float inverse_cap,
+                        float *sum);
     void (*scale_row)(int64_t n, float factor, float *x);
 
     /* s = scale s + slope (first + i) + mask; mask may be NULL. */

@@ -1,136 +1,187 @@
 /* Cut cross-entropy of floats (Wijmans et al., arXiv:2411.09009): the logits E W^T + b exist a tile at a time.
 
-   Strips of WORDS words are packed once and meet all tokens. Forward keeps a running log-sum-exp of each token. Backward
-   takes tokens by blocks: tasks of ROWS tokens compute their logits again, make gradients of them and add the product
-   with the strip to their embeddings' gradients, all while the tile is in the first cache; they leave the gradients
-   packed, and then tasks of some words multiply them with the block's embeddings, beside tasks of the next block's
-   tokens. Each element of a result has one owner at a time and its terms come in a fixed order, so that the bits do not
-   depend on threads. Beyond the results there are two copies of a strip and two blocks.
+   There are two passes, alike but for who holds and who passes by. In each a task holds some vectors packed in its
+   core's second cache, together with what it sums for them, and all vectors of the other side pass by where they lie:
+   a chunk's logits are a product with those held; they are made exponentials; and their transpose times the chunk is
+   added to the sums. Nothing goes from one thread to another, so that a second one costs nothing, and what a task sums
+   comes in one order whatever the threads.
 
-   A tile is also what the filter tests, before exponentials are taken: what is below it everywhere takes no part in the
-   two products. */
+   Forward, where a gradient will be wanted (cut_forward.c): tokens hold, words pass. The sums are exp(logit - m) W with
+   m the largest logit so far, rescaled when it grows (as in Dao et al., arXiv:2205.14135): divided by the sum of the
+   exponentials and less the target's row they are the gradient of the token's loss by its embedding, which waits for
+   the gradient of the loss. Backward (cut_backward.c): words hold, tokens pass; the sums are the weight's gradient. So
+   there are four products, as in a forward pass and one backward pass that shares its logits between both gradients;
+   but those would have to exchange tiles between threads.
+
+   The filter tests groups of rows of a tile before they take part in the second product. */
 #include <math.h>
 
-#include "core/kernels/gemm_block.h"
 #include "core/kernels/gemm_pack.h"
-#include "core/kernels/gemm_scratch.h"
 #include "core/kernels/kernels.h"
 #include "core/tensor/cut_work.h"
 
-void cut_find_valid(Work *work, bool take)
+enum { STRIDE = COLUMNS + MARGIN };
+
+Work cut_start(const CutProblem *problem, Tensor *const *inputs)
 {
-    const CutProblem *problem = work->problem;
-    if (take) {
-        work->count = 0;
-        for (int64_t token = 0; token < problem->tokens; token++)
-            work->count += cut_counts(problem, work->targets[token]);
+    Work work = {.problem = problem, .bias = floats(inputs[2]), .targets = tensor_i32(inputs[3]),
+                 .words = {floats(inputs[1]), NULL, problem->words, problem->width}};
+    int64_t count = 0;
+    for (int64_t token = 0; token < problem->tokens; token++)
+        count += cut_counts(problem, work.targets[token]);
+    if (count < problem->tokens) {
+        work.valid = room(NULL, problem->tokens, sizeof(int32_t), true);
+        for (int64_t token = 0, k = 0; token < problem->tokens; token++)
+            if (cut_counts(problem, work.targets[token]))
+                work.valid[k++] = (int32_t)token;
     }
-    if (work->count == problem->tokens)
-        return;
-    work->valid = room(work->valid, problem->tokens, sizeof(int32_t), take);
-    for (int64_t token = 0, k = 0; take && token < problem->tokens; token++)
-        if (cut_counts(problem, work->targets[token]))
-            work->valid[k++] = (int32_t)token;
+    work.tokens = (Vectors){floats(inputs[0]), work.valid, count, problem->width};
+    return work;
 }
 
-static void forward_memory(Work *work, bool take)
+void cut_end(Work *work)
 {
-    cut_find_valid(work, take);
-    work->by_width = room(work->by_width, WORDS * work->problem->width, sizeof(float), take);
-    work->sum = room(work->sum, work->count, sizeof(double), take);
+    if (work->valid)
+        room(work->valid, work->problem->tokens, sizeof(int32_t), false);
 }
 
-/* ---- Logits ---- */
+/* ---- A pass ---- */
 
-/* Rows begin to end of the tokens that count, side by side: as they lie, or gathered in `to`. */
-static GemmLeft embeddings_of(const Work *work, int64_t begin, int64_t end, float *to)
+static void bench_memory(const Work *work, Bench *bench, bool packs, bool sums, bool take)
 {
-    const int64_t d = work->problem->width;
-    if (!work->valid)
-        return gemm_left_rows(work->embeddings + begin * d, d);
-    for (int64_t i = begin; i < end; i++)
-        memcpy(to + (i - begin) * d, embedding_of(work, i), (size_t)d * sizeof(float));
-    return gemm_left_rows(to, d);
+    const int64_t d = work->problem->width, width = gemm_whole_panels(d), nr = kernels()->nr;
+    bench->held = room(bench->held, COLUMN_VALUES > work->columns * d ? work->columns * d : COLUMN_VALUES,
+                       sizeof(float), take);
+    bench->z = room(bench->z, work->rows * STRIDE, sizeof(float), take);
+    if (packs)
+        bench->passing = room(bench->passing, (work->rows > nr ? work->rows : nr) * width, sizeof(float), take);
+    if (sums)
+        bench->sums = room(bench->sums, GROUP * d, sizeof(float), take);
 }
 
-/* Row i of the tile as products becomes logits: z = x + b, or c tanh((x + b)/c). */
-static void finish_logits(const Work *work, float *z)
+typedef struct Pass { Work *work; const Vectors *held; CutTask *task; } Pass;
+
+static void run_tasks(void *context, int64_t number, int64_t end)
 {
-    const float cap = (float)work->problem->options.softcap;
-    if (work->bias && !work->order)
-        kernels()->axpy(work->columns, 1, work->bias + work->first_word, z);
-    for (int64_t j = 0; work->bias && work->order && j < work->columns; j++)
-        z[j] += work->bias[word_of(work, j)];
-    if (cap > 0) {
-        kernels()->rows.scale_row(work->columns, 1 / cap, z);
-        kernels()->tanh(work->columns, z, z);
-        kernels()->rows.scale_row(work->columns, cap, z);
+    (void)end;
+    const Pass *pass = context;
+    Work *work = pass->work;
+    for (;;) {
+        const int64_t first = work->columns * threads_take(&work->next);
+        if (first >= pass->held->count)
+            return;
+        pass->task(work, &work->benches[number], first, smaller(work->columns, pass->held->count - first));
     }
 }
 
-void cut_compute_logits(const Work *work, int64_t begin, int64_t end, float *gathered, float *z)
+static int64_t clamped(int64_t x, int64_t least, int64_t most)
+{
+    return x < least ? least : smaller(x, most);
+}
+
+void cut_pass(Work *work, const Vectors *held, const Vectors *passing, bool sums, CutTask *task)
 {
     const int64_t d = work->problem->width, nr = kernels()->nr;
-    GemmLeft left = embeddings_of(work, begin, end, work->valid && !gathered ? gemm_scratch(ROWS * d) : gathered);
-    for (int64_t p = 0; p < d; p += PIECE, left.data += PIECE)
-        gemm_block(end - begin, gemm_whole_panels(work->columns), smaller(PIECE, d - p), left,
-                   (GemmRight){work->by_width + p * nr, d * nr, nr}, p > 0, z, WORDS);
-    for (int64_t i = 0; i < end - begin; i++)
-        finish_logits(work, z + i * WORDS);
+    const bool packs = held->index || passing->index || d % nr != 0;
+    work->rows = clamped(ROW_VALUES / d / GROUP * GROUP, GROUP, ROWS);
+    work->columns = clamped(smaller(COLUMN_VALUES / d / nr * nr, gemm_whole_panels(pieces(held->count, TASKS))), nr,
+                            COLUMNS);
+    work->bench_count = smaller(threads_count(), pieces(held->count, work->columns));
+    work->next = 0;
+    work->benches = room(NULL, work->bench_count, sizeof *work->benches, true);
+    for (int64_t i = 0; i < work->bench_count; i++) {
+        work->benches[i] = (Bench){0};
+        bench_memory(work, &work->benches[i], packs, sums, true);
+    }
+    parallel_for(work->bench_count, 1, run_tasks, &(Pass){work, held, task});
+    for (int64_t i = 0; i < work->bench_count; i++)
+        bench_memory(work, &work->benches[i], packs, sums, false);
+    room(work->benches, work->bench_count, sizeof *work->benches, false);
 }
 
-/* ---- Forward ---- */
+/* ---- Tiles ---- */
 
-static void pack_strip(void *context, int64_t begin, int64_t end)
+static void gather(const Vectors *vectors, int64_t first, int64_t rows, float *to)
 {
-    const Work *work = context;
-    const int64_t d = work->problem->width, nr = kernels()->nr;
-    for (int64_t j = begin; j < end; j += nr)
-        pack_panel(nr, smaller(nr, end - j), d, work->weight + (work->first_word + j) * d, d, 1,
-                   work->by_width + j * d);
+    const int64_t d = vectors->width, width = gemm_whole_panels(d);
+    for (int64_t i = 0; i < rows; i++, to += width) {
+        memcpy(to, vector_of(vectors, first + i), (size_t)d * sizeof(float));
+        memset(to + d, 0, (size_t)(width - d) * sizeof(float));
+    }
 }
 
-static void forward_rows(void *context, int64_t begin, int64_t end)
+void cut_hold(const Vectors *held, int64_t first, int64_t columns, const Bench *bench)
 {
-    const Work *work = context;
-    float tile[ROWS * WORDS] __attribute__((aligned(64)));
-    cut_compute_logits(work, begin, end, NULL, tile);
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t token = token_of(work, i), column = work->targets[token] - work->first_word;
-        float *z = tile + (i - begin) * WORDS, *largest = work->parts + 2 * token;
-        if (column >= 0 && column < work->columns)
-            work->loss[token] = z[column];
-        const float before = *largest, here = kernels()->rows.max_row(work->columns, z);
-        *largest = here > before ? here : before;
-        if (*largest == -INFINITY) /* nothing so far, or not numbers, which the sum must keep */
-            work->sum[i] += (double)kernels()->rows.exp_row(work->columns, z, 0, z);
+    const int64_t d = held->width, nr = kernels()->nr;
+    for (int64_t j = 0; j < columns; j += nr) {
+        const int64_t lines = smaller(nr, columns - j);
+        if (held->index)
+            gather(held, first + j, lines, bench->passing);
+        if (held->index)
+            pack_panel(nr, lines, d, bench->passing, gemm_whole_panels(d), 1, bench->held + j * d);
         else
-            work->sum[i] = work->sum[i] * exp((double)(before - *largest)) +
-                           (double)kernels()->rows.exp_row(work->columns, z, *largest, z);
+            pack_panel(nr, lines, d, held->data + (first + j) * d, d, 1, bench->held + j * d);
     }
 }
 
-void cut_forward_single(const CutProblem *problem, Tensor *const *inputs, Tensor *loss, Tensor *parts)
+Chunk cut_passing(const Vectors *passing, int64_t first, int64_t rows, const Bench *bench)
 {
-    Work work = {.problem = problem, .embeddings = floats(inputs[0]), .weight = floats(inputs[1]),
-                 .bias = floats(inputs[2]), .targets = tensor_i32(inputs[3]), .loss = cleared(loss),
-                 .parts = cleared(parts)};
-    forward_memory(&work, true);
-    for (int64_t i = 0; i < work.count; i++) {
-        work.sum[i] = 0;
-        work.parts[2 * token_of(&work, i)] = -INFINITY;
+    Chunk chunk = {passing, first, rows, gemm_whole_panels(passing->width), bench->passing};
+    if (passing->index || chunk.stride != passing->width)
+        gather(passing, first, rows, bench->passing);
+    else
+        chunk.data = vector_of(passing, first);
+    return chunk;
+}
+
+void cut_multiply(const Chunk *chunk, int64_t columns, const Bench *bench)
+{
+    const int64_t d = chunk->vectors->width, nr = kernels()->nr;
+    for (int64_t p = 0; p < d; p += PIECE)
+        gemm_block(chunk->rows, gemm_whole_panels(columns), smaller(PIECE, d - p),
+                   gemm_left_rows(chunk->data + p, chunk->stride), (GemmRight){bench->held + p * nr, d * nr, nr}, p > 0,
+                   bench->z, STRIDE);
+}
+
+/* Vectors begin to end, as far as there are so many. */
+static void fetch(const Vectors *vectors, int64_t begin, int64_t end)
+{
+    enum { LINE = 16 };
+    for (int64_t i = begin; i < smaller(end, vectors->count); i++)
+        for (int64_t k = 0; k < vectors->width; k += LINE)
+            __builtin_prefetch(vector_of(vectors, i) + k, 0, 2);
+}
+
+void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, int64_t columns, const float *z, bool adds,
+                      bool fetches, float *c)
+{
+    const int64_t d = chunk->vectors->width, rows = end - begin, next = chunk->first + chunk->rows + begin;
+    const int64_t mr = kernels()->mr, nr = kernels()->nr;
+    for (int64_t j = 0; j < d; j += nr) {
+        if (fetches)
+            fetch(chunk->vectors, next + j * rows / d, next + smaller(j + nr, d) * rows / d);
+        gemm_block(columns, smaller(nr, d - j), rows, (GemmLeft){z + begin * STRIDE, mr, 1, STRIDE},
+                   (GemmRight){chunk->data + begin * chunk->stride + j, nr, chunk->stride}, adds, c + j, d);
     }
-    for (; work.count > 0 && work.first_word < problem->words; work.first_word += WORDS) {
-        next_strip(&work);
-        parallel_for(work.columns, kernels()->nr, pack_strip, &work);
-        parallel_for(work.count, ROWS, forward_rows, &work);
+}
+
+void cut_finish_logits(const CutProblem *problem, int64_t n, const float *bias, float *z)
+{
+    const float cap = (float)problem->options.softcap;
+    if (bias)
+        kernels()->axpy(n, 1, bias, z);
+    if (cap > 0) {
+        kernels()->rows.scale_row(n, 1 / cap, z);
+        kernels()->tanh(n, z, z);
+        kernels()->rows.scale_row(n, cap, z);
     }
-    for (int64_t i = 0; i < work.count; i++) {
-        const int64_t token = token_of(&work, i);
-        float *pair = work.parts + 2 * token, *value = work.loss + token;
-        const double log_sum = log(work.sum[i]), log_sum_exp = (double)pair[0] + log_sum;
-        pair[1] = (float)log_sum;
-        *value = (float)((double)(pair[0] - *value) + log_sum + problem->options.z_loss * log_sum_exp * log_sum_exp);
-    }
-    forward_memory(&work, false);
+}
+
+bool cut_next_kept(const bool *kept, int64_t rows, int64_t *begin, int64_t *end)
+{
+    while (*begin < rows && !kept[*begin / GROUP])
+        *begin += GROUP;
+    for (*end = *begin; *end < rows && kept[*end / GROUP];)
+        *end = smaller(*end + GROUP, rows);
+    return *begin < rows;
 }

@@ -1,44 +1,57 @@
-/* Shared by the parts of cut cross-entropy of floats: forward (cut_cross_entropy.c), the order of the words
-   (cut_order.c), backward (cut_backward.c). */
+/* Shared by the parts of cut cross-entropy of floats: tiles (cut_cross_entropy.c), the order of the words
+   (cut_order.c), forward (cut_forward.c), backward (cut_backward.c). */
 #ifndef XENT_TENSOR_CUT_WORK_H
 #define XENT_TENSOR_CUT_WORK_H
 
 #include <string.h>
 
 #include "core/base/threads.h"
+#include "core/kernels/gemm_block.h"
 #include "core/tensor/cut_cross_entropy.h"
 
-/* A tile is ROWS x WORDS; both are multiples of every kernel's tiles. A block is as large as BLOCK_VALUES allow (at
-   width 256 all the extra memory is then below 1 MB, the order of 32,768 words included). PIECE: of a sum, so that a
-   panel stays in the first cache. */
-enum { ROWS = 24, WORDS = 192, LEAST_BLOCK = 4 * ROWS, MOST_BLOCK = 10 * ROWS, BLOCK_VALUES = 10 * ROWS * WORDS,
-       PIECE = 384, WORDS_OF_TASK = 24 };
+/* A tile is ROWS x COLUMNS logits, fewer rows where vectors are wider than 256. GROUP: rows that the filter keeps or
+   drops together; a multiple of every kernel's tiles. PIECE: of a sum. MARGIN: rows that are a power of two apart would
+   fall into few cache sets. TASKS: of a pass at least, where there are as many vectors. */
+enum { ROWS = 96, COLUMNS = 128, GROUP = 24, GROUPS = ROWS / GROUP, PIECE = 384, MARGIN = 16, TASKS = 16,
+       ROW_VALUES = ROWS * 256, COLUMN_VALUES = COLUMNS * 256 };
 
-/* What a block's tasks of tokens leave to its tasks of words. There are two in turn: with block b + 1 under way, block b
-   is done. */
-typedef struct Block {
-    float *turned;              /* gradients by logits, packed as A of gradient^T * embeddings */
-    float *gathered;            /* the embeddings side by side; NULL: they lie so */
-    float *edge;                /* their last columns, where these fill no panel of B; else NULL */
-    bool kept[MOST_BLOCK / ROWS]; /* tiles that the weight's gradient takes in */
-    ThreadsCounter rows_done, words_done; /* tasks of this strip */
-} Block;
+/* Embeddings that count, or words in their order. */
+typedef struct Vectors {
+    const float *data;
+    const int32_t *index;       /* of vector i; NULL: i */
+    int64_t count, width;
+} Vectors;
+
+/* Vectors first to first + rows, where they can be read: `stride` floats apart, and behind each up to a whole panel. */
+typedef struct Chunk {
+    const Vectors *vectors;
+    int64_t first, rows, stride;
+    const float *data;
+} Chunk;
+
+/* What a thread works with. */
+typedef struct Bench {
+    float *held;                /* COLUMNS vectors, packed as B of rows * held^T */
+    float *z;                   /* [ROWS][COLUMNS + MARGIN]: a tile */
+    float *passing;             /* ROWS vectors side by side, whole panels wide; NULL: read where they lie */
+    float *sums;                /* [GROUP][width] in backward with an order; else NULL */
+} Bench;
 
 typedef struct Work {
     const CutProblem *problem;
-    const float *embeddings, *weight, *bias, *gradient;
+    Vectors tokens, words;
+    const float *bias, *gradient;
     const int32_t *targets;
     float *loss, *parts;
-    float *dembeddings, *dweight, *dbias; /* NULL: not wanted; the first by rows that count, until spread_rows */
+    float *unit;                /* [tokens, width] gradient of a token's loss by its embedding; NULL: not wanted */
+    float *dweight, *dbias;     /* NULL: not wanted */
     int32_t *valid;             /* [count] the tokens that are not ignored; NULL: all */
     int32_t *order;             /* [words] in which they are taken; NULL: as they come */
     int32_t *places;            /* [tokens] with an order: where the target stands in it */
-    double *sum;                /* [count] in forward: exp(logit - largest) over the strips so far */
-    float *by_word;             /* the strip, packed as B of gradient * weight; backward only */
-    float *by_width;            /* and as B of embeddings * weight^T */
-    Block blocks[2];
-    int64_t count, block;       /* tokens that count; of a block */
-    int64_t first_word, columns; /* the strip under way */
+    int64_t rows, columns;      /* of a tile */
+    int64_t bench_count;
+    Bench *benches;
+    ThreadsCounter next;        /* task */
 } Work;
 
 static inline int64_t smaller(int64_t x, int64_t y)
@@ -51,24 +64,20 @@ static inline int64_t pieces(int64_t n, int64_t piece)
     return (n + piece - 1) / piece;
 }
 
-static inline int64_t rows_of(const Work *work, int64_t block)
+static inline int64_t index_of(const Vectors *vectors, int64_t i)
 {
-    return smaller(work->block, work->count - block * work->block);
+    return vectors->index ? vectors->index[i] : i;
 }
 
-static inline int64_t token_of(const Work *work, int64_t row)
+static inline const float *vector_of(const Vectors *vectors, int64_t i)
 {
-    return work->valid ? work->valid[row] : row;
+    return vectors->data + index_of(vectors, i) * vectors->width;
 }
 
-static inline int64_t word_of(const Work *work, int64_t column)
+/* Where the token's target stands among the words as they are taken. */
+static inline int64_t place_of(const Work *work, int64_t token)
 {
-    return work->order ? work->order[work->first_word + column] : work->first_word + column;
-}
-
-static inline const float *embedding_of(const Work *work, int64_t row)
-{
-    return work->embeddings + token_of(work, row) * work->problem->width;
+    return work->order ? work->places[token] : work->targets[token];
 }
 
 static inline const float *floats(const Tensor *tensor)
@@ -91,18 +100,31 @@ static inline void *room(void *block, int64_t count, size_t size, bool take)
     return NULL;
 }
 
-static inline void next_strip(Work *work)
-{
-    work->columns = smaller(WORDS, work->problem->words - work->first_word);
-}
+/* Inputs, and which tokens count. cut_end hands back what it took. */
+Work cut_start(const CutProblem *problem, Tensor *const *inputs);
+void cut_end(Work *work);
 
-/* Counts the tokens that are not ignored and, where some are, lists them; with `take` false the list goes back. */
-void cut_find_valid(Work *work, bool take);
-/* Logits of rows begin to end and the strip's words (packed in by_width), WORDS floats apart. Embeddings that must be
-   gathered stay in `gathered`; NULL: in scratch. */
-void cut_compute_logits(const Work *work, int64_t begin, int64_t end, float *gathered, float *z);
-/* Where the options ask for one: order and places. The weight's gradient (may be NULL), of which nothing is there yet,
-   lends its memory where that is enough. */
-void cut_make_order(Work *work, Tensor *dweight);
+/* One pass: body(work, bench, first, columns) for all runs of up to `columns` of `held`, threads taking what is next,
+   each at a bench of its own; vectors of `passing` go by each. sums: whether benches have some. */
+typedef void CutTask(Work *work, const Bench *bench, int64_t first, int64_t columns);
+void cut_pass(Work *work, const Vectors *held, const Vectors *passing, bool sums, CutTask *task);
+
+/* Packs vectors first to first + columns. */
+void cut_hold(const Vectors *held, int64_t first, int64_t columns, const Bench *bench);
+Chunk cut_passing(const Vectors *passing, int64_t first, int64_t rows, const Bench *bench);
+/* Products of the chunk with what is held: rows of the tile, COLUMNS + MARGIN floats apart, whole panels long. */
+void cut_multiply(const Chunk *chunk, int64_t columns, const Bench *bench);
+/* c [columns, width] += z^T * chunk, over rows begin to end of tile and chunk; c = that unless `adds`. With `fetches` the
+   chunk behind is on its way to the cache meanwhile. */
+void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, int64_t columns, const float *z, bool adds,
+                      bool fetches, float *c);
+/* A row of the tile as products, with its biases (n of them, or NULL), becomes logits: c tanh((x + b)/c). */
+void cut_finish_logits(const CutProblem *problem, int64_t n, const float *bias, float *z);
+/* The next run of kept groups of `rows` from row *begin on, as rows *begin to *end; false: there is none. */
+bool cut_next_kept(const bool *kept, int64_t rows, int64_t *begin, int64_t *end);
+
+/* Puts order and places where `to` points, [words + tokens], and the words into that order. lent: `count` floats to
+   work with. */
+void cut_make_order(Work *work, int32_t *to, float *lent, int64_t count);
 
 #endif

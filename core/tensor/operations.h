@@ -188,14 +188,15 @@ Tensor *t_random_uniform(ArrayType type, int rank, const int64_t *shape, Random 
 typedef struct CutCrossEntropyOptions {
     double softcap;             /* c > 0: logits are c tanh(z / c); 0: none */
     double z_loss;              /* a >= 0: a lse^2 is added to a token's loss, lse its log-sum-exp */
-    /* e > 0: gradients leave out blocks of logits where |softmax - one hot| < e everywhere (of doubles, single logits),
-       so that of a token is off by at most g e (sum of the |weight| left out), that of a word likewise; 0: exact. From
+    /* e > 0: gradients leave out blocks of logits where |softmax - one hot| < e everywhere (of doubles, single logits;
+       that by the embeddings of floats, where the softmax over the words so far is below e, and never the target's
+       own term unless e > 1), so that of a token is off by at most g e (sum of the |weight| left out), that of a word likewise; 0: exact. From
        about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is below what floats resolve. The loss
        is never filtered. */
     double filter;
     bool full_embeddings, full_weight; /* the gradient by these (the bias goes with the weight) is exact all the same */
     bool sorted;                /* words meet the filter in the order of their mean logits (before the softcap), so
-                                   that those that it drops lie together; the loss does not depend on it */
+                                   that those that it drops lie together; the loss depends on it by rounding */
 } CutCrossEntropyOptions;
 /* options NULL: zeros. */
 Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets,

@@ -6,6 +6,9 @@
 
 #include "core/tensor/cut_cross_entropy.h"
 
+/* What a node saves; all but PARTS only of floats. USED: whether UNIT has become a gradient already (one I32). */
+enum { PARTS, UNIT, USED, ORDER };
+
 /* ---- Doubles ---- */
 
 static void logits_double(const CutProblem *problem, Tensor *const *inputs, int64_t token, double *z)
@@ -54,7 +57,7 @@ static void backward_double(const CutProblem *problem, const Node *node, Tensor 
         if (gradients[i])
             memset(gradients[i]->data, 0, (size_t)gradients[i]->count * sizeof(double));
     for (int64_t token = 0; token < problem->tokens; token++) {
-        const double *parts = tensor_f64(node->saved[0]) + 2 * token;
+        const double *parts = tensor_f64(node->saved[PARTS]) + 2 * token;
         const int32_t target = tensor_i32(node->inputs[3])[token];
         if (!cut_counts(problem, target))
             continue;
@@ -78,7 +81,7 @@ static void backward_double(const CutProblem *problem, const Node *node, Tensor 
     arena_recycle(tape_arena(), z, bytes);
 }
 
-/* ---- The operation: inputs embeddings, weight, bias, targets; saved: parts ---- */
+/* ---- The operation: inputs embeddings, weight, bias, targets ---- */
 
 /* For gradients that are to be differentiated again: with all logits. */
 static void backward_composed(const CutProblem *problem, const Node *node, Tensor *gradient, Tensor **gradients)
@@ -107,6 +110,20 @@ static void backward_composed(const CutProblem *problem, const Node *node, Tenso
         gradients[2] = t_sum(g, 0, false);
 }
 
+/* The gradients by the embeddings wait since forward, and are handed over; who asks again has them made again. */
+static Tensor *take_unit(const CutProblem *problem, const Node *node, const Tensor *gradient)
+{
+    Tensor *unit = node->saved[UNIT];
+    if (tensor_i32(node->saved[USED])[0]) {
+        const Tensor *loss = node->output, *parts = node->saved[PARTS];
+        unit = t_like(node->inputs[0]);
+        cut_forward_single(problem, node->inputs, t_like(loss), t_like(parts), unit, node->saved[ORDER]);
+    }
+    tensor_i32(node->saved[USED])[0] = 1;
+    cut_scale_unit(gradient, unit);
+    return unit;
+}
+
 static void backward_cross_entropy(const Node *node, Tensor *gradient, Tensor **gradients)
 {
     const CutProblem *problem = node->attributes;
@@ -114,12 +131,16 @@ static void backward_cross_entropy(const Node *node, Tensor *gradient, Tensor **
         backward_composed(problem, node, gradient, gradients);
         return;
     }
-    for (int i = 0; i < 3; i++)
+    const bool single = gradient->type == ARRAY_F32;
+    for (int i = single; i < 3; i++)
         if (op_wants(node, i))
             gradients[i] = t_like(node->inputs[i]);
-    if (gradient->type == ARRAY_F32)
-        cut_backward_single(problem, node->inputs, node->saved[0], gradient, gradients);
-    else
+    if (single && op_wants(node, 0))
+        gradients[0] = take_unit(problem, node, gradient);
+    if (single && (gradients[1] || gradients[2]))
+        cut_backward_single(problem, node->inputs, node->saved[PARTS], node->saved[ORDER], gradient, gradients[1],
+                            gradients[2]);
+    if (!single)
         backward_double(problem, node, gradient, gradients);
 }
 
@@ -162,9 +183,23 @@ Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias,
     assert(problem.options.softcap >= 0 && problem.options.filter >= 0 && problem.options.z_loss >= 0);
     Tensor *inputs[4] = {embeddings, weight, bias, targets};
     Tensor *loss = t_new(weight->type, SHAPE(problem.tokens)), *parts = t_new(weight->type, SHAPE(problem.tokens, 2));
-    (weight->type == ARRAY_F32 ? cut_forward_single : forward_double)(&problem, inputs, loss, parts);
+    Tensor *unit = NULL, *order = NULL;
+    const bool single = weight->type == ARRAY_F32, records = op_will_record(4, inputs);
+    if (single && records && embeddings->requires_gradient)
+        unit = t_like(embeddings);
+    if (single && records && cut_sorts(&problem))
+        order = t_new(ARRAY_I32, SHAPE(problem.words + problem.tokens));
+    if (single)
+        cut_forward_single(&problem, inputs, loss, parts, unit, order);
+    else
+        forward_double(&problem, inputs, loss, parts);
     Node *node = op_record(&operation_linear_cross_entropy, loss, 4, inputs, &problem, sizeof problem);
-    if (node)
-        node->saved[0] = parts;
+    if (!node)
+        return loss;
+    node->saved[PARTS] = parts;
+    node->saved[ORDER] = order;
+    node->saved[UNIT] = unit;
+    if (unit)
+        node->saved[USED] = t_zeros(ARRAY_I32, SHAPE(1));
     return loss;
 }
