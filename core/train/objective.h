@@ -8,6 +8,10 @@
 #include "data/loader.h"
 #include "losses/loss.h"
 
+/* A figure of a step that an objective gives besides the loss, for metrics.jsonl. */
+typedef struct ObjectiveFigure { char name[64]; double value; } ObjectiveFigure;
+enum { OBJECTIVE_MOST_FIGURES = 64 };
+
 /* What an objective works with; everything but `state` is borrowed from the run. */
 typedef struct ObjectiveContext {
     const Config *config;
@@ -21,6 +25,8 @@ typedef struct ObjectiveContext {
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     double progress;            /* share of the run done, 0..1 */
     double schedule_factor;     /* of learning rates at this step */
+    ObjectiveFigure figures[OBJECTIVE_MOST_FIGURES]; /* since the last line of metrics.jsonl */
+    int figure_count;
 } ObjectiveContext;
 
 /* A batch as tensors of the tape in use. */
@@ -55,6 +61,8 @@ typedef struct ObjectiveDef {
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;
 
+/* The value of a figure of this step, in place of an earlier one of that name; beyond the most, none is kept. */
+void objective_figure(ObjectiveContext *context, const char *name, double value);
 /* Whether this loss can be had with these targets: exit 2 and the reason. */
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 /* Over tensors of the tape in use; features are not copied. */
