@@ -58,6 +58,7 @@ bool fail_unknown_component(const char *kind, const char *name, Error *error);
 /* What main ends with after a command that went well; 0 unless a signal ended it. */
 extern int command_exit_status;
 
+extern const Command command_add_class;
 extern const Command command_analyze;
 extern const Command command_bench;
 extern const Command command_calibrate;

@@ -23,6 +23,7 @@ const Command *const commands[] = {
     &command_loss,
     &command_report,
     &command_analyze,
+    &command_add_class,
     &command_data,
     &command_export,
     &command_bench,

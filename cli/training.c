@@ -100,7 +100,7 @@ static bool log_test(Training *training, const MeasuredSplit *measured, Error *e
 }
 
 /* What an objective measures by itself is no metric of predictions: it has no interval and no evaluation. */
-static bool add_figures(Training *training, const char *name, const ObjectiveFigures *figures, cJSON *summary,
+static bool add_figures(Training *training, const char *name, const SplitFigures *figures, cJSON *summary,
                         Error *error)
 {
     cJSON *json = cJSON_AddObjectToObject(cJSON_GetObjectItemCaseSensitive(summary, "metrics"), name);

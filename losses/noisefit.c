@@ -1,12 +1,10 @@
 /* A clean pass and two passes with noise in the hidden states: cross-entropy, divergence of the noisy passes from the
    clean one, and of one from the other. Khadangi et al. 2025; R-Drop: Wu et al. 2021. */
+#include "losses/noisefit.h"
 #include "losses/shared.h"
 
-enum { FULL, CE_NOISY, CE_KL, KL_ONLY, CONSISTENCY_ONLY, BASEFIT, RDROP };
 static const char *const modes[] = {"full", "ce_noisy", "ce_kl", "kl_only", "consistency_only", "basefit", "rdrop",
                                     NULL};
-
-struct noisefit { double alpha, temperature; Weight lambda; int mode; bool detach_teacher; };
 
 static const Param params[] = {
     PARAM_FLOAT(struct noisefit, alpha, 0.5, .min = 0, .max = 1,
@@ -50,20 +48,20 @@ static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct noisefit *self = values;
     Tensor *z = in->logits, *first = loss_extra(in, "noisy_logits_1"), *second = loss_extra(in, "noisy_logits_2");
-    if (self->mode == BASEFIT)
+    if (self->mode == NOISEFIT_BASEFIT)
         return loss_cross_entropy_of(in, z);
-    if (self->mode == CE_NOISY || self->mode == RDROP) {
+    if (self->mode == NOISEFIT_CE_NOISY || self->mode == NOISEFIT_RDROP) {
         Tensor *noisy = half_sum(loss_cross_entropy_of(in, first), loss_cross_entropy_of(in, second));
-        return self->mode == RDROP ? rdrop(self, first, second, noisy) : noisy;
+        return self->mode == NOISEFIT_RDROP ? rdrop(self, first, second, noisy) : noisy;
     }
     Tensor *soft = half_sum(divergence(self, z, first), divergence(self, z, second));
-    if (self->mode == KL_ONLY)
+    if (self->mode == NOISEFIT_KL_ONLY)
         return soft;
     Tensor *consistency = divergence(self, second, first);
-    if (self->mode == CONSISTENCY_ONLY)
+    if (self->mode == NOISEFIT_CONSISTENCY_ONLY)
         return consistency;
     Tensor *sum = t_add(t_scale(loss_cross_entropy_of(in, z), self->alpha), t_scale(soft, 1 - self->alpha));
-    return self->mode == CE_KL ? sum : t_add(sum, t_scale(consistency, weight_at(&self->lambda, &in->at)));
+    return self->mode == NOISEFIT_CE_KL ? sum : t_add(sum, t_scale(consistency, weight_at(&self->lambda, &in->at)));
 }
 
 static const char *const extras[] = {"noisy_logits_1", "noisy_logits_2", NULL};

@@ -57,11 +57,36 @@ static void pair_rows(void *context, int64_t begin, int64_t end)
         }
 }
 
+/* Up to so many pairs are held as tensors, which have every derivative. */
+enum { PAIRS_HELD = 1 << 20 };
+
+/* 1 / what the sum over pairs is divided by. */
+static double share_of_pair(const struct mw *self, const LossInput *in)
+{
+    const double rows = (double)in->logits->shape[0], negatives = (double)in->logits->shape[1] - 1;
+    return 1 / (self->reduction == MEAN && negatives > 0 ? rows * rows * negatives : rows);
+}
+
+/* [B, B M] pairs, of which those with a positive instead of a negative count 0. */
+static Tensor *mw_held(const struct mw *self, const LossInput *in)
+{
+    int64_t rows = in->logits->shape[0], columns = in->logits->shape[1];
+    Tensor *negative = t_full(in->logits->type, SHAPE(1, rows * columns), 1);
+    for (int64_t i = 0; i < rows; i++)
+        tensor_set(negative, i * columns + tensor_i32(in->targets)[i], 0);
+    Tensor *positive = t_reshape(t_pick(in->logits, in->targets), SHAPE(rows, 1));
+    Tensor *differences = t_sub(t_reshape(in->logits, SHAPE(1, rows * columns)), positive);
+    Tensor *terms = t_mul(t_softplus(t_scale(differences, 1 / self->temperature)), negative);
+    return t_scale(t_sum(terms, ALL_AXES, false), share_of_pair(self, in));
+}
+
 /* The value of the sum over pairs, and a tensor that carries its gradient: <slopes, scores>. */
 static Tensor *mw(const void *values, const LossInput *in)
 {
     const struct mw *self = values;
     int64_t rows = in->logits->shape[0], columns = in->logits->shape[1];
+    if (rows * rows * columns <= PAIRS_HELD)
+        return mw_held(self, in);
     double *positive = arena_zero(tape_arena(), (size_t)rows, sizeof *positive);
     for (int64_t i = 0; i < rows; i++)
         positive[i] = tensor_value(in->logits, i * columns + tensor_i32(in->targets)[i]);
@@ -71,9 +96,7 @@ static Tensor *mw(const void *values, const LossInput *in)
                    arena_zero(tape_arena(), (size_t)(rows * rows), sizeof(double))};
     parallel_for(rows, 1, pair_rows, &pairs);
 
-    double scale = 1 / (double)rows, sum = 0;
-    if (self->reduction == MEAN && columns > 1)
-        scale /= (double)(rows * (columns - 1));
+    double scale = share_of_pair(self, in), sum = 0;
     Tensor *slopes = t_like(in->logits);
     for (int64_t i = 0; i < slopes->count; i++)
         tensor_set(slopes, i, scale / self->temperature * pairs.by_negative[i]);
@@ -106,6 +129,7 @@ const LossDef loss_mw = {
                   .params = mw_params, .size = sizeof(struct mw), .source = "arXiv:2510.00137",
                   .formula = "mean over i and all negatives s of the batch of softplus(-(s_i+ - s) / T)",
                   .notes = "Logits are scores [B, M], targets the positive's column; the other columns of all rows are "
-                           "negatives. There is no second derivative."},
+                           "negatives. Above 2^20 pairs, counted as B B M, nothing of their number is kept, and there is "
+                           "no second derivative."},
     .targets = LOSS_CLASSES, .whole_batch = true, .forward = mw, .examples = mw_examples,
 };

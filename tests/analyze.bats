@@ -1,4 +1,5 @@
-# xent analyze.
+# xent analyze and add-class.
+load arrays.bash
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
@@ -85,4 +86,36 @@ views="${views/\"report\": false/\"report\": false, \"transforms\": [\"noise\"]}
     "$XENT" train "$config" --set 'data.only_classes=[3,4,0,1,2]' --quiet -o all2
     run "$XENT" analyze novel_classes all2
     [ "$status" -eq 2 ] && [[ "$output" == *"lists every class"* ]]
+}
+
+@test "add-class writes a run of all classes, which is what novel_classes measures; old rows stay" {
+    config='{"data": {"type": "glyphs", "count": 300, "test_count": 100, "val_count": 0, "only_classes": [7, 0, 2, 3, 4, 5, 6, 1]},
+             "model": {"type": "mlp", "hidden": [16]}, "optimizer": "adam", "train": {"epochs": 4, "report": false}}'
+    for loss in ce normalized_softmax; do
+        "$XENT" train "$config" --set loss=$loss --quiet -o $loss
+        [ "$("$XENT" add-class $loss -o $loss.safetensors)" = $loss.safetensors ]
+        analysis=$("$XENT" analyze novel_classes $loss --json | sed 's/.*"joint_accuracy":\([0-9.]*\),.*/\1/')
+        "$XENT" eval $loss.safetensors --json | grep -q '"metrics":{[^}]*"accuracy":'"$analysis,"
+        [ "$("$XENT" predict $loss.safetensors | head -1)" = 7,0,2,3,4,5,6,1,8,9 ]
+    done
+    # ratios of the old classes' probabilities are those of before
+    npy x.npy '|u1' '1, 1, 28, 28' "$(for i in $(seq 784); do printf '\\x%02x' $((i * 37 % 256)); done)"
+    { "$XENT" predict ce x.npy; "$XENT" predict ce.safetensors x.npy; } |
+        awk -F, 'NR == 2 { for (i = 2; i <= 8; i++) ratio[i] = $i / $1 }
+                 NR == 4 { for (i = 2; i <= 8; i++) if ($i / $1 / ratio[i] < 1 - 1e-5 || $i / $1 / ratio[i] > 1 + 1e-5) exit 1; done = 1 }
+                 END { exit !done }'
+    [ "$("$XENT" add-class ce --shots 2 -o two.safetensors --json)" = '{"output":"two.safetensors","classes":10,"added":[8,9]}' ]
+    ! cmp -s two.safetensors ce.safetensors
+    run "$XENT" add-class ce -o two.safetensors
+    [ "$status" -eq 2 ] && [[ "$output" == *two.safetensors* ]]
+    run "$XENT" add-class two.safetensors -o three.safetensors
+    [ "$status" -eq 2 ] && [[ "$output" == *"lists every class"* ]]
+    run "$XENT" add-class ce --shots 5000 -o three.safetensors
+    [ "$status" -eq 1 ] && [[ "$output" == *"--shots: "*" 5000 asked for" ]]
+    run "$XENT" add-class ce
+    [ "$status" -eq 2 ] && [[ "$output" == *"-o FILE is missing" ]]
+    "$XENT" quantize ce '{"quantize": "rtn"}' -o q --quiet
+    run "$XENT" add-class q -o three.safetensors
+    [ "$status" -eq 1 ] && [[ "$output" == *"its weights are quantized"* ]]
+    [ ! -e three.safetensors ]
 }

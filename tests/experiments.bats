@@ -186,7 +186,7 @@ setup() {
 
 @test "noisefit and cs-ib: their quick forms run every term and weight" {
     sh scripts/experiments/noisefit.sh --quick -o "$BATS_TEST_TMPDIR/noisefit" > "$BATS_TEST_TMPDIR/table"
-    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
     sh scripts/experiments/cs-ib.sh --quick -o "$BATS_TEST_TMPDIR/cs-ib" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z_0-9.-]* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
 }

@@ -11,6 +11,7 @@ setup_file() {
     echo '{"extends": "c.json", "distill": {"type": "kd", "teacher": "run"}}' > distill.json
     echo "{$data}" > data.json
     "$XENT" train c.json -o run --quiet
+    "$XENT" train c.json --set "data.only_classes=[0]" -o few --quiet
     text='"data": {"type": "markov-text", "classes": 6, "length": 8, "count": 200, "val_count": 40, "test_count": 40}'
     model='"model": {"type": "transformer", "layers": 1, "width": 8, "heads": 1}'
     "$XENT" train "{$text, $model, \"train\": {\"steps\": 1, \"batch_size\": 2}}" -o text --quiet
@@ -34,6 +35,7 @@ generate|seed=2|generate text --tokens 4
 loss|label_smoothing=0.1|loss ce --logits z.npy --targets y.npy
 report|seed=2|report run -o OUT
 data|seed=2|data data.json -o OUT.npz
+add-class|seed=2|add-class few -o OUT.safetensors
 export|seed=2|export run --format safetensors -o OUT
 bench|repeat=1|bench sgemm/1x1x1 --set seconds=0 --set peaks=false
 analyze|analyze={"type":"bounds","tau":1.5}|analyze bounds
@@ -66,7 +68,7 @@ bad_seed() {
 }
 
 @test "the table holds every command" {
-    diff <(commands | cut -d'|' -f1 | sort) <("$XENT" help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort)
+    diff <(commands | cut -d'|' -f1 | sort) <("$XENT" help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | sort)
 }
 
 @test "every command takes --set" { each set_; }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/nn/layer_noise.h"
 #include "core/tensor/operations.h"
@@ -33,6 +34,45 @@ static void test_layer_noise__deviations_by_hand(void **state)
                       (const double[]){high * exp(-0.2), high * exp(-0.1), high, high * exp(-0.1), high * exp(-0.7),
                                        low, middle, low, middle, far});
     assert_deviations(1, 1, (const float[]){3}, (const double[]){0.1 * 3e-6}); /* one element has no spread */
+}
+
+/* Attached deviations are the others, and have the derivatives that differences show. */
+static void test_layer_noise__attached_deviations(void **state)
+{
+    (void)state;
+    Tape *tape = tape_new(), *before = tape_use(tape);
+    LayerNoise noise = {.beta = 0.1, .factor_max = 5};
+    static const double values[] = {1, 2.5, 3.2, 4, 10, 0.3, 1.2, -0.4, -1, 2, 0.7, 0.1, 0.9, -0.6, 1.6};
+    Tensor *x = t_new(ARRAY_F64, SHAPE(1, 3, 5)), *single = t_new(ARRAY_F32, SHAPE(1, 3, 5));
+    double mean = 0, square = 0;
+    for (int i = 0; i < 15; i++) {
+        tensor_set(x, i, values[i]);
+        tensor_set(single, i, values[i]);
+        mean += values[i] / 15;
+    }
+    for (int i = 0; i < 15; i++)
+        square += (values[i] - mean) * (values[i] - mean) / 14;
+    float sigma[15];
+    layer_noise_deviations(&noise, 0.1 * sqrt(square), 3, 5, tensor_f32(single), sigma);
+    x->requires_gradient = true;
+    Tensor *attached = layer_noise_attached(&noise, 0.1, x);
+    for (int i = 0; i < 15; i++)
+        assert_true(fabs(tensor_value(attached, i) - (double)sigma[i]) < 1e-6);
+    t_backward(t_sum(t_square(attached), ALL_AXES, false));
+    for (int i = 0; i < 15; i++) {
+        double sums[2];
+        for (int side = 0; side < 2; side++) {
+            Tensor *moved = t_new(ARRAY_F64, SHAPE(1, 3, 5));
+            for (int k = 0; k < 15; k++)
+                tensor_set(moved, k, values[k] + (k == i ? (side ? 1e-5 : -1e-5) : 0));
+            sums[side] = tensor_value(t_sum(t_square(layer_noise_attached(&noise, 0.1, moved)), ALL_AXES, false), 0);
+        }
+        double slope = (sums[1] - sums[0]) / 2e-5;
+        if (!(fabs(tensor_value(x->gradient, i) - slope) < 1e-6 * (1 + fabs(slope))))
+            fail_msg("%d: %g is not %g", i, tensor_value(x->gradient, i), slope);
+    }
+    tape_use(before);
+    tape_free(tape);
 }
 
 static Run *make(const char *model, const char *loss, const char *objective)
@@ -149,10 +189,85 @@ static void test_layer_noise__blocks_by_signal_to_noise(void **state)
     assert_int_not_equal(chosen[0], chosen[2]);
 }
 
+static double figure(const Run *run, const char *name)
+{
+    for (int i = 0; i < run->context.figure_count; i++)
+        if (strcmp(run->context.figures[i].name, name) == 0)
+            return run->context.figures[i].value;
+    return NAN;
+}
+
+/* The parts make the total; gate, scale and the power of the deviation are factors of the noise. */
+static void test_layer_noise__parts_are_told(void **state)
+{
+    (void)state;
+    Run *run = make("", "{\"type\": \"noisefit\", \"alpha\": 0.3, \"lambda\": 0.2}", "{\"type\": \"noisy\", \"layers\": 2}");
+    double loss = step_gradients(run, 0, 0, 1).loss;
+    double ce = figure(run, "ce"), soft = figure(run, "soft"), consistency = figure(run, "consistency");
+    assert_true(soft > 0 && consistency > 0);
+    assert_true(fabs(0.3 * ce + 0.7 * soft + 0.2 * consistency - loss) < 1e-6 && figure(run, "total") == loss);
+    int noisy = 0;
+    double rms = 0;
+    for (int b = 0; b < 3; b++) {
+        char name[64];
+        snprintf(name, sizeof name, "snr_blocks.%d", b);
+        assert_true(figure(run, name) > 0);
+        snprintf(name, sizeof name, "noise_rms_blocks.%d", b);
+        noisy += !isnan(figure(run, name));
+        rms = isnan(figure(run, name)) ? rms : figure(run, name);
+    }
+    assert_int_equal(noisy, 2);
+    run_free(run);
+    run = make("", "\"noisefit\"", "{\"type\": \"noisy\", \"layers\": 2, \"deviation\": 0.2, \"std_power\": 2, \"scale\": 5, "
+               "\"gate\": 0.5}");
+    step_gradients(run, 0, 0, 1);
+    double other = 0;
+    for (int b = 0; b < 3; b++) {
+        char name[64];
+        snprintf(name, sizeof name, "noise_rms_blocks.%d", b);
+        other = isnan(figure(run, name)) ? other : figure(run, name);
+    }
+    assert_true(fabs(other / rms - 1) < 1e-3); /* 0.2^2 * 5 / 2 = 0.1; the second block hears the first's noise */
+    run_free(run);
+}
+
+/* At most sqrt(blocks) rounded up, at one of the scales that are tried; the same again for the same run. */
+static void test_layer_noise__blocks_by_trial(void **state)
+{
+    (void)state;
+    float first[3];
+    for (int i = 0; i < 2; i++) {
+        Run *run = make("", "\"noisefit\"", "{\"type\": \"noisy\", \"layers\": \"auto\", \"deviation\": 3}");
+        step_gradients(run, 0, 0, 1);
+        const Tensor *scales = run->objective->kept(&run->context)->items[0].value;
+        int count = 0;
+        for (int b = 0; b < 3; b++) {
+            double factor = tensor_value(scales, b) * sqrt(16);
+            bool known = factor == 0 || factor == 0.25 || factor == 0.5 || factor == 1 || factor == 1.5 || factor == 2;
+            assert_true(known);
+            count += factor > 0;
+            if (i == 0)
+                first[b] = tensor_f32(scales)[b];
+            assert_true(first[b] == tensor_f32(scales)[b]);
+        }
+        assert_in_range(count, 1, 2);
+        assert_true(figure(run, "scale_blocks.1") == tensor_value(scales, 1));
+        run_free(run);
+    }
+    Error error = {0};
+    Config *config = config_parse("config", "{\"objective\": {\"type\": \"noisy\", \"layers\": \"some\"}}", NULL, NULL,
+                                  &error);
+    assert_null(config);
+    assert_non_null(strstr(error.message, "layers: expected a whole number from 1 to 1000, or \"auto\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layer_noise__deviations_by_hand),
+        cmocka_unit_test(test_layer_noise__attached_deviations),
+        cmocka_unit_test(test_layer_noise__parts_are_told),
+        cmocka_unit_test(test_layer_noise__blocks_by_trial),
         cmocka_unit_test(test_layer_noise__draws_have_the_moments),
         cmocka_unit_test(test_layer_noise__none_is_cross_entropy),
         cmocka_unit_test(test_layer_noise__blocks_by_signal_to_noise),

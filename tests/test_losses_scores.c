@@ -126,6 +126,60 @@ static void test_losses_scores__mw_bounds_the_area(void **state)
     }
 }
 
+/* sum of squares of the gradient, with the graph that differentiates it */
+static Tensor *squared_gradient(const Setting *setting)
+{
+    Tensor *gradient;
+    assert_null(t_gradients(loss_evaluate(&setting->loss, &setting->in).loss, NULL, 1, &setting->in.logits, &gradient, true));
+    return t_sum(t_square(gradient), ALL_AXES, false);
+}
+
+static void test_losses_scores__mw_has_second_derivatives(void **state)
+{
+    (void)state;
+    Setting setting = scores_setting("{\"type\": \"mw\", \"temperature\": 0.5}", (double[]){0, 0.1, -0.2});
+    Tensor *second = gradient_of(squared_gradient(&setting), setting.in.logits);
+    for (int64_t i = 0; i < 9; i++) {
+        double before = tensor_value(setting.in.logits, i), sides[2];
+        for (int side = 0; side < 2; side++) {
+            tensor_set(setting.in.logits, i, before + (side ? 1e-5 : -1e-5));
+            sides[side] = tensor_value(squared_gradient(&setting), 0);
+        }
+        tensor_set(setting.in.logits, i, before);
+        assert_near(tensor_value(second, i), (sides[1] - sides[0]) / 2e-5, 1e-8);
+    }
+    drop(&setting);
+}
+
+/* More pairs than are held: the same sums in one pass. */
+static void test_losses_scores__mw_of_many_pairs(void **state)
+{
+    (void)state;
+    enum { ROWS_OF = 104, COLUMNS = 100 };
+    Tensor *scores = t_random_normal(ARRAY_F64, SHAPE(ROWS_OF, COLUMNS), random_start(3, "mw", 0));
+    Setting setting = setting_of("{\"type\": \"mw\", \"temperature\": 1}", scores);
+    setting.in.targets = t_new(ARRAY_I32, SHAPE(ROWS_OF));
+    for (int64_t i = 0; i < ROWS_OF; i++)
+        tensor_set(setting.in.targets, i, (double)(i % COLUMNS));
+    double sum = 0, first = 0, pairs = (double)ROWS_OF * ROWS_OF * (COLUMNS - 1);
+    for (int64_t i = 0; i < ROWS_OF; i++)
+        for (int64_t j = 0; j < ROWS_OF * COLUMNS; j++) {
+            if (j % COLUMNS == j / COLUMNS % COLUMNS)
+                continue;
+            double x = tensor_value(scores, j) - tensor_value(scores, i * COLUMNS + i % COLUMNS);
+            sum += log1p(exp(x));
+            first -= i == 0 ? 1 / (1 + exp(-x)) / pairs : 0;
+        }
+    assert_near(loss_value(&setting.loss, &setting.in), sum / pairs, 1e-10);
+    Tensor *gradient = loss_gradient(&setting.loss, &setting.in);
+    assert_near(tensor_value(gradient, 0), first, 1e-12);
+    double total = 0; /* a constant added to all scores changes nothing */
+    for (int64_t i = 0; i < gradient->count; i++)
+        total += tensor_value(gradient, i);
+    assert_near(total, 0, 1e-12);
+    drop(&setting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +187,8 @@ int main(void)
         TAPE_TEST(test_losses_scores__normalized_softmax_has_a_floor),
         TAPE_TEST(test_losses_scores__mw_sees_what_infonce_does_not),
         TAPE_TEST(test_losses_scores__mw_bounds_the_area),
+        TAPE_TEST(test_losses_scores__mw_has_second_derivatives),
+        TAPE_TEST(test_losses_scores__mw_of_many_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,6 @@
 /* Classes that a model has never seen, told by the means of its normalised features (Pereira et al. 2021). */
-#include <string.h>
-
 #include "core/analyze/analysis.h"
-#include "core/train/embeddings.h"
-#include "core/train/saved.h"
-#include "data/only_classes.h"
+#include "core/train/new_classes.h"
 
 struct novel_classes { const cJSON *data; int64_t shots, neighbours; };
 
@@ -44,41 +40,18 @@ static void make_room_for_names(Study *study, int64_t new_classes)
     study->names = arena_zero(study->arena, (size_t)(study->saved->classes + new_classes), sizeof *study->names);
 }
 
-/* The run's data without only_classes, then without what was trained on; labels as they are. */
 static bool load_left_out(Study *study, Error *error)
 {
-    const Instance *data = &study->saved->config->data;
-    const DatasetCommon *keys = data->values;
-    Instance all = {data->component, arena_alloc(study->arena, data->component->size)};
-    DatasetCommon *open = memcpy((void *)(uintptr_t)all.values, data->values, data->component->size);
-    if (keys->only_classes.count == 0)
-        return fail_usage(error, "the model knows all classes of its data; give analyze.data, or train with "
-                          "data.only_classes");
-    open->only_classes = (IntList){0};
-    open->label_noise = 0;
-    open->balance = false;
-    open->subset = PARAM_UNSET;
-    if (!saved_load_classes(study->saved, &all, &study->novel, error))
-        return false;
-    int64_t classes = study->novel.train.dataset->classes, rest = 0;
-    int64_t *items = arena_alloc(study->arena, (size_t)classes * sizeof *items);
-    for (int64_t c = 0; c < classes; c++) {
-        bool known = false;
-        for (int64_t k = 0; k < keys->only_classes.count; k++)
-            known |= keys->only_classes.items[k] == c;
-        if (!known)
-            items[rest++] = c;
-    }
-    open->only_classes = (IntList){rest, items};
-    if (rest == 0)
-        return fail_usage(error, "data.only_classes lists every class; there are no new ones");
-    if (!only_classes_apply(open, &study->novel, error))
-        return false;
-    make_room_for_names(study, rest);
-    for (int64_t c = 0; c < rest; c++)
-        study->names[study->saved->classes + c] = name_of(study, study->novel.train.dataset, c, items[c]);
+    NewClasses left_out;
+    if (!new_classes_load(study->saved, study->arena, &left_out, error))
+        return fail_at(error, "without analyze.data");
+    study->novel = left_out.splits;
+    make_room_for_names(study, left_out.count);
+    const int64_t *known = ((const DatasetCommon *)study->saved->config->data.values)->only_classes.items;
+    for (int64_t c = 0; c < left_out.count; c++)
+        study->names[study->saved->classes + c] = name_of(study, study->novel.train.dataset, c, left_out.numbers[c]);
     for (int64_t c = 0; c < study->saved->classes; c++)
-        study->names[c] = name_of(study, study->seen.train.dataset, c, keys->only_classes.items[c]);
+        study->names[c] = name_of(study, study->seen.train.dataset, c, known[c]);
     return true;
 }
 

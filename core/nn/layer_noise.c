@@ -87,12 +87,54 @@ static Tensor *uniform_noise(const LayerNoise *noise, Forward *forward, const Te
     return t_add_scalar(t_scale(draws, 2 * radius), -radius);
 }
 
-static Tensor *adaptive_noise(const LayerNoise *noise, Forward *forward, const Tensor *x)
+/* The lower median of each row, [R, 1]. */
+static Tensor *row_medians(Tensor *rows)
+{
+    int64_t at = (rows->shape[1] - 1) / 2;
+    return t_slice(t_sort(rows, false, NULL), 1, at, at + 1);
+}
+
+static Tensor *unbiased(Tensor *variance, int64_t count)
+{
+    return t_scale(variance, count > 1 ? (double)count / (double)(count - 1) : 0);
+}
+
+Tensor *layer_noise_attached(const LayerNoise *noise, double deviation, Tensor *x)
 {
     int64_t width = x->shape[x->rank - 1];
-    Tensor *sigma = t_like(x);
-    double base = noise->deviation * sqrt(variance(x->count, tensor_f32(x)));
-    layer_noise_deviations(noise, base, x->count / width, width, tensor_f32(x), tensor_f32(sigma));
+    Tensor *rows = t_reshape(x, SHAPE(-1, width));
+    Tensor *distance = t_abs(t_sub(rows, row_medians(rows)));
+    Tensor *spread = t_maximum(row_medians(distance), t_scale(t_norm(rows, 1, true), 1e-6));
+    Tensor *variances = unbiased(t_variance(rows, 1, true), width);
+    Tensor *factor = t_exp(t_div(variances, t_add_scalar(t_mean(variances, ALL_AXES, false), 1e-6)));
+    Tensor *nearness = t_exp(t_scale(t_div(distance, t_add_scalar(spread, 1e-6)), -noise->beta));
+    Tensor *base = t_scale(t_sqrt(unbiased(t_variance(x, ALL_AXES, false), x->count)), deviation);
+    Tensor *bounded = t_minimum(factor, t_scalar(x->type, noise->factor_max));
+    return t_reshape(t_mul(t_mul(nearness, t_mul(spread, bounded)), base), x->rank, x->shape);
+}
+
+static double root_mean_square(const Tensor *x)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < x->count; i++)
+        sum += (double)tensor_f32(x)[i] * (double)tensor_f32(x)[i];
+    return sqrt(sum / (double)x->count);
+}
+
+static Tensor *adaptive_noise(const LayerNoise *noise, int place, Forward *forward, Tensor *x)
+{
+    int64_t width = x->shape[x->rank - 1];
+    double deviation = noise->deviation * (noise->scales ? noise->scales[place] : 1);
+    Tensor *sigma;
+    if (noise->attached) {
+        sigma = layer_noise_attached(noise, deviation, x);
+    } else {
+        sigma = t_like(x);
+        layer_noise_deviations(noise, deviation * sqrt(variance(x->count, tensor_f32(x))), x->count / width, width,
+                               tensor_f32(x), tensor_f32(sigma));
+    }
+    if (noise->rms)
+        noise->rms[place] = root_mean_square(sigma);
     return t_mul(sigma, t_random_normal(x->type, x->rank, x->shape, forward_random(forward)));
 }
 
@@ -100,6 +142,6 @@ Tensor *layer_noise_add(const LayerNoise *noise, const Layer *layer, Forward *fo
 {
     for (int i = 0; i < noise->count; i++)
         if (noise->layers[i] == layer)
-            return t_add(x, noise->uniform ? uniform_noise(noise, forward, x) : adaptive_noise(noise, forward, x));
+            return t_add(x, noise->uniform ? uniform_noise(noise, forward, x) : adaptive_noise(noise, i, forward, x));
     return x;
 }

@@ -1,4 +1,5 @@
 /* From data to batches, as tensors. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/tensor/operations.h"
@@ -60,6 +61,18 @@ BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Bat
                                         column->width == 1 ? t_reshape(values, SHAPE(batch->count)) : values};
     }
     return result;
+}
+
+void objective_figure(ObjectiveContext *context, const char *name, double value)
+{
+    int at = 0;
+    while (at < context->figure_count && strcmp(context->figures[at].name, name) != 0)
+        at++;
+    if (at == OBJECTIVE_MOST_STEP_FIGURES)
+        return;
+    snprintf(context->figures[at].name, sizeof context->figures[at].name, "%s", name);
+    context->figures[at].value = value;
+    context->figure_count += at == context->figure_count;
 }
 
 Tensor *batch_extra(const BatchTensors *batch, const char *name)

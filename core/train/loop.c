@@ -44,6 +44,10 @@ static bool log_step(Loop *loop, double loss, double lr, Error *error)
     cJSON *line = line_of(&loop->run->progress, "train");
     cJSON_AddItemToObject(line, "loss", json_number9(loss));
     cJSON_AddItemToObject(line, "lr", json_number9(lr));
+    ObjectiveContext *context = &loop->run->context;
+    for (int i = 0; i < context->figure_count; i++)
+        cJSON_AddItemToObject(line, context->figures[i].name, json_number9(context->figures[i].value));
+    context->figure_count = 0;
     return run_folder_log(loop->folder, line, error);
 }
 

@@ -88,7 +88,7 @@ Measure run_measure(Run *run, const DataSplit *split)
 {
     const Config *config = run->config;
     if (split->count && run->objective->measure) {
-        ObjectiveFigures figures = run->objective->measure(&run->context, split);
+        SplitFigures figures = run->objective->measure(&run->context, split);
         return (Measure){.count = split->count, .loss = figures.items[0].value, .accuracy = NAN, .figures = figures};
     }
     return split_measure(run->model, &config->loss, split, config->train.eval_batch_size, (uint64_t)config->seed);

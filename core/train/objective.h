@@ -8,6 +8,10 @@
 #include "data/loader.h"
 #include "losses/loss.h"
 
+/* A figure of a step that an objective gives besides the loss, for metrics.jsonl. */
+typedef struct StepFigure { char name[64]; double value; } StepFigure;
+enum { OBJECTIVE_MOST_STEP_FIGURES = 64, OBJECTIVE_MOST_SPLIT_FIGURES = 8 };
+
 /* What an objective works with; everything but `state` is borrowed from the run. */
 typedef struct ObjectiveContext {
     const Config *config;
@@ -21,6 +25,8 @@ typedef struct ObjectiveContext {
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     ScheduleContext at;         /* where the run is */
     double schedule_factor;     /* of learning rates at this step */
+    StepFigure figures[OBJECTIVE_MOST_STEP_FIGURES]; /* since the last line of metrics.jsonl */
+    int figure_count;
 } ObjectiveContext;
 
 /* A batch as tensors of the tape in use. */
@@ -35,13 +41,11 @@ typedef struct BatchTensors {
     int column_count;
 } BatchTensors;
 
-enum { OBJECTIVE_MOST_FIGURES = 8 };
-
 /* Figures of a split by name, the first the loss. */
-typedef struct ObjectiveFigures {
+typedef struct SplitFigures {
     int count;
-    struct { const char *name; double value; } items[OBJECTIVE_MOST_FIGURES];
-} ObjectiveFigures;
+    struct { const char *name; double value; } items[OBJECTIVE_MOST_SPLIT_FIGURES];
+} SplitFigures;
 
 typedef struct ObjectiveDef {
     Component component;
@@ -68,13 +72,15 @@ typedef struct ObjectiveDef {
     void (*settle)(ObjectiveContext *context);
     /* In place of the loss of the model's outputs and the metrics of predictions: figures of a split that is not empty,
        of the model as it is. NULL: those. */
-    ObjectiveFigures (*measure)(ObjectiveContext *context, const DataSplit *split);
+    SplitFigures (*measure)(ObjectiveContext *context, const DataSplit *split);
     /* Rank 0. Layers' penalties are added by the loop. */
     Tensor *(*loss)(ObjectiveContext *context, Forward *forward, const BatchTensors *batch);
 } ObjectiveDef;
 
 /* data_load, then `adapt` of the objective for every data set. */
 bool objective_load_data(const ObjectiveDef *objective, const Config *config, DataSplits *splits, Error *error);
+/* The value of a figure of this step, in place of an earlier one of that name; beyond the most, none is kept. */
+void objective_figure(ObjectiveContext *context, const char *name, double value);
 /* Whether this loss can be had with these targets: exit 2 and the reason. */
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 /* Over tensors of the tape in use; features are not copied. */

@@ -59,7 +59,7 @@ void run_swap_average(Run *run);
 typedef struct Measure {
     int64_t count;
     double loss, accuracy;
-    ObjectiveFigures figures;   /* of an objective that measures by itself; count 0: of others */
+    SplitFigures figures;   /* of an objective that measures by itself; count 0: of others */
 } Measure;
 Measure run_measure(Run *run, const DataSplit *split);
 /* The same of any model; a tape must be in use, and is reset. */

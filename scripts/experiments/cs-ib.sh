@@ -4,11 +4,12 @@
 #     cs-ib.sh [-o FOLDER] [--seeds N] [--quick]
 # Prints a Markdown table of the root mean square error on the test split, and of the normalised information I(x; t)
 # that the representation t has of the inputs there (the loss at beta 1 less that at beta 0); means and 95% intervals
-# over seeds 101, 102, ... Fails when an effect is absent: the mean information falls with every step of beta, from 0 to
+# over seeds 301, 302, ... Fails when an effect is absent: the mean information falls with every step of beta, from 0 to
 # 1 with the interval of the paired differences above 0; and the mean error of beta 0.01 is at most 1.05 of the better
 # one of squared error and beta 0. --quick only checks that everything runs. The attacks of the paper are left out.
-# On seeds 101 to 105 the first effect is there and the second is not: information 0.66, 0.60, 0.38, 0.13; errors 0.64 of
-# squared error, 0.73 of beta 0 and 0.01.
+# Kernels have the loss's default width 1, on standardised values. With a kernel of inputs as wide as their distances (2
+# in 8 dimensions) and one of targets of 0.5, errors were above those of squared error (0.69 and 0.63 on the trial seed 1):
+# every sample is then compared with most others, which asks for predictions that scatter as the targets do.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
@@ -18,7 +19,7 @@ experiment_options "$@"
 
 count=2000 tests=1000 epochs=40
 [ -z "$quick" ] || { seeds=2 count=200 tests=100 epochs=1; }
-last=$((100 + seeds))
+last=$((300 + seeds))
 config="{\"data\": {\"type\": \"tabular\", \"task\": \"regression\", \"numeric\": 8, \"categorical\": 0, \"count\": $count,
                     \"val_count\": 0, \"test_count\": $tests, \"standardize_targets\": true},
          \"model\": {\"type\": \"mlp\", \"hidden\": [64, 16]}, \"optimizer\": {\"type\": \"adam\", \"lr\": 0.003},
@@ -26,23 +27,23 @@ config="{\"data\": {\"type\": \"tabular\", \"task\": \"regression\", \"numeric\"
          \"train\": {\"epochs\": $epochs, \"batch_size\": 128, \"report\": false}}"
 betas="0 0.01 0.1 1"
 
-bottleneck() { # BETA: a spec; kernels of x and t as wide as their distances, in 8 and 16 dimensions
-    echo "{\"type\": \"cs_ib\", \"beta\": $1, \"sigma_x\": 2, \"sigma_t\": 2, \"sigma_y\": 0.5}"
+bottleneck() { # BETA: a spec
+    echo "{\"type\": \"cs_ib\", \"beta\": $1}"
 }
 measure() { # RUN BETA: its loss on the test split as that of beta
     [ -s "$1/loss-$2.json" ] || "$XENT" eval "$1" --json --set "loss=$(bottleneck "$2")" > "$1/loss-$2.json"
     json "$1/loss-$2.json" metrics loss
 }
-for seed in $(seq 101 "$last"); do
+for seed in $(seq 301 "$last"); do
     train "$folder/mse-$seed" train "$config" --set loss=mse --seed "$seed"
     for beta in $betas; do
         train "$folder/cs_ib-$beta-$seed" train "$config" --set "loss=$(bottleneck "$beta")" --seed "$seed"
     done
 done
 
-errors() { for seed in $(seq 101 "$last"); do json "$folder/$1-$seed/summary.json" metrics test rmse; done; }
+errors() { for seed in $(seq 301 "$last"); do json "$folder/$1-$seed/summary.json" metrics test rmse; done; }
 information() {
-    for seed in $(seq 101 "$last"); do
+    for seed in $(seq 301 "$last"); do
         echo "$(measure "$folder/$1-$seed" 1) $(measure "$folder/$1-$seed" 0)" | awk '{ print $1 - $2 }'
     done
 }

@@ -13,7 +13,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-folder=runs/mw-loss seeds=8 quick=
+folder=runs/mw-loss seeds=5 quick=
 experiment_options "$@"
 
 epochs=120 documents=800 count=600 tests=200

@@ -1,39 +1,36 @@
 /* Training under noise in the hidden states of a transformer: NoiseFiT (Khadangi et al. 2025) in its blocks, NEFTune
    (Jain et al. 2023) in its embeddings, or dropout alone (R-Drop, Wu et al. 2021). */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "core/nn/layer_noise.h"
 #include "core/tensor/operations.h"
-#include "core/train/objective.h"
+#include "core/train/objectives/noisy.h"
+#include "losses/noisefit.h"
 
-typedef enum Noise { BLOCKS, EMBEDDINGS, DROPOUT } Noise;
 static const char *const noises[] = {"blocks", "embeddings", "dropout", NULL};
-typedef enum Order { LARGEST, LOWEST } Order;
 static const char *const orders[] = {"largest", "lowest", NULL};
-
-struct noisy { int noise, snr; int64_t layers, snr_passes; double deviation, beta, factor_max, radius; };
 
 static const Param params[] = {
     PARAM_ENUM(struct noisy, noise, "blocks", .choices = noises, .help = "where it is added; dropout: nowhere else"),
-    PARAM_INT(struct noisy, layers, 3, .min = 1, .max = 1000, .help = "blocks that have noise"),
+    PARAM_JSON(struct noisy, layers, "3",
+               .help = "number of blocks that have noise, chosen by snr; \"auto\": blocks and their scales by what the "
+                       "noise does to the first batch"),
     PARAM_ENUM(struct noisy, snr, "largest", .choices = orders,
                .help = "which blocks: those of largest or lowest ratio of signal to noise in the first batch"),
     PARAM_INT(struct noisy, snr_passes, 10, .min = 1, .max = 1000, .help = "draws of noise for that ratio"),
     PARAM_FLOAT(struct noisy, deviation, 0.1, .min = 0, .max = 1000,
                 .help = "of the noise in blocks, in deviations of the block's output"),
+    PARAM_FLOAT(struct noisy, std_power, 1, .min = 0, .max = 10, .help = "exponent of deviation"),
+    PARAM_FLOAT(struct noisy, scale, 1, .min = 0, .max = 1000, .help = "factor of the noise in blocks"),
+    PARAM_FLOAT(struct noisy, gate, 1, .min = 0, .max = 1, .help = "another one: 0 closes it"),
     PARAM_FLOAT(struct noisy, beta, 0.1, .min = 0, .max = 1000, .help = "less noise far from the token's median"),
     PARAM_FLOAT(struct noisy, factor_max, 5, .min = 0, .max = 1e6, .help = "most that a token's variance multiplies"),
+    PARAM_BOOL(struct noisy, detach_scale, true,
+               .help = "no gradient through the deviations of the noise in blocks"),
     PARAM_FLOAT(struct noisy, radius, 5, .min = 0, .max = 1000, .help = "of the noise in embeddings"),
     PARAM_END
 };
-
-typedef struct State {
-    const Layer **blocks, **chosen;
-    int block_count;
-    ParameterSet *kept;         /* "chosen": 1 for each block that was chosen, all 0 before the first batch */
-    Tensor *is_chosen;
-    LayerNoise noise;
-} State;
 
 static bool wants_passes(const LossDef *def)
 {
@@ -67,12 +64,12 @@ static bool prepare(ObjectiveContext *context, Error *error)
     const struct noisy *self = context->values;
     const Model *model = context->model;
     const char *kind = model->def->component.name, *prefix = self->noise == EMBEDDINGS ? "embedding" : "blocks.";
-    State *state = context->state = memory_new(sizeof *state);
+    NoisyState *state = context->state = memory_new(sizeof *state);
     state->blocks = memory_array((size_t)model->layer_count + 1, sizeof *state->blocks);
     state->chosen = memory_array((size_t)model->layer_count + 1, sizeof *state->chosen);
     state->noise = (LayerNoise){.layers = state->chosen, .uniform = self->noise == EMBEDDINGS,
-                                .deviation = self->deviation, .beta = self->beta, .factor_max = self->factor_max,
-                                .radius = self->radius};
+                                .deviation = noisy_deviation(self), .beta = self->beta, .factor_max = self->factor_max,
+                                .radius = self->radius, .attached = !self->detach_scale};
     if (self->noise == DROPOUT)
         return true;
     state->block_count = find_layers(model, prefix, state->blocks);
@@ -84,8 +81,13 @@ static bool prepare(ObjectiveContext *context, Error *error)
         state->noise.count = 1;
         return true;
     }
-    if (self->layers > state->block_count)
-        return fail_usage(error, "objective.layers: %lld of %d blocks", (long long)self->layers, state->block_count);
+    if (!noisy_is_auto(self) && (int)self->layers->valuedouble > state->block_count)
+        return fail_usage(error, "objective.layers: %d of %d blocks", (int)self->layers->valuedouble,
+                          state->block_count);
+    state->scales = memory_array((size_t)state->block_count, sizeof *state->scales);
+    state->rms = memory_array((size_t)state->block_count, sizeof *state->rms);
+    state->noise.scales = state->scales;
+    state->noise.rms = state->rms;
     state->kept = parameters_new();
     state->is_chosen = parameters_add(state->kept, "chosen", ROLE_BUFFER, SHAPE(state->block_count));
     return true;
@@ -93,105 +95,108 @@ static bool prepare(ObjectiveContext *context, Error *error)
 
 static void release(ObjectiveContext *context)
 {
-    State *state = context->state;
+    NoisyState *state = context->state;
     if (!state)
         return;
     parameters_free(state->kept);
     memory_free(state->blocks);
     memory_free(state->chosen);
+    memory_free(state->scales);
+    memory_free(state->rms);
     memory_free(state);
 }
 
 static ParameterSet *kept(const ObjectiveContext *context)
 {
-    return ((const State *)context->state)->kept;
-}
-
-/* ---- The choice of blocks ---- */
-
-static double mean_size(const Tensor *x, const Tensor *from)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < x->count; i++)
-        sum += fabs(tensor_value(x, i) - (from ? tensor_value(from, i) : 0));
-    return sum / (double)x->count;
-}
-
-/* Of noise added to the clean output of the block, not of what earlier noise would make of it. */
-static double signal_to_noise(const ObjectiveContext *context, const Layer *block, const BatchTensors *batch)
-{
-    const struct noisy *self = context->values;
-    LayerNoise alone = ((const State *)context->state)->noise;
-    alone.layers = &block;
-    alone.count = 1;
-    Forward clean = {.tap = block}, draws = {.seed = context->seed};
-    model_forward(context->model, &clean, batch->x);
-    double noise = 0;
-    for (int64_t i = 0; i < self->snr_passes; i++)
-        noise += mean_size(layer_noise_add(&alone, block, &draws, clean.tapped), clean.tapped) /
-                 (double)self->snr_passes;
-    return mean_size(clean.tapped, NULL) / (noise + 1e-6);
-}
-
-static void choose_blocks(const ObjectiveContext *context, const BatchTensors *batch)
-{
-    const struct noisy *self = context->values;
-    State *state = context->state;
-    double *ratios = arena_zero(tape_arena(), (size_t)state->block_count, sizeof *ratios);
-    bool was = tape_record(false);
-    for (int i = 0; i < state->block_count; i++)
-        ratios[i] = signal_to_noise(context, state->blocks[i], batch) * (self->snr == LARGEST ? 1 : -1);
-    tape_record(was);
-    for (int64_t taken = 0; taken < self->layers; taken++) {
-        int best = -1;
-        for (int i = 0; i < state->block_count; i++)
-            if (tensor_f32(state->is_chosen)[i] == 0 && (best < 0 || ratios[i] > ratios[best]))
-                best = i;
-        tensor_f32(state->is_chosen)[best] = 1;
-    }
+    return ((const NoisyState *)context->state)->kept;
 }
 
 /* From what was chosen in this run, or in the part that it goes on with. */
-static void settle_choice(const ObjectiveContext *context, const BatchTensors *batch)
+static void settle_choice(ObjectiveContext *context, const BatchTensors *batch)
 {
-    State *state = context->state;
+    NoisyState *state = context->state;
     if (!state->is_chosen || state->noise.count)
         return;
     bool any = false;
     for (int i = 0; i < state->block_count; i++)
         any |= tensor_f32(state->is_chosen)[i] != 0;
     if (!any)
-        choose_blocks(context, batch);
+        noisy_choose_blocks(context, batch);
     for (int i = 0; i < state->block_count; i++)
-        if (tensor_f32(state->is_chosen)[i] != 0)
+        if (tensor_f32(state->is_chosen)[i] != 0) {
+            state->scales[state->noise.count] = (double)tensor_f32(state->is_chosen)[i];
             state->chosen[state->noise.count++] = state->blocks[i];
+        }
 }
 
 /* ---- The passes ---- */
 
 static Tensor *noisy_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
 {
-    const State *state = context->state;
+    const NoisyState *state = context->state;
     forward->noise = state->noise.count ? &state->noise : NULL;
     Tensor *logits = objective_logits(context, forward, batch);
     forward->noise = NULL;
     return logits;
 }
 
+/* What noisefit is made of, unweighted, and what the noise was. */
+static void report_parts(ObjectiveContext *context, const LossInput *input, double total)
+{
+    static const struct { const char *name; int mode; } parts[] = {
+        {"ce", NOISEFIT_BASEFIT}, {"soft", NOISEFIT_KL_ONLY}, {"consistency", NOISEFIT_CONSISTENCY_ONLY}};
+    bool was = tape_record(false);
+    for (size_t i = 0; context->loss.component == &loss_noisefit.component && i < sizeof parts / sizeof *parts; i++) {
+        struct noisefit part = *(const struct noisefit *)context->loss.values;
+        part.mode = parts[i].mode;
+        Instance alone = {context->loss.component, &part};
+        objective_figure(context, parts[i].name, tensor_value(loss_evaluate(&alone, input).loss, 0));
+    }
+    tape_record(was);
+    objective_figure(context, "total", total);
+}
+
+static void report_noise(ObjectiveContext *context)
+{
+    const NoisyState *state = context->state;
+    for (int i = 0; i < state->noise.count && state->rms; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "noise_rms_%s", state->chosen[i]->name);
+        objective_figure(context, name, state->rms[i]);
+    }
+}
+
 static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTensors *batch)
 {
     settle_choice(context, batch);
+    bool logged = (forward->step + 1) % context->config->train.log_every == 0;
+    Tensor *result;
     if (!wants_passes((const LossDef *)context->loss.component)) {
         LossInput input = objective_loss_input(context, forward, batch, noisy_logits(context, forward, batch));
-        return loss_evaluate(&context->loss, &input).loss;
+        result = loss_evaluate(&context->loss, &input).loss;
+    } else {
+        LossInput input = objective_loss_input(context, forward, batch, objective_logits(context, forward, batch));
+        static const char *const names[] = {"noisy_logits_1", "noisy_logits_2"};
+        for (int i = 0; i < 2; i++) {
+            Tensor *logits = noisy_logits(context, forward, batch);
+            loss_set_extra(&input, names[i], t_reshape(logits, input.logits->rank, input.logits->shape));
+        }
+        result = loss_evaluate(&context->loss, &input).loss;
+        if (logged)
+            report_parts(context, &input, tensor_value(result, 0));
     }
-    LossInput input = objective_loss_input(context, forward, batch, objective_logits(context, forward, batch));
-    static const char *const names[] = {"noisy_logits_1", "noisy_logits_2"};
-    for (int i = 0; i < 2; i++) {
-        Tensor *logits = noisy_logits(context, forward, batch);
-        loss_set_extra(&input, names[i], t_reshape(logits, input.logits->rank, input.logits->shape));
-    }
-    return loss_evaluate(&context->loss, &input).loss;
+    if (logged)
+        report_noise(context);
+    return result;
+}
+
+static bool validate(const void *values, Error *error)
+{
+    const struct noisy *self = values;
+    const cJSON *layers = self->layers;
+    double count = cJSON_IsNumber(layers) ? layers->valuedouble : 0;
+    return noisy_is_auto(self) || (count == floor(count) && count >= 1 && count <= 1000) ||
+           fail_usage(error, "layers: expected a whole number from 1 to 1000, or \"auto\"");
 }
 
 const ObjectiveDef objective_noisy = {
@@ -199,15 +204,27 @@ const ObjectiveDef objective_noisy = {
                   .summary = "noise in the hidden states, and losses that compare noisy passes",
                   .params = params,
                   .size = sizeof(struct noisy),
+                  .validate = validate,
                   .source = "arXiv:2504.03302, arXiv:2310.05914, arXiv:2106.14448",
                   .formula = "L(z, z1, z2): a clean pass and two noisy ones, or L(z1)",
-                  .notes = "With noise in blocks and the loss noisefit this is NoiseFiT, with dropout and its mode "
-                           "rdrop "
-                           "R-Drop; with noise in embeddings and the loss ce NEFTune. Losses that do not compare "
-                           "passes "
-                           "get a single noisy pass. Noise in blocks is adaptive: N(0, sigma^2) with sigma = deviation "
+                  .notes = "With noise in blocks and the loss noisefit this is NoiseFiT, with dropout and its mode rdrop "
+                           "R-Drop; with noise in embeddings and the loss ce NEFTune. Losses that do not compare passes "
+                           "get a single noisy pass. Noise in blocks is adaptive: N(0, sigma^2) with sigma = "
+                           "deviation^std_power scale gate "
                            "std(h) MAD exp(-beta |h - median| / MAD) min(exp(v / mean v), factor_max), median, MAD and "
                            "variance v of each token; in embeddings it is U(-1, 1) radius / sqrt(tokens width). "
-                           "Predictions have no noise."},
+                           "Predictions have no noise.\n\n"
+                           "Of layers, the blocks of largest (or lowest) ratio of the mean |h| to that of noise added to h "
+                           "itself, in the first batch. With \"auto\", scales 1/4, 1/2, 1, 3/2, 2 times 1 / sqrt(width) are "
+                           "tried for each block alone; those that raise the cross-entropy by more than 2% are refused "
+                           "(where all of all are, the smallest of the block that raises it least is taken), the others "
+                           "have the score symmetric divergence from the clean pass / (1 + max(0, rise)) / (1 + 0.05 "
+                           "log2(factor)^2). A block takes the smallest scale within 0.9 of its best. Blocks whose best "
+                           "is at least median + MAD of all, no more than sqrt(blocks) rounded up, from different thirds "
+                           "of the depth first, have noise.\n\n"
+                           "metrics.jsonl gets snr_BLOCK (with \"auto\": scale_BLOCK) of the first batch, noise_rms_BLOCK "
+                           "of each step's last pass, and of noisefit the parts ce, soft and consistency, unweighted, and "
+                           "their total. The noise grows faster than h, and with detach_scale the model does not know: "
+                           "h may grow while it is trained, and the noise with it."},
     .check = check, .prepare = prepare, .release = release, .kept = kept, .loss = loss,
 };

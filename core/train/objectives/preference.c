@@ -207,7 +207,7 @@ static void add_drawn(const ObjectiveContext *context, const BatchTensors *batch
     sums->samples += (double)count;
 }
 
-static ObjectiveFigures measure(ObjectiveContext *context, const DataSplit *split)
+static SplitFigures measure(ObjectiveContext *context, const DataSplit *split)
 {
     const struct preference *self = context->values;
     Loader *loader = loader_new(split, (LoaderOptions){.batch_size = context->config->train.eval_batch_size});
@@ -224,7 +224,7 @@ static ObjectiveFigures measure(ObjectiveContext *context, const DataSplit *spli
     context->at = at;
     tape_record(was);
     loader_free(loader);
-    ObjectiveFigures figures = {3, {{"loss", sums.loss / sums.pairs},
+    SplitFigures figures = {3, {{"loss", sums.loss / sums.pairs},
                                     {"implicit_accuracy", sums.agreed / sums.decided},
                                     {"calibration", sums.away / sums.pairs},
                                     {"kl_reference", sums.divergence / sums.samples},
