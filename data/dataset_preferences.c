@@ -191,8 +191,8 @@ const DatasetDef dataset_preferences = {
         .name = "preferences", .summary = "pairs of responses to a prompt, one better than the other",
         .params = params, .size = sizeof(struct preferences), .validate = validate,
         .notes = "For the objective preference, whose losses compare the two responses of a pair: they are a group, "
-                 "and train.batch_size counts pairs. For the objective supervised every response is a text to learn, with "
-                 "responses \"chosen\" the better ones alone. The targets are the tokens of the responses, `end` "
+                 "and train.batch_size counts pairs. For the objective supervised every response is a text to learn, "
+                 "with responses \"chosen\" the better ones alone. The targets are the tokens of the responses, `end` "
                  "included; prompts and padding have none. The tokenizer is trained on all of `path`, so that runs on "
                  "the same file share it; byte is the same everywhere.",
     },
