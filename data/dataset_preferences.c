@@ -42,7 +42,8 @@ static bool train_tokenizer(const struct preferences *self, const PreferenceList
 {
     size_t size = 0, at = 0, end = strlen(self->end);
     for (int64_t i = 0; i < list->count; i++)
-        size += strlen(list->items[i].prompt) + strlen(list->items[i].chosen) + strlen(list->items[i].rejected) + 2 * end;
+        size += strlen(list->items[i].prompt) + strlen(list->items[i].chosen) + strlen(list->items[i].rejected) +
+                2 * end;
     unsigned char *text = memory_new(size);
     for (int64_t i = 0; i < list->count; i++) {
         const Preference *item = &list->items[i];
@@ -74,8 +75,8 @@ static bool set_window(const struct preferences *self, Tokens prompt, Tokens res
 {
     int64_t count = prompt.count + response.count;
     if (count > self->length + 1)
-        return fail(error, "prompt and %s are %lld tokens, a window of length %lld holds %lld; raise data.length", field,
-                    (long long)count, (long long)self->length, (long long)self->length + 1);
+        return fail(error, "prompt and %s are %lld tokens, a window of length %lld holds %lld; raise data.length",
+                    field, (long long)count, (long long)self->length, (long long)self->length + 1);
     for (int64_t t = 0; t < self->length; t++) {
         window[t] = t < prompt.count ? prompt.items[t] : t < count ? response.items[t - prompt.count] : 0;
         int64_t next = t + 1;
@@ -98,8 +99,10 @@ static bool set_pair(const struct preferences *self, const Preference *item, int
     for (int64_t i = 0; i < each; i++) {
         Tokens response;
         int64_t at = (pair * each + i) * self->length;
-        if (!encode(tokenizer, arena_format(scratch, "%s%s", texts[i], self->end), fields[i], scratch, &response, error) ||
-            !set_window(self, prompt, response, (int32_t *)dataset->features + at, dataset->labels + at, fields[i], error))
+        const char *text = arena_format(scratch, "%s%s", texts[i], self->end);
+        if (!encode(tokenizer, text, fields[i], scratch, &response, error) ||
+            !set_window(self, prompt, response, (int32_t *)dataset->features + at, dataset->labels + at, fields[i],
+                        error))
             return false;
     }
     return true;
@@ -187,9 +190,9 @@ const DatasetDef dataset_preferences = {
     .component = {
         .name = "preferences", .summary = "pairs of responses to a prompt, one better than the other",
         .params = params, .size = sizeof(struct preferences), .validate = validate,
-        .notes = "For the objective preference, whose losses compare the two responses of a pair: they are a group, and "
-                 "train.batch_size counts pairs. For the objective supervised every response is a text to learn, with "
-                 "responses \"chosen\" the better ones alone. The targets are the tokens of the responses, `end` "
+        .notes = "For the objective preference, whose losses compare the two responses of a pair: they are a group, "
+                 "and train.batch_size counts pairs. For the objective supervised every response is a text to learn, "
+                 "with responses \"chosen\" the better ones alone. The targets are the tokens of the responses, `end` "
                  "included; prompts and padding have none. The tokenizer is trained on all of `path`, so that runs on "
                  "the same file share it; byte is the same everywhere.",
     },

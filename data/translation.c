@@ -132,11 +132,11 @@ const DatasetDef dataset_translation = {
         .name = "translation", .summary = "sentences of random words and their translation word for word, with noise",
         .params = params, .size = sizeof(struct translation), .validate = validate,
         .source = "the miniature task of arXiv:2106.15078",
-        .notes = "The words of a sentence are drawn uniformly from 0, ..., words - 1; the target at each position is that "
-                 "word under a fixed permutation. Targets of the training split alone have noise: with repetition each "
-                 "word is doubled with probability noise_level, and the sentence cut at its length; with shuffle the "
-                 "words at floor(noise_level length) random positions change places at random; with blank each becomes "
-                 "the word number `words`, one more than the permutation has, with probability noise_level.",
+        .notes = "The words of a sentence are drawn uniformly from 0, ..., words - 1; the target at each position is "
+                 "that word under a fixed permutation. Targets of the training split alone have noise: with repetition "
+                 "each word is doubled with probability noise_level, and the sentence cut at its length; with shuffle "
+                 "the words at floor(noise_level length) random positions change places at random; with blank each "
+                 "becomes the word number `words`, one more than the permutation has, with probability noise_level.",
     },
     .load = load, .describe = describe,
 };

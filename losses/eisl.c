@@ -147,9 +147,9 @@ const LossDef loss_eisl = {
                   .formula = "ngram_factor sum_n w_n mean_i sum_j -q_ji t_ji + ce_factor CE, t_ji the mean log-"
                              "probability of the target's n-gram at i from place j, q_.i = softmax((t_.i + G) / T)",
                   .notes = "Logits are [B, T, V], targets tokens [B, T*]; a sample is a sequence. G is Gumbel noise "
-                           "(gumbel false: 0), of fixed draws where a model is measured. ce_factor needs T* = T. In training the "
-                           "data has targets of its own, such as translation, and the model predicts all of them at "
-                           "once; begin with some steps of ce (train.init_from).",
+                           "(gumbel false: 0), of fixed draws where a model is measured. ce_factor needs T* = T. In "
+                           "training the data has targets of its own, such as translation, and the model predicts all "
+                           "of them at once; begin with some steps of ce (train.init_from).",
                   .validate = validate},
     .targets = LOSS_TOKENS, .least_rank = 3, .most_rank = 3, .forward = forward, .check = check,
     .examples = examples, .sample = sample,

@@ -106,8 +106,8 @@ static void test_metrics_sequence__of_a_corpus_with_weights(void **state)
         s.weights[i] = 3;
     check("exact_match", input, 1.0 / 5);
     check("edit_distance", input, (0 + 3 * 2.0 / 4 + 1) / 5);
-    check("bleu", input, pow((5 + 3 * 4.0) / (5 + 3 * 4 + 1) * (4 + 3 * 1.0) / (4 + 3 * 3) * 3 / (3 + 3 * 2) * 2 / (2 + 3),
-                             0.25));
+    double pairs = (4 + 3 * 1.0) / (4 + 3 * 3);
+    check("bleu", input, pow((5 + 3 * 4.0) / (5 + 3 * 4 + 1) * pairs * 3 / (3 + 3 * 2) * 2 / (2 + 3), 0.25));
 }
 
 static void test_metrics_sequence__windows_of_text_are_no_sequences(void **state)

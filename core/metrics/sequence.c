@@ -1,5 +1,5 @@
-/* Predicted sequences against their targets: the rows of a group are the positions of one sequence. What a sequence gives
-   does not depend on the weights of its rows; it weighs as its first row does, and resamples draw whole sequences. */
+/* Predicted sequences against their targets: the rows of a group are the positions of one sequence. What a sequence
+   gives does not depend on the weights of its rows; it weighs as its first row does, and resamples draw whole ones. */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@ enum { ORDERS = 4 };
 typedef struct SequenceFigures {
     int64_t count;
     const int64_t *first;       /* [count + 1], rows where sequences begin */
-    double (*matches)[ORDERS];  /* [count], n-grams of the prediction that the target has too, each as often as it has */
+    double (*matches)[ORDERS];  /* [count], n-grams of the prediction that the target has, at most as often as it has */
     double (*ngrams)[ORDERS];   /* [count], n-grams of the prediction */
     double *exact;              /* [count], 1: every token is right */
     double *edits;              /* [count], Levenshtein distance over the length */
@@ -145,8 +145,8 @@ const MetricDef metric_bleu = {
                   .formula = "(p_1 p_2 p_3 p_4)^(1/4), p_n = matching n-grams / n-grams of all predictions",
                   .source = "Papineni et al. 2002",
                   .notes = "Predictions are the likeliest tokens; an n-gram matches at most as often as its sequence's "
-                           "target has it. Not smoothed: 0 where an n has no match, undefined where sequences have less "
-                           "than 4 tokens. From 0 to 1. Prediction and target are equally long, so there is no penalty "
+                           "target has it. Not smoothed: 0 where an n has no match, undefined where no sequence has "
+                           "4 tokens. From 0 to 1. Prediction and target are equally long, so there is no penalty "
                            "of brevity."},
     .title = "BLEU-4", .better = METRIC_HIGHER, .kinds = PREDICTION_TOKENS,
     .prepare = prepare, .measure = bleu, .available = has_sequences,

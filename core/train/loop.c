@@ -150,7 +150,8 @@ static bool end_epoch(Loop *loop, Error *error)
         if (!isnan(validation.accuracy))
             cJSON_AddItemToObject(line, "accuracy", json_number9(validation.accuracy));
         for (int i = 1; i < validation.figures.count; i++)
-            cJSON_AddItemToObject(line, validation.figures.items[i].name, json_number9(validation.figures.items[i].value));
+            cJSON_AddItemToObject(line, validation.figures.items[i].name,
+                                  json_number9(validation.figures.items[i].value));
         if (!run_folder_log(loop->folder, line, error))
             return false;
         const ScheduleDef *schedule = (const ScheduleDef *)run->config->schedule.component;

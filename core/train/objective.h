@@ -35,7 +35,7 @@ typedef struct BatchTensors {
     Tensor *x;                  /* [N, shape...] F32, or I32 [N, tokens] */
     Tensor *targets;            /* I32 [N] or [N, tokens], or F32 [N, classes] */
     Tensor *weights;            /* [N] or NULL */
-    Tensor *mask;               /* [N, tokens], 1 where a position has a target, else 0 (and target 0); NULL: all have */
+    Tensor *mask;               /* [N, tokens], 0 where a position has no target (which is then 0), else 1; NULL: 1 */
     Tensor *groups;             /* I32 [N]: numbers that members of a group share; NULL: samples stand alone */
     LossExtra columns[DATASET_MOST_COLUMNS]; /* the data set's further columns, [N] or [N, width] */
     int column_count;

@@ -72,7 +72,8 @@ static void exchange(ParameterSet *a, ParameterSet *b)
 static Tensor *log_likelihood(Tensor *logits, Tensor *targets, Tensor *mask)
 {
     int64_t count = logits->shape[0];
-    Tensor *rows = t_softmax_cross_entropy(t_reshape(logits, SHAPE(-1, logits->shape[2])), t_reshape(targets, SHAPE(-1)));
+    Tensor *flat = t_reshape(logits, SHAPE(-1, logits->shape[2]));
+    Tensor *rows = t_softmax_cross_entropy(flat, t_reshape(targets, SHAPE(-1)));
     return t_neg(t_sum(t_mul(t_reshape(rows, SHAPE(count, -1)), mask), -1, false));
 }
 
@@ -241,12 +242,14 @@ const ObjectiveDef objective_preference = {
                   .size = sizeof(struct preference),
                   .source = "arXiv:2305.18290, arXiv:2405.14103",
                   .formula = "L(h, p), h = beta ((log pi(w) - log ref(w)) - (log pi(l) - log ref(l)))",
-                  .notes = "For data of the type preferences and the losses spce and dpo. log pi of a response is the sum "
-                           "over its tokens, its end included, given the prompt. The reference is computed in evaluation "
-                           "mode and has no gradient. In place of metrics a split is measured by the loss; "
-                           "implicit_accuracy, the share of pairs with p other than 1/2 where h has the sign of p - 1/2; "
-                           "calibration, the mean of |sigmoid(h) - p|, both with the data's p whatever the loss; and, of responses drawn from the model, "
-                           "kl_reference, the mean of log pi - log ref, and response_tokens. Responses without an end "
-                           "of one token are drawn to the end of the window."},
+                  .notes = "For data of the type preferences and the losses spce and dpo. log pi of a response is the "
+                           "sum over its tokens, its end included, given the prompt. The reference is computed in "
+                           "evaluation mode and has no gradient. In place of metrics a split is measured by the loss; "
+                           "implicit_accuracy, the share of pairs with p other than 1/2 where h has the sign of "
+                           "p - 1/2; calibration, the mean of |sigmoid(h) - p|, both with the data's p whatever the "
+                           "loss; and, of responses drawn from the model, kl_reference, the mean of log pi - log ref, "
+                           "and response_tokens. Responses without an end of one token are drawn to the end of the "
+                           "window. Nothing holds pairs to what the model would answer by itself: far from the "
+                           "reference its likelihood goes to responses that no pair has, often short ones."},
     .check = check, .prepare = prepare, .release = release, .kept = kept, .loss = loss, .measure = measure,
 };
