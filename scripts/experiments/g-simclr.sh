@@ -14,7 +14,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-folder=runs/g-simclr seeds=5 quick=
+folder=runs/g-simclr seeds=3 quick=
 experiment_options "$@"
 
 count=6000 labels=300 tests=3000 steps=1200 guide_epochs=8 probe_epochs=60 batch=32
