@@ -201,10 +201,8 @@ const ObjectiveDef objective_noisy = {
                   .size = sizeof(struct noisy),
                   .source = "arXiv:2504.03302, arXiv:2310.05914, arXiv:2106.14448",
                   .formula = "L(z, z1, z2): a clean pass and two noisy ones, or L(z1)",
-                  .notes = "With noise in blocks and the loss noisefit this is NoiseFiT, with dropout and its mode "
-                           "rdrop "
-                           "R-Drop; with noise in embeddings and the loss ce NEFTune. Losses that do not compare "
-                           "passes "
+                  .notes = "With noise in blocks and the loss noisefit this is NoiseFiT, with dropout and its mode rdrop "
+                           "R-Drop; with noise in embeddings and the loss ce NEFTune. Losses that do not compare passes "
                            "get a single noisy pass. Noise in blocks is adaptive: N(0, sigma^2) with sigma = deviation "
                            "std(h) MAD exp(-beta |h - median| / MAD) min(exp(v / mean v), factor_max), median, MAD and "
                            "variance v of each token; in embeddings it is U(-1, 1) radius / sqrt(tokens width). "
