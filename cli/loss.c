@@ -273,7 +273,7 @@ static void print_json(const LossResult *result)
     cJSON *list = result->per_sample ? cJSON_CreateArray() : cJSON_CreateNull();
     cJSON_AddItemToObject(object, "per_sample", list);
     for (int64_t i = 0; result->per_sample && i < result->per_sample->count; i++)
-        cJSON_AddItemToArray(list, json_number9(tensor_value(result->per_sample, i)));
+        cJSON_AddItemToArray(list, json_number9(tensor_value(result->per_sample, i) + 0.0)); /* -0 is 0 */
     print_json_object(object);
 }
 

@@ -163,3 +163,14 @@ END
         [ "$status" -eq 2 ]
     done
 }
+
+@test "a weight that moves is taken as at the end of training, and said to be" {
+    end='{"type": "sum", "terms": ["ce", {"type": "entropy", "weight": 0.25}]}'
+    moving='{"type": "sum", "terms": ["ce", {"type": "entropy", "weight": {"type": "linear", "from": -1, "to": 0.25}}]}'
+    [ "$("$XENT" loss "$moving" --logits z.npy --targets y.npy --json 2> said)" = \
+        "$("$XENT" loss "$end" --logits z.npy --targets y.npy --json 2> nothing)" ]
+    [ "$(cat said)" = "xent: loss: weights that move are taken as at the end of training; numbers in their place give others" ]
+    [ ! -s nothing ]
+    "$XENT" loss "$moving" --logits z.npy --targets y.npy --quiet 2> nothing
+    [ ! -s nothing ]
+}

@@ -213,6 +213,7 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
         .tap = run->tap, .values = objective->values, .schedule_factor = 1, .seed = (uint64_t)config->seed,
+        .at = {0, run_total_steps(run), run_steps_per_epoch(run)},
     };
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
