@@ -87,5 +87,7 @@ LossInput objective_loss_input(const ObjectiveContext *context, const Forward *f
         .progress = context->progress,
     };
     give_extras(def, batch, &input);
+    if (def->measure && context->figures)
+        def->measure(context->loss.values, &input, context->figures);
     return input;
 }

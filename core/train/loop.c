@@ -1,4 +1,5 @@
 /* The training loop. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@ typedef struct Loop {
     int64_t total, steps_per_epoch;
     double began, before;       /* clock at the start; seconds of earlier parts of the run */
     int64_t samples;            /* in this part */
+    double figures[LOSS_MOST_FIGURES]; /* of the loss, at a step that is logged */
 } Loop;
 
 static double clock_seconds(void)
@@ -44,6 +46,10 @@ static bool log_step(Loop *loop, double loss, double lr, Error *error)
     cJSON *line = line_of(&loop->run->progress, "train");
     cJSON_AddItemToObject(line, "loss", json_number9(loss));
     cJSON_AddItemToObject(line, "lr", json_number9(lr));
+    const LossDef *def = (const LossDef *)loop->run->config->loss.component;
+    for (int i = 0; def->figures && def->figures[i]; i++)
+        if (!isnan(loop->figures[i]))
+            cJSON_AddItemToObject(line, def->figures[i], json_number9(loop->figures[i]));
     return run_folder_log(loop->folder, line, error);
 }
 
@@ -76,6 +82,10 @@ static bool run_step(Loop *loop, Error *error)
     double factor = learning_rate_factor(loop), lr = factor * optimizer_lr(run->optimizer);
     run->context.progress = loop->total ? (double)progress->step / (double)loop->total : 0;
     run->context.schedule_factor = factor;
+    bool logged = (progress->step + 1) % run->config->train.log_every == 0;
+    for (int i = 0; i < LOSS_MOST_FIGURES; i++)
+        loop->figures[i] = NAN;
+    run->context.figures = logged ? loop->figures : NULL;
     StepGradients step = step_gradients(run, progress->epoch, progress->batch, count);
     if (!isfinite(step.loss)) {
         const char *where = step.not_finite ? step.not_finite->name : NULL;
@@ -91,7 +101,7 @@ static bool run_step(Loop *loop, Error *error)
     progress->batch += count;
     loop->samples += step.samples;
     progress->seconds = loop->before + clock_seconds() - loop->began;
-    if (progress->step % run->config->train.log_every == 0 && !log_step(loop, step.loss, lr, error))
+    if (logged && !log_step(loop, step.loss, lr, error))
         return false;
     report(loop, false, step.loss, lr, (Measure){0, NAN, NAN});
     return true;

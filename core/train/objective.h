@@ -21,6 +21,7 @@ typedef struct ObjectiveContext {
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     double progress;            /* share of the run done, 0..1 */
     double schedule_factor;     /* of learning rates at this step */
+    double *figures;            /* [LOSS_MOST_FIGURES] of the loss's last input; NULL: nobody asks for them */
 } ObjectiveContext;
 
 /* A batch as tensors of the tape in use. */
