@@ -13,15 +13,16 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-folder=runs/bias-loss seeds=5 quick= fashion=
+folder=runs/bias-loss seeds=3 quick= fashion=
 [ "${1:-}" != --fashion ] || { fashion=1 folder=runs/bias-loss-fashion; shift; }
 experiment_options "$@"
-epochs=6 count=2000 tests=2000
+epochs=12 count=2000 tests=2000
 [ -z "$quick" ] || { seeds=2 epochs=2 count=320 tests=100; }
 last=$((100 + seeds))
 data="{\"type\": \"glyphs\", \"size\": 16, \"count\": $count, \"val_count\": 0, \"test_count\": $tests, \"blank\": 0.2}"
 if [ -n "$fashion" ]; then
     fashion || { echo "bias-loss.sh: XENT_SHARED_DATA names no folder with fashion-mnist" >&2; exit 1; }
+    epochs=6
     data="{\"type\": \"idx\", \"path\": \"$XENT_SHARED_DATA/fashion-mnist\", \"subset\": 10000}"
 fi
 config="{\"data\": $data, \"model\": \"skipnet\", \"optimizer\": {\"type\": \"sgd\", \"lr\": 0.05, \"momentum\": 0.9},
