@@ -38,6 +38,9 @@ static bool check(const void *self, const LossInput *in, Error *error)
     if (taps->rank < 2 || taps->shape[0] != in->logits->shape[0])
         return fail(error, "features: expected [%lld, ...], a row for each of the logits",
                     (long long)in->logits->shape[0]);
+    const Tensor *marks = loss_extra(in, "marked");
+    if (marks && (marks->rank != 1 || marks->count != in->logits->shape[0]))
+        return fail(error, "marked: expected [%lld], a number for each sample", (long long)in->logits->shape[0]);
     return taps->count >= 2 * taps->shape[0] || fail(error, "features: one value a sample has no variance");
 }
 
@@ -90,6 +93,36 @@ static Tensor *forward(const void *self, const LossInput *in)
     return t_mul(sample_weights(self, in), loss_negative_log_likelihood(in));
 }
 
+static double mean_where(const Tensor *values, const Tensor *marks, double mark)
+{
+    double sum = 0, count = 0;
+    for (int64_t i = 0; i < values->count; i++)
+        if (!marks || (tensor_value(marks, i) != 0) == (mark != 0)) {
+            sum += tensor_value(values, i);
+            count++;
+        }
+    return count > 0 ? sum / count : NAN;
+}
+
+enum { WEIGHT_MEAN, WEIGHT_MIN, WEIGHT_MAX, FEAT_VAR_MEAN, WEIGHT_MARKED, WEIGHT_UNMARKED };
+static const char *const figures[] = {"weight_mean", "weight_min", "weight_max", "feat_var_mean", "weight_marked",
+                                      "weight_unmarked", NULL};
+
+static void measure(const void *self, const LossInput *in, double *values)
+{
+    const Tensor *weights = sample_weights(self, in), *marks = loss_extra(in, "marked");
+    values[WEIGHT_MEAN] = mean_where(weights, NULL, 0);
+    values[WEIGHT_MIN] = values[WEIGHT_MAX] = tensor_value(weights, 0);
+    values[FEAT_VAR_MEAN] = 0;
+    for (int64_t i = 0; i < weights->count; i++) {
+        values[WEIGHT_MIN] = fmin(values[WEIGHT_MIN], tensor_value(weights, i));
+        values[WEIGHT_MAX] = fmax(values[WEIGHT_MAX], tensor_value(weights, i));
+        values[FEAT_VAR_MEAN] += variance(in->features, i) / (double)weights->count;
+    }
+    values[WEIGHT_MARKED] = marks ? mean_where(weights, marks, 1) : NAN;
+    values[WEIGHT_UNMARKED] = marks ? mean_where(weights, marks, 0) : NAN;
+}
+
 static const char *tap(const void *self)
 {
     return ((const struct bias *)self)->tap;
@@ -101,6 +134,7 @@ static void sample(const void *self, Random *random, LossInput *in)
     in->features = t_random_normal(ARRAY_F64, SHAPE(in->logits->shape[0], 2, 3, 3), *random);
 }
 
+static const char *const extras[] = {"marked?", NULL};
 static const char *const examples[] = {"\"bias\"", "{\"type\": \"bias\", \"norm\": \"local\", \"beta\": 0.5}", NULL};
 
 const LossDef loss_bias = {
@@ -110,7 +144,10 @@ const LossDef loss_bias = {
                   .notes = "v is the unbiased variance of a sample's features, without gradient; in training the "
                            "features are the output of the layer `tap`. least v: of all batches so far, starting at "
                            "100000 (norm global), or of the batch (local). Where all variances of a batch are "
-                           "equal u is 0."},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .state_width = state_width,
+                           "equal u is 0. Training logs mean, least and largest weight and the mean of v as "
+                           "weight_mean, weight_min, weight_max and feat_var_mean, and by the extra marked, a number "
+                           "for each sample, the mean weights of those with another number than 0 and of the others "
+                           "as weight_marked and weight_unmarked."},
+    .targets = LOSS_CLASSES, .extras = extras, .figures = figures, .measure = measure, .properties = LOSS_TRANSLATION_INVARIANT, .state_width = state_width,
     .state_of_run = true, .tap = tap, .forward = forward, .check = check, .examples = examples, .sample = sample,
 };

@@ -57,6 +57,8 @@ typedef struct LossMoments {
     double sum, squares, target;        /* sum_k z_k, sum_k z_k^2, z_y */
 } LossMoments;
 
+enum { LOSS_MOST_FIGURES = 8 };
+
 typedef struct LossDef {
     Component component;
     LossTargets targets;
@@ -91,6 +93,10 @@ typedef struct LossDef {
        They can be had without the logits (the objective factored_output). NULL: not so. */
     double (*of_moments)(const void *self, const LossMoments *moments, double slopes[3]);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
+    /* What training logs of a batch beside the loss: names, NULL-terminated, at most LOSS_MOST_FIGURES, and their values;
+       NaN: undefined. Called before or after `forward`, with the same input. NULL: nothing. */
+    const char *const *figures;
+    void (*measure)(const void *self, const LossInput *in, double *values);
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
        (whose forward is 0). NULL, or a result of NULL: nothing. */
     Tensor *(*weights)(const void *self, const LossInput *in);

@@ -168,6 +168,16 @@ setup() {
     [ "$status" -eq 1 ] && [[ "$output" == *"with repetition-0.3 eisl-1-2 is not above ce"* ]]
 }
 
+@test "tracoco-loss: the quick form gains by teaching; without an effect the script fails" {
+    sh scripts/experiments/tracoco-loss.sh --quick -o "$BATS_TEST_TMPDIR/cbc" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| [a-z].* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
+    for run in "$BATS_TEST_TMPDIR"/cbc/*-10?; do
+        echo '{"metrics": {"test": {"accuracy": 0.5, "nll": 0.7}}}' > "$run/summary.json"
+    done
+    run sh scripts/experiments/tracoco-loss.sh --seeds 2 -o "$BATS_TEST_TMPDIR/cbc"
+    [ "$status" -eq 1 ] && [[ "$output" == *"accuracy of cbc - alone is below 0.05"* ]]
+}
+
 @test "fcn-ctr: the quick form trains every network and sees products" {
     sh scripts/experiments/fcn-ctr.sh --quick -o "$BATS_TEST_TMPDIR/fcn" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-zA-Z].*bce.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 7 ]

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/models/twin.h"
+#include "core/tensor/operations.h"
 #include "core/train/gradients.h"
 
 static Run *make(const char *format, const char *loss, const char *objective)
@@ -384,6 +386,76 @@ static void test_train_objectives__in_batch_compares_the_batch(void **state)
     in_batch_by_hand(19, 1);
 }
 
+static const char *const twins =
+    "{\"data\": {\"type\": \"gaussian-mixture\", \"classes\": 4, \"count\": 48, \"val_count\": 0, \"test_count\": 0}, "
+    "\"model\": {\"type\": \"twin\", \"model\": {\"type\": \"mlp\", \"hidden\": [6]}}, \"loss\": %s, \"objective\": "
+    "{\"type\": \"cross_teaching\", \"labeled\": 10, \"labeled_batch\": 4, %s}, \"train\": {\"batch_size\": 16, "
+    "\"prefetch\": false}}";
+
+/* The loss of the first batch at that share of the run. */
+static double twin_loss(const char *keys, double progress)
+{
+    Run *run = make(twins, "\"ce\"", keys);
+    run->context.at = (ScheduleContext){.step = (int64_t)(1000 * progress), .total = 1000, .steps_per_epoch = 1};
+    double value = step_gradients(run, 0, 0, 1).loss;
+    run_free(run);
+    return value;
+}
+
+/* Both networks' losses of the labelled batch, and those of each held to the other's largest class. */
+static void test_train_objectives__twins_teach_each_other(void **state)
+{
+    (void)state;
+    Run *run = make(twins, "\"ce\"", "\"teaching\": \"ce\"");
+    run->context.at = SCHEDULE_END;
+    double value = step_gradients(run, 0, 0, 1).loss, expected = 0;
+    tape_reset();
+    const Model *networks = twin_networks(run->model);
+    const Batch *batch = loader_batch(run->loader, 0, 0);
+    Tensor *x = t_wrap(ARRAY_F32, SHAPE(16, run->model->input.shape.sizes[0]), batch->features), *logits[2];
+    for (int i = 0; i < 2; i++) {
+        Forward forward = {0};
+        logits[i] = model_forward(&networks[i], &forward, x);
+    }
+    for (int i = 0; i < 2; i++)
+        expected += tensor_value(t_mean(t_softmax_cross_entropy(logits[i], t_argmax(logits[1 - i], -1)), ALL_AXES, false), 0);
+    assert_true(fabs(value - twin_loss("\"weight\": 0", 1) - expected) < 1e-5);
+    run_free(run);
+}
+
+/* Nothing at the start, exp(-5 (1 - t/R)^2) of the teaching on the way, all of it from R on. */
+static void test_train_objectives__teaching_rises(void **state)
+{
+    (void)state;
+    static const char keys[] = "\"rampup\": 0.5, \"weight\": 2";
+    double alone = twin_loss(keys, 0), whole = twin_loss(keys, 0.5) - alone;
+    assert_true(alone == twin_loss("\"weight\": 0", 0.7) && whole > 0.01);
+    assert_true(twin_loss(keys, 1) - alone == whole);
+    assert_true(fabs((twin_loss(keys, 0.25) - alone) / whole - 0.286505) < 1e-4);
+    assert_true(fabs((twin_loss(keys, 0.125) - alone) / whole - 0.0600547) < 1e-4);
+    assert_true(twin_loss("\"rampup\": 0, \"weight\": 2", 0) - alone == whole);
+}
+
+/* Labels of the other samples change nothing, a teacher gets no gradient from its pupil, and noise does something. */
+static void test_train_objectives__unlabeled_classes_are_not_seen(void **state)
+{
+    (void)state;
+    Run *run = make(twins, "\"ce\"", "\"teaching\": \"cbc\"");
+    run->context.at = SCHEDULE_END;
+    double before = step_gradients(run, 0, 0, 1).loss;
+    int32_t *labels = run->splits.train.dataset->labels;
+    int moved = 0;
+    for (int64_t i = 0; i < 48; i++) {
+        labels[i] = (labels[i] + 1) % 4;
+        double after = step_gradients(run, 0, 0, 1).loss;
+        labels[i] = (labels[i] + 3) % 4;
+        moved += after != before;
+    }
+    assert_int_equal(moved, 4); /* those of the labelled batch */
+    run_free(run);
+    assert_true(twin_loss("\"noise\": 0.5", 1) != before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +470,9 @@ int main(void)
         cmocka_unit_test(test_train_objectives__negatives_of_the_batch),
         cmocka_unit_test(test_train_objectives__all_negatives_are_all_labels),
         cmocka_unit_test(test_train_objectives__hard_negatives_are_what_scores_high),
+        cmocka_unit_test(test_train_objectives__twins_teach_each_other),
+        cmocka_unit_test(test_train_objectives__teaching_rises),
+        cmocka_unit_test(test_train_objectives__unlabeled_classes_are_not_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,8 @@ above() {
     "$XENT" train "$@" --set train.epochs=2 --set train.steps=5 -o part
     "$XENT" train "$@" --set train.epochs=2 --set train.steps=null --resume -o part
     for file in checkpoints/{last,last.state}.safetensors metrics.jsonl; do cmp part/$file whole/$file; done
+    "$XENT" train "$@" --set train.log_every=1 --set data.blank=0.5 --set train.epochs=1 -o blank
+    grep -q '"weight_mean":0.7[0-9]*,"weight_min":0.[67][0-9]*,"weight_max":1.*"feat_var_mean":.*"weight_marked":.*"weight_unmarked":' blank/metrics.jsonl
     "$XENT" train "$@" --set loss.tap=stages.0.0.0 -o early
     ! cmp -s early/checkpoints/last.safetensors whole/checkpoints/last.safetensors
     fails 2 '*: loss.tap: the model has no feature map "x"; its layers are stages.0.0.0, *' "$XENT" train "$@" --set loss.tap=x -o a
@@ -374,4 +376,21 @@ corridor() {
         --quiet -o long
     fails 2 "*only texts of language models*" "$XENT" data "$words" -o words.txt
     "$XENT" data "$words" -o words.npz
+}
+
+@test "two networks teach each other, and what cross_teaching cannot use is refused" {
+    local data='{"type": "gaussian-mixture", "separation": 8, "count": 600, "val_count": 0, "test_count": 300}'
+    twins() { "$XENT" train "{\"data\": $data, \"model\": \"twin\", \"objective\": {\"type\": \"cross_teaching\", \"labeled\": 20, \"rampup\": 0},
+        \"optimizer\": {\"type\": \"adam\", \"lr\": 0.01}, \"metrics\": [\"accuracy\"], \"train\": {\"epochs\": 4, \"log_every\": 1}}" --quiet "$@"; }
+    twins -o whole
+    twins --set train.steps=7 -o part
+    twins --set train.steps=null --resume -o part
+    for file in checkpoints/{last,last.state}.safetensors metrics.jsonl; do cmp part/$file whole/$file; done
+    above "$("$XENT" eval whole --json | figure accuracy)" 0.7
+    fails 2 '*: objective: cross_teaching wants two networks; set model to *' twins --set model=mlp -o a
+    fails 2 '*: loss: cross_teaching wants a loss of the logits of classes alone, such as ce; coral is none' twins --set loss=coral -o a
+    fails 2 '*: objective.teaching: expected cbc, or a loss of *; mse is none' twins --set objective.teaching=mse -o a
+    fails 2 '*: objective.teaching: cbc: threshold: 0.2 must be above 1/classes*' twins --set 'objective.teaching={"type": "cbc", "threshold": 0.2}' -o a
+    fails 2 '*: objective.labeled: 601 of 600 training samples' twins --set objective.labeled=601 -o a
+    fails 2 '*: model: a twin of twins; give one network' twins --set 'model={"type": "twin", "model": "twin"}' -o a
 }

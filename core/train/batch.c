@@ -1,4 +1,5 @@
 /* From data to batches, as tensors. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,7 +111,19 @@ static Tensor *position_weights(const BatchTensors *batch, int64_t tokens)
     return weights ? t_reshape(weights, SHAPE(-1)) : NULL;
 }
 
-LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
+/* What the loss tells of a batch beside its value. */
+static void give_figures(const LossDef *def, ObjectiveContext *context, const LossInput *input)
+{
+    double values[LOSS_MOST_FIGURES];
+    for (int i = 0; i < LOSS_MOST_FIGURES; i++)
+        values[i] = NAN;
+    def->measure(context->loss.values, input, values);
+    for (int i = 0; def->figures[i]; i++)
+        if (!isnan(values[i]))
+            objective_figure(context, def->figures[i], values[i]);
+}
+
+LossInput objective_loss_input(ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits)
 {
     Tensor *targets = batch->targets, *features = forward->features, *weights = batch->weights;
@@ -136,5 +149,7 @@ LossInput objective_loss_input(const ObjectiveContext *context, const Forward *f
         .at = context->at,
     };
     give_extras(def, batch, &input);
+    if (def->measure && context->logged)
+        give_figures(def, context, &input);
     return input;
 }

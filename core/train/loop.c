@@ -1,4 +1,5 @@
 /* The training loop. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -80,6 +81,8 @@ static bool run_step(Loop *loop, Error *error)
     run->context.at = (ScheduleContext){progress->step, loop->total, loop->steps_per_epoch};
     double factor = learning_rate_factor(loop), lr = factor * optimizer_lr(run->optimizer);
     run->context.schedule_factor = factor;
+    bool logged = (progress->step + 1) % run->config->train.log_every == 0;
+    run->context.logged = logged;
     StepGradients step = step_gradients(run, progress->epoch, progress->batch, count);
     if (!isfinite(step.loss)) {
         const char *where = step.not_finite ? step.not_finite->name : NULL;
@@ -95,7 +98,7 @@ static bool run_step(Loop *loop, Error *error)
     progress->batch += count;
     loop->samples += step.samples;
     progress->seconds = loop->before + clock_seconds() - loop->began;
-    if (progress->step % run->config->train.log_every == 0 && !log_step(loop, step.loss, lr, error))
+    if (logged && !log_step(loop, step.loss, lr, error))
         return false;
     report(loop, false, step.loss, lr, (Measure){.loss = NAN, .accuracy = NAN});
     return true;

@@ -43,7 +43,7 @@ static int64_t count_of(const LossInput *in, const Tensor *mask)
     return count;
 }
 
-static void add_batch(const ObjectiveContext *context, const Batch *batch, const Dataset *dataset, Sums *sums)
+static void add_batch(ObjectiveContext *context, const Batch *batch, const Dataset *dataset, Sums *sums)
 {
     Forward forward = {.seed = context->seed};
     BatchTensors tensors = batch_tensors(context->model, dataset, batch);

@@ -25,6 +25,7 @@ typedef struct ObjectiveContext {
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
     ScheduleContext at;         /* where the run is */
     double schedule_factor;     /* of learning rates at this step */
+    bool logged;                /* whether this step gets a line of metrics.jsonl */
     StepFigure figures[OBJECTIVE_MOST_STEP_FIGURES]; /* since the last line of metrics.jsonl */
     int figure_count;
 } ObjectiveContext;
@@ -94,7 +95,7 @@ Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, cons
 Tensor *batch_extra(const BatchTensors *batch, const char *name);
 /* The loss's input of logits of this batch; per-position logits and targets become rows, unless the loss is one of
    sequences (LOSS_TOKENS), and the one column of a loss of scores [N] loses its axis. */
-LossInput objective_loss_input(const ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
+LossInput objective_loss_input(ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits);
 
 #endif

@@ -1,0 +1,77 @@
+#!/bin/sh
+# The bias loss (Abrahamyan et al. 2021) in miniature: 2,000 drawn digits of 16 x 16 pixels, a fifth of them nearly blank
+# with a random class, the tiny SkipNet.
+#     bias-loss.sh [--fashion] [-o FOLDER] [--seeds N] [--quick]
+# Prints a Markdown table of test accuracy, and of the mean weights of blank and of other samples in the second epoch, means
+# and 95% intervals over seeds 101, 102, ..., for cross-entropy and the bias loss with both norms. Fails when an effect is
+# absent: in the mean, the weights of blank samples are at least 0.03 below those of the others, and the bias loss is not
+# less accurate than cross-entropy.
+# --fashion: 10,000 images of Fashion-MNIST from XENT_SHARED_DATA in their place, none of them blank; nothing is held to
+# figures, for which the expected difference is within the noise of seeds. About 40 minutes of one core.
+# --quick checks that everything runs, and the weights.
+set -eu
+cd "$(dirname "$0")/../.."
+. scripts/experiments/shared.sh
+
+folder=runs/bias-loss seeds=3 quick= fashion=
+[ "${1:-}" != --fashion ] || { fashion=1 folder=runs/bias-loss-fashion; shift; }
+experiment_options "$@"
+epochs=12 count=2000 tests=2000
+[ -z "$quick" ] || { seeds=2 epochs=2 count=320 tests=100; }
+last=$((100 + seeds))
+data="{\"type\": \"glyphs\", \"size\": 16, \"count\": $count, \"val_count\": 0, \"test_count\": $tests, \"blank\": 0.2}"
+if [ -n "$fashion" ]; then
+    fashion || { echo "bias-loss.sh: XENT_SHARED_DATA names no folder with fashion-mnist" >&2; exit 1; }
+    epochs=6
+    data="{\"type\": \"idx\", \"path\": \"$XENT_SHARED_DATA/fashion-mnist\", \"subset\": 10000}"
+fi
+config="{\"data\": $data, \"model\": \"skipnet\", \"optimizer\": {\"type\": \"sgd\", \"lr\": 0.05, \"momentum\": 0.9},
+         \"metrics\": [\"accuracy\"],
+         \"train\": {\"epochs\": $epochs, \"batch_size\": 32, \"log_every\": 1, \"report\": false}}"
+
+accuracies() { # RUN: one a seed
+    for seed in $(seq 101 "$last"); do json "$folder/$1-$seed/summary.json" metrics test accuracy; done
+}
+weights() { # RUN FIGURE: the mean of the second epoch's batches, one a seed; none where it is not logged
+    for seed in $(seq 101 "$last"); do
+        sed -n "s/.*\"epoch\":1,.*\"$2\":\\([0-9.]*\\).*/\\1/p" "$folder/$1-$seed/metrics.jsonl" |
+            awk '{ sum += $1 } END { if (NR) printf "%.6f\n", sum / NR }'
+    done
+}
+shown() { interval | awk '{ printf "%.3f [%.3f, %.3f]", $1, $2, $3 }'; }
+row() { # RUN NAME CHANGES...
+    variant=$1 words=$2
+    shift 2
+    for seed in $(seq 101 "$last"); do train "$folder/$variant-$seed" train "$config" "$@" --seed "$seed"; done
+    printf '| %s | %s |' "$words" "$(accuracies "$variant" | shown)"
+    for figure in weight_mean weight_marked weight_unmarked; do
+        [ -n "$(weights "$variant" $figure)" ] && printf ' %s |' "$(weights "$variant" $figure | shown)" || printf ' |'
+    done
+    echo
+}
+
+echo "| loss | accuracy | mean weight | of blank samples | of others |"
+echo "|---|---|---|---|---|"
+row ce "ce" --set loss=ce
+row global "bias, global" --set loss=bias
+row local "bias, local" --set 'loss={"type": "bias", "norm": "local"}'
+row no-skips "bias, global, without skip blocks" --set loss=bias --set 'model={"type": "skipnet", "skips": false}'
+
+failed=0
+difference() { # WORDS A B LEAST: of two lists, the mean of A - B is at least LEAST; LEAST -: it is only reported
+    differences=$(paired "$2" "$3")
+    echo "$1: $differences" >&2
+    if [ "$4" != - ] && below "${differences%% *}" "$4"; then
+        echo "bias-loss.sh: $1 is below $4" >&2
+        failed=1
+    fi
+}
+least=0
+[ -z "$fashion$quick" ] || least=-
+difference "accuracy of bias - ce" "$(accuracies global)" "$(accuracies ce)" $least
+difference "accuracy of bias, local - ce" "$(accuracies local)" "$(accuracies ce)" -
+difference "accuracy of bias with skip blocks - without" "$(accuracies global)" "$(accuracies no-skips)" -
+[ -n "$fashion" ] || for norm in global local; do
+    difference "weight of others - blank, $norm" "$(weights $norm weight_unmarked)" "$(weights $norm weight_marked)" 0.03
+done
+exit $failed
