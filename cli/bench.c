@@ -56,7 +56,8 @@ static double share_of(const Benchmark *benchmark, const Outcome *outcome, bool 
     *by_memory = false;
     if (!outcome->measured)
         return NAN;
-    return machine_bound(&outcome->peaks, benchmark->flops, benchmark->read_bytes, benchmark->write_bytes, by_memory)
+    const double flops = benchmark->flops + benchmark->repeated_flops;
+    return machine_bound(&outcome->peaks, flops, benchmark->read_bytes, benchmark->write_bytes, by_memory)
            / benchmark->median;
 }
 

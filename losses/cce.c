@@ -7,9 +7,14 @@
 
 enum { MEAN, SUM };
 static const char *const reductions[] = {"mean", "sum", NULL};
+enum { PLAIN, KAHAN };
+static const char *const accumulations[] = {"plain", "kahan", NULL};
+enum { OWN, CCE, CCE_KAHAN, CCE_KAHAN_FULL_C, CCE_KAHAN_FULL_E, CCE_EXACT };
+static const char *const presets[] = {"none",             "cce",       "cce_kahan", "cce_kahan_full_c",
+                                      "cce_kahan_full_e", "cce_exact", NULL};
 
 struct cce {
-    int reduction;
+    int reduction, preset, accum;
     int64_t ignore_index, shift;
     double softcap, z_loss;
     const cJSON *filter_eps;
@@ -27,6 +32,10 @@ static const Param params[] = {
                        "2^-28 for f4; \"paper\": 2^-12; null: none"),
     PARAM_BOOL(struct cce, filter_e, true, .help = "filter the gradient of the embeddings"),
     PARAM_BOOL(struct cce, filter_c, true, .help = "filter the gradients of weight and bias"),
+    PARAM_ENUM(struct cce, accum, "plain", .choices = accumulations,
+               .help = "gradients' sums over tiles: as they round, or with their rounding errors kept (2Sum)"),
+    PARAM_ENUM(struct cce, preset, "none", .choices = presets,
+               .help = "sets filter_eps, filter_e, filter_c and accum, which are then not to be given"),
     PARAM_BOOL(struct cce, sort_vocab, true, .help = "filter words in the order of their mean logits"),
     PARAM_FLOAT(struct cce, z_loss, 0, .min = 0, .help = "a: adds a times the square of a row's log-sum-exp"),
     PARAM_END
@@ -39,14 +48,19 @@ static bool is_word(const cJSON *value, const char *word)
 
 static bool validate(const void *values, Error *error)
 {
-    const cJSON *eps = ((const struct cce *)values)->filter_eps;
+    const struct cce *self = values;
+    const cJSON *eps = self->filter_eps;
+    const bool given = !eps || !is_word(eps, "auto") || !self->filter_e || !self->filter_c || self->accum != PLAIN;
+    if (self->preset != OWN && given)
+        return fail_usage(error, "preset: \"%s\" sets filter_eps, filter_e, filter_c and accum; leave these out",
+                          presets[self->preset]);
     return !eps || (cJSON_IsNumber(eps) && eps->valuedouble >= 0) || is_word(eps, "auto") || is_word(eps, "paper") ||
            fail_usage(error, "filter_eps: expected a number >= 0, \"auto\", \"paper\" or null");
 }
 
 static double filter_of(const struct cce *self, ArrayType type)
 {
-    if (!self->filter_eps)
+    if (!self->filter_eps || self->preset == CCE_EXACT)
         return 0;
     if (cJSON_IsNumber(self->filter_eps))
         return self->filter_eps->valuedouble;
@@ -127,8 +141,10 @@ static Tensor *forward(const void *values, const LossInput *in)
         return of_logits(self, in->logits, targets);
     const CutCrossEntropyOptions options = {
         .softcap = isnan(self->softcap) ? 0 : self->softcap, .z_loss = self->z_loss,
-        .filter = filter_of(self, weight->type), .full_embeddings = !self->filter_e,
-        .full_weight = !self->filter_c, .sorted = self->sort_vocab,
+        .filter = filter_of(self, weight->type), .sorted = self->sort_vocab,
+        .compensated = self->accum == KAHAN || self->preset >= CCE_KAHAN,
+        .full_embeddings = !self->filter_e || self->preset == CCE_KAHAN_FULL_E,
+        .full_weight = !self->filter_c || self->preset == CCE_KAHAN_FULL_C,
     };
     return t_linear_cross_entropy(in->logits, weight, loss_extra(in, "bias"), targets, &options);
 }
@@ -164,18 +180,23 @@ static const char *const extras[] = {"weight?", "bias?", NULL};
 static const char *const examples[] = {
     "\"cce\"", "{\"type\": \"cce\", \"softcap\": 2, \"ignore_index\": 1}",
     "{\"type\": \"cce\", \"filter_eps\": null, \"z_loss\": 0.1, \"shift\": 1}",
-    "{\"type\": \"cce\", \"reduction\": \"sum\", \"sort_vocab\": false}", NULL};
+    "{\"type\": \"cce\", \"reduction\": \"sum\", \"sort_vocab\": false}",
+    "{\"type\": \"cce\", \"preset\": \"cce_kahan_full_c\"}", NULL};
 
 const LossDef loss_cce = {
     .component = {.name = "cce", .summary = "cross-entropy of a linear layer without its logits", .params = params,
                   .size = sizeof(struct cce), .source = "arXiv:2411.09009",
                   .formula = "-log softmax(E_n W^T + b)_y + z_loss (log sum exp)^2",
                   .notes = "With the extra weight [V, D], and bias [V], the logits are embeddings [N, D]; the products "
-                           "are made tile by tile, and made again for the gradient, which leaves out tiles where |p - "
-                           "one hot| < filter_eps everywhere. It is then off by at most filter_eps times the sum of "
+                           "are made tile by tile, and made again for the gradient, which leaves out blocks of tiles "
+                           "where |p - one hot| < filter_eps everywhere (24 tokens by up to 128 words for the weights; "
+                           "for the embeddings 24 words by up to 128 tokens, p over the words so far and the one hot "
+                           "apart). It is then off by at most filter_eps times the sum of "
                            "the |weight| (for the weights, the |embeddings|) left out; the loss is exact. From about "
                            "1/V on a filter takes all that an untrained model pushes down: \"paper\" is for fine-"
-                           "tuning. Without the extra they are logits [N, V] and nothing is filtered. Training a "
+                           "tuning. Presets: cce_kahan has accum kahan, cce_kahan_full_c also no filter_c, "
+                           "cce_kahan_full_e no filter_e, cce_exact no filter_eps. Without the extra they "
+                           "are logits [N, V] and nothing is filtered. Training a "
                            "language model gives the extras; validation, which also counts correct words, forms "
                            "the logits.",
                   .validate = validate},

@@ -123,6 +123,27 @@ static void test_losses_cce__filter(void **state)
         }
 }
 
+/* A preset is the keys that it stands for. */
+static void test_losses_cce__presets(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {", \"preset\": \"cce\"", ""},
+        {", \"preset\": \"cce_kahan\"", ", \"accum\": \"kahan\""},
+        {", \"preset\": \"cce_kahan_full_c\"", ", \"accum\": \"kahan\", \"filter_c\": false"},
+        {", \"preset\": \"cce_kahan_full_e\"", ", \"accum\": \"kahan\", \"filter_e\": false"},
+        {", \"preset\": \"cce_exact\"", ", \"accum\": \"kahan\", \"filter_eps\": null"}};
+    for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++) {
+        Setting it = worked(pairs[k][0], ARRAY_F32), other = worked(pairs[k][1], ARRAY_F32);
+        Tensor *loss = loss_evaluate(&it.loss, &it.in).loss, *same = loss_evaluate(&other.loss, &other.in).loss;
+        assert_same_bits(loss, same);
+        assert_same_bits(gradient_of(loss, it.weight), gradient_of(same, other.weight));
+        assert_same_bits(gradient_of(loss, it.in.logits), gradient_of(same, other.in.logits));
+        drop(&it);
+        drop(&other);
+    }
+}
+
 static Tensor *normals(ArrayType type, const char *stream, int rank, const int64_t *shape)
 {
     Tensor *x = t_new(type, rank, shape);
@@ -223,9 +244,10 @@ static void test_losses_cce__keys_out_of_range(void **state)
     (void)state;
     static const char *const specs[] = {"{\"type\": \"cce\", \"softcap\": 0}", "{\"type\": \"cce\", \"shift\": -1}",
                                         "{\"type\": \"cce\", \"filter_eps\": \"most\"}",
-                                        "{\"type\": \"cce\", \"filter_eps\": -1}", "{\"type\": \"cce\", \"z_loss\": "
-                                                                                   "-1}"};
-    for (int k = 0; k < 5; k++) {
+                                        "{\"type\": \"cce\", \"filter_eps\": -1}", "{\"type\": \"cce\", \"z_loss\": -1}",
+                                        "{\"type\": \"cce\", \"preset\": \"cce_most\"}",
+                                        "{\"type\": \"cce\", \"preset\": \"cce\", \"accum\": \"kahan\"}"};
+    for (size_t k = 0; k < sizeof specs / sizeof specs[0]; k++) {
         JsonSource *source = json_source_new();
         Arena *arena = arena_new();
         Error error;
@@ -247,6 +269,7 @@ int main(void)
         TAPE_TEST(test_losses_cce__worked_gradients),
         TAPE_TEST(test_losses_cce__all_ignored),
         TAPE_TEST(test_losses_cce__filter),
+        TAPE_TEST(test_losses_cce__presets),
         TAPE_TEST(test_losses_cce__embeddings_agree_with_their_logits),
         TAPE_TEST(test_losses_cce__decodes_capped_logits),
         TAPE_TEST(test_losses_cce__refusals),

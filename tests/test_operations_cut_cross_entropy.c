@@ -72,6 +72,8 @@ static const Case cases[] = {
     CASE(600, 2000, 20, true, SOME, .filter = 0x1p-28, .sorted = true),
     CASE(250, 400, 500, true, SOME, .softcap = 30),             /* a sum in two pieces, blocks of the least size */
     CASE(600, 500, 33, true, SOME, .z_loss = 0.01, .softcap = 3, .filter = 0x1p-28, .sorted = true),
+    CASE(300, 700, 20, true, SOME, .softcap = 3, .compensated = true),
+    CASE(250, 500, 33, true, NONE, .filter = 0x1p-28, .sorted = true, .compensated = true),
     CASE(100, 500, 8, false, NONE, .z_loss = 0.01, .filter = 2, .full_embeddings = true, .full_weight = true,
          .sorted = true),
 };
@@ -168,7 +170,50 @@ static void test_operations_cut_cross_entropy__gradients_alone(void **state)
     }
 }
 
-/* Gradients that wait since forward are handed over: who asks a second time has the same bits, and the first keeps his. */
+/* The gradient by one of two equal words, of a token that gives 1 and many that give 1e-4: how far from the sum. */
+static double error_of_sum(bool compensated)
+{
+    enum { TOKENS = 100001 };
+    Tensor *embeddings = t_full(ARRAY_F32, SHAPE(TOKENS, 1), 1), *weight = t_zeros(ARRAY_F32, SHAPE(2, 1)), *gradient;
+    Tensor *seed = t_full(ARRAY_F32, SHAPE(TOKENS), 2e-4), *targets = t_zeros(ARRAY_I32, SHAPE(TOKENS));
+    tensor_set(seed, 0, 2);
+    weight->requires_gradient = true;
+    const CutCrossEntropyOptions options = {.compensated = compensated};
+    t_gradients(t_linear_cross_entropy(embeddings, weight, NULL, targets, &options), seed, 1, &weight, &gradient,
+                false);
+    const double error = fabs(tensor_value(gradient, 1) - (1 + (TOKENS - 1) * (double)1e-4F));
+    tape_reset();
+    return error;
+}
+
+static void test_operations_cut_cross_entropy__compensated_sums_are_closer(void **state)
+{
+    (void)state;
+    const double plain = error_of_sum(false), compensated = error_of_sum(true);
+    print_message("of 11: plain %.3g, compensated %.3g\n", plain, compensated);
+    assert_true(compensated < 1e-5 && compensated < plain / 2);
+}
+
+/* A million times 1e-4 and 1 is 101. */
+static void test_operations_cut_cross_entropy__compensated_addition(void **state)
+{
+    (void)state;
+    enum { N = 19 };
+    float sum[N], lost[N] = {0}, term[N], plain = 1;
+    for (int i = 0; i < N; i++) {
+        sum[i] = 1;
+        term[i] = 1e-4F;
+    }
+    for (int k = 0; k < 1000000; k++) {
+        kernels()->rows.add_compensated(N, term, sum, lost);
+        plain += 1e-4F;
+    }
+    assert_true(fabs((double)plain - 101) > 1e-5 * 101);
+    for (int i = 0; i < N; i++)
+        assert_true(fabs((double)sum[i] - 101) <= 1e-5);
+}
+
+/* Gradients that wait since forward are handed over: a second request has the same bits, and the first keeps its own. */
 static void test_operations_cut_cross_entropy__gradients_twice(void **state)
 {
     (void)state;
@@ -357,7 +402,7 @@ static size_t extra_memory(int64_t tokens, int64_t width, int64_t words, int64_t
 }
 
 /* At 2048 tokens, 32768 words and width 256, with two threads, each of which has buffers of its own. Forward depends on
-   the number of tokens, backward on that of words, so that one can be few; and only an order keeps something of each. */
+   the number of tokens, backward on that of words, so that one can be few; and only an order has a place for each. */
 static void test_operations_cut_cross_entropy__extra_memory_below_a_megabyte(void **state)
 {
     (void)state;
@@ -394,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_operations_cut_cross_entropy__agrees_with_dense),
         cmocka_unit_test(test_operations_cut_cross_entropy__same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_operations_cut_cross_entropy__gradients_alone),
+        cmocka_unit_test(test_operations_cut_cross_entropy__compensated_sums_are_closer),
+        cmocka_unit_test(test_operations_cut_cross_entropy__compensated_addition),
         cmocka_unit_test(test_operations_cut_cross_entropy__gradients_twice),
         cmocka_unit_test(test_operations_cut_cross_entropy__known_values),
         cmocka_unit_test(test_operations_cut_cross_entropy__extreme_logits),

@@ -43,6 +43,7 @@ struct Benchmark {
     void *state;
     const Benchmark *reference;     /* of the same list, or NULL */
     double flops;                   /* of a run: what the mathematics needs, recomputation not counted */
+    double repeated_flops;          /* of what has to be computed again where memory is to stay small: in the roof */
     double read_bytes, write_bytes; /* of a run: inputs read once, results written once */
     int64_t samples;                /* of a run; 0: it has none */
     int64_t repeats;                /* runs of one measurement */

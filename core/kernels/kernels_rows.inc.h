@@ -114,6 +114,15 @@ static void exp_columns(int64_t rows, int64_t n, int64_t stride, float *x, const
     }
 }
 
+static void add_compensated(int64_t n, const float *restrict x, float *restrict sum, float *restrict lost)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float before = sum[i], term = x[i] + lost[i], after = before + term, taken = after - before;
+        sum[i] = after;
+        lost[i] = (before - (after - taken)) + (term - taken);
+    }
+}
+
 static void scale_row(int64_t n, float factor, float *x)
 {
     for (int64_t i = 0; i < n; i++)
@@ -275,6 +284,7 @@ static void norm_gradient_columns(int64_t n, const float *restrict x, const floa
         .exp_row = exp_row,                                       \
         .max_columns = max_columns,                               \
         .exp_columns = exp_columns,                               \
+        .add_compensated = add_compensated,                       \
         .scale_row = scale_row,                                   \
         .score_row = score_row,                                   \
         .attention_gradient_row = attention_gradient_row,         \

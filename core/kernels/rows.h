@@ -14,6 +14,8 @@ typedef struct RowKernels {
     /* sum = the sums of e = exp(x - shift), shift an entry for each column; x = e (1 - (inverse_cap x)^2) */
     void (*exp_columns)(int64_t rows, int64_t n, int64_t stride, float *x, const float *shift, float inverse_cap,
                         float *sum);
+    /* sum + lost += x, element by element, where lost keeps what rounding takes from the sum (2Sum). */
+    void (*add_compensated)(int64_t n, const float *x, float *sum, float *lost);
     void (*scale_row)(int64_t n, float factor, float *x);
 
     /* s = scale s + slope (first + i) + mask; mask may be NULL. */

@@ -63,24 +63,6 @@ static void make_gradients(const Work *work, Strip strip, int64_t token, int64_t
     }
 }
 
-/* Where the strip's words do not lie together, by way of a copy. */
-static void add_to_weight(const Work *work, Strip strip, const Chunk *chunk, int64_t begin, int64_t end,
-                          const Bench *bench)
-{
-    const int64_t d = work->problem->width;
-    if (!bench->sums) {
-        cut_add_products(chunk, begin, end, strip.columns, bench->z, true, false, work->dweight + strip.first * d);
-        return;
-    }
-    for (int64_t j = 0; j < strip.columns; j += GROUP) {
-        const int64_t columns = smaller(GROUP, strip.columns - j);
-        cut_add_products(chunk, begin, end, columns, bench->z + j, false, false, bench->sums);
-        for (int64_t i = 0; i < columns; i++)
-            kernels()->axpy(d, 1, bench->sums + i * d,
-                            work->dweight + index_of(&work->words, strip.first + j + i) * d);
-    }
-}
-
 static void add_to_bias(const Work *work, Strip strip, int64_t begin, int64_t end, const Bench *bench)
 {
     float sum[COLUMNS];
@@ -104,7 +86,7 @@ static void backward_task(Work *work, const Bench *bench, int64_t first, int64_t
         make_gradients(work, strip, token, rows, work->bias ? bias : NULL, bench, kept);
         for (int64_t begin = 0, end; cut_next_kept(kept, rows, &begin, &end); begin = end) {
             if (work->dweight)
-                add_to_weight(work, strip, &chunk, begin, end, bench);
+                cut_add_products(&chunk, begin, end, bench, first, columns, work->order, false, work->dweight);
             if (work->dbias)
                 add_to_bias(work, strip, begin, end, bench);
         }

@@ -50,13 +50,14 @@ void cut_end(Work *work)
 static void bench_memory(const Work *work, Bench *bench, bool packs, bool sums, bool take)
 {
     const int64_t d = work->problem->width, width = gemm_whole_panels(d), nr = kernels()->nr;
-    bench->held = room(bench->held, COLUMN_VALUES > work->columns * d ? work->columns * d : COLUMN_VALUES,
-                       sizeof(float), take);
+    bench->held = room(bench->held, work->columns * d, sizeof(float), take);
     bench->z = room(bench->z, work->rows * STRIDE, sizeof(float), take);
     if (packs)
         bench->passing = room(bench->passing, (work->rows > nr ? work->rows : nr) * width, sizeof(float), take);
     if (sums)
         bench->sums = room(bench->sums, GROUP * d, sizeof(float), take);
+    if (work->problem->options.compensated)
+        bench->lost = room(bench->lost, work->columns * d, sizeof(float), take);
 }
 
 typedef struct Pass { Work *work; const Vectors *held; CutTask *task; } Pass;
@@ -70,7 +71,10 @@ static void run_tasks(void *context, int64_t number, int64_t end)
         const int64_t first = work->columns * threads_take(&work->next);
         if (first >= pass->held->count)
             return;
-        pass->task(work, &work->benches[number], first, smaller(work->columns, pass->held->count - first));
+        const Bench *bench = &work->benches[number];
+        if (bench->lost)
+            memset(bench->lost, 0, (size_t)(work->columns * pass->held->width) * sizeof(float));
+        pass->task(work, bench, first, smaller(work->columns, pass->held->count - first));
     }
 }
 
@@ -83,6 +87,7 @@ void cut_pass(Work *work, const Vectors *held, const Vectors *passing, bool sums
 {
     const int64_t d = work->problem->width, nr = kernels()->nr;
     const bool packs = held->index || passing->index || d % nr != 0;
+    sums = sums || work->problem->options.compensated;
     work->rows = clamped(ROW_VALUES / d / GROUP * GROUP, GROUP, ROWS);
     work->columns = clamped(smaller(COLUMN_VALUES / d / nr * nr, gemm_whole_panels(pieces(held->count, TASKS))), nr,
                             COLUMNS);
@@ -152,8 +157,9 @@ static void fetch(const Vectors *vectors, int64_t begin, int64_t end)
             __builtin_prefetch(vector_of(vectors, i) + k, 0, 2);
 }
 
-void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, int64_t columns, const float *z, bool adds,
-                      bool fetches, float *c)
+/* c [columns, width] = z^T * chunk, or c += that. */
+static void multiply_transposed(const Chunk *chunk, int64_t begin, int64_t end, int64_t columns, const float *z,
+                                bool adds, bool fetches, float *c)
 {
     const int64_t d = chunk->vectors->width, rows = end - begin, next = chunk->first + chunk->rows + begin;
     const int64_t mr = kernels()->mr, nr = kernels()->nr;
@@ -162,6 +168,27 @@ void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, int64_t co
             fetch(chunk->vectors, next + j * rows / d, next + smaller(j + nr, d) * rows / d);
         gemm_block(columns, smaller(nr, d - j), rows, (GemmLeft){z + begin * STRIDE, mr, 1, STRIDE},
                    (GemmRight){chunk->data + begin * chunk->stride + j, nr, chunk->stride}, adds, c + j, d);
+    }
+}
+
+void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, const Bench *bench, int64_t first,
+                      int64_t columns, const int32_t *index, bool fetches, float *to)
+{
+    const int64_t d = chunk->vectors->width;
+    if (!bench->sums) {
+        multiply_transposed(chunk, begin, end, columns, bench->z, true, fetches, to + first * d);
+        return;
+    }
+    for (int64_t j = 0; j < columns; j += GROUP) {
+        const int64_t n = smaller(GROUP, columns - j);
+        multiply_transposed(chunk, begin, end, n, bench->z + j, false, fetches && j == 0, bench->sums);
+        for (int64_t i = 0; i < n; i++) {
+            float *row = to + (index ? index[first + j + i] : first + j + i) * d;
+            if (bench->lost)
+                kernels()->rows.add_compensated(d, bench->sums + i * d, row, bench->lost + (j + i) * d);
+            else
+                kernels()->axpy(d, 1, bench->sums + i * d, row);
+        }
     }
 }
 

@@ -34,7 +34,8 @@ static void compute_tile(const Work *work, const Bench *bench, int64_t first, in
 }
 
 /* Takes the tile's largest logits in; what was summed with a smaller one is scaled down. */
-static void raise_shifts(const Work *work, int64_t groups, int64_t columns, Sums *sums, float *by_embedding)
+static void raise_shifts(const Work *work, const Bench *bench, int64_t groups, int64_t columns, Sums *sums,
+                         float *by_embedding)
 {
     const int64_t d = work->problem->width;
     for (int64_t j = 0; j < columns; j++) {
@@ -47,6 +48,8 @@ static void raise_shifts(const Work *work, int64_t groups, int64_t columns, Sums
         sums->sum[j] *= sums->largest[j] > -INFINITY ? (double)factor : 1;
         if (by_embedding && sums->largest[j] > -INFINITY)
             kernels()->rows.scale_row(d, factor, by_embedding + j * d);
+        if (bench->lost)
+            kernels()->rows.scale_row(d, factor, bench->lost + j * d);
         sums->largest[j] = sums->shift[j] = largest;
     }
 }
@@ -83,7 +86,7 @@ static void add_words(const Work *work, const Bench *bench, int64_t word, int64_
     }
     float *by_embedding = work->unit ? work->unit + token * work->problem->width : NULL;
     float tile[COLUMNS] __attribute__((aligned(64)));
-    raise_shifts(work, groups, columns, sums, by_embedding);
+    raise_shifts(work, bench, groups, columns, sums, by_embedding);
     kernels()->rows.exp_columns(rows, n, STRIDE, bench->z, sums->shift, cap > 0 ? 1 / cap : 0, tile);
     for (int64_t j = 0; j < columns; j++)
         sums->sum[j] += (double)tile[j];
@@ -92,7 +95,7 @@ static void add_words(const Work *work, const Bench *bench, int64_t word, int64_
     bool kept[GROUPS];
     find_kept(work, groups, columns, sums, kept);
     for (int64_t begin = 0, end; cut_next_kept(kept, rows, &begin, &end); begin = end)
-        cut_add_products(&chunk, begin, end, columns, bench->z, true, true, by_embedding);
+        cut_add_products(&chunk, begin, end, bench, token, columns, NULL, true, work->unit);
 }
 
 /* From the sums of exp W (1 - (z/c)^2) to the gradient of the loss by the embedding. */

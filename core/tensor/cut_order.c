@@ -24,7 +24,8 @@ static void compute_means(void *context, int64_t begin, int64_t end)
     const Work *work = means->work;
     const int64_t d = work->problem->width;
     for (int64_t v = begin; v < end; v++) {
-        const float value = kernels()->dot(d, means->embedding, work->words.data + v * d) + (work->bias ? work->bias[v] : 0);
+        const float bias = work->bias ? work->bias[v] : 0;
+        const float value = kernels()->dot(d, means->embedding, work->words.data + v * d) + bias;
         means->logits[v] = (MeanLogit){isnan(value) ? INFINITY : value, (int32_t)v};
     }
 }

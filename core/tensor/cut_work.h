@@ -34,7 +34,8 @@ typedef struct Bench {
     float *held;                /* COLUMNS vectors, packed as B of rows * held^T */
     float *z;                   /* [ROWS][COLUMNS + MARGIN]: a tile */
     float *passing;             /* ROWS vectors side by side, whole panels wide; NULL: read where they lie */
-    float *sums;                /* [GROUP][width] in backward with an order; else NULL */
+    float *sums;                /* [GROUP][width] where products do not go to their place at once; else NULL */
+    float *lost;                /* [COLUMNS][width] what rounding took from the sums of the task; NULL: not kept */
 } Bench;
 
 typedef struct Work {
@@ -105,7 +106,7 @@ Work cut_start(const CutProblem *problem, Tensor *const *inputs);
 void cut_end(Work *work);
 
 /* One pass: body(work, bench, first, columns) for all runs of up to `columns` of `held`, threads taking what is next,
-   each at a bench of its own; vectors of `passing` go by each. sums: whether benches have some. */
+   each at a bench of its own; vectors of `passing` go by each. sums: whether benches have some in any case. */
 typedef void CutTask(Work *work, const Bench *bench, int64_t first, int64_t columns);
 void cut_pass(Work *work, const Vectors *held, const Vectors *passing, bool sums, CutTask *task);
 
@@ -114,10 +115,10 @@ void cut_hold(const Vectors *held, int64_t first, int64_t columns, const Bench *
 Chunk cut_passing(const Vectors *passing, int64_t first, int64_t rows, const Bench *bench);
 /* Products of the chunk with what is held: rows of the tile, COLUMNS + MARGIN floats apart, whole panels long. */
 void cut_multiply(const Chunk *chunk, int64_t columns, const Bench *bench);
-/* c [columns, width] += z^T * chunk, over rows begin to end of tile and chunk; c = that unless `adds`. With `fetches` the
-   chunk behind is on its way to the cache meanwhile. */
-void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, int64_t columns, const float *z, bool adds,
-                      bool fetches, float *c);
+/* to += tile^T * chunk, over rows begin to end of tile and chunk: column j goes to row first + j of `to`, or, with an
+   index, to the row that it gives. With `fetches` the chunk behind is on its way to the cache meanwhile. */
+void cut_add_products(const Chunk *chunk, int64_t begin, int64_t end, const Bench *bench, int64_t first,
+                      int64_t columns, const int32_t *index, bool fetches, float *to);
 /* A row of the tile as products, with its biases (n of them, or NULL), becomes logits: c tanh((x + b)/c). */
 void cut_finish_logits(const CutProblem *problem, int64_t n, const float *bias, float *z);
 /* The next run of kept groups of `rows` from row *begin on, as rows *begin to *end; false: there is none. */

@@ -194,6 +194,7 @@ typedef struct CutCrossEntropyOptions {
        about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is below what floats resolve. The loss
        is never filtered. */
     double filter;
+    bool compensated;           /* sums of floats over chunks of words and tokens keep their rounding errors (2Sum) */
     bool full_embeddings, full_weight; /* the gradient by these (the bias goes with the weight) is exact all the same */
     bool sorted;                /* words meet the filter in the order of their mean logits (before the softcap), so
                                    that those that it drops lie together; the loss depends on it by rounding */
