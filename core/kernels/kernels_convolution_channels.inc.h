@@ -25,9 +25,26 @@ INLINE void transpose_4x4(const float *from, int64_t from_row, float *to, int64_
 }
 #endif
 
-/* to[column][row] = from[row][column]; the last four of more than four overlap the ones before. */
+/* The same for at least LANES of both, as below. */
+static void transpose_wide(int64_t rows, int64_t columns, const float *from, int64_t from_row, float *to,
+                           int64_t to_row)
+{
+    for (int64_t j = 0; j < columns; j += LANES) {
+        j = j + LANES <= columns ? j : columns - LANES;
+        for (int64_t i = 0; i < rows; i += LANES) {
+            i = i + LANES <= rows ? i : rows - LANES;
+            transpose_square(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+        }
+    }
+}
+
+/* to[column][row] = from[row][column]; the last of more than a block overlap the ones before. */
 static void transpose(int64_t rows, int64_t columns, const float *from, int64_t from_row, float *to, int64_t to_row)
 {
+    if (rows >= LANES && columns >= LANES) {
+        transpose_wide(rows, columns, from, from_row, to, to_row);
+        return;
+    }
     if (rows < 4 || columns < 4) {
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < columns; j++)
