@@ -25,7 +25,7 @@ done
 xent=$build/xent
 config='{"data": {"type": "spirals", "count": 60, "val_count": 20, "test_count": 20}, "model": {"type": "mlp", "hidden": [8]},
          "train": {"batch_size": 20, "epochs": 1}}'
-echo "xent train, eval, calibrate, distill, quantize, predict, report, export, data, generate"
+echo "xent train, eval, calibrate, distill, quantize, predict, report, export, add-class, data, generate"
 check "$xent" train "$config" --quiet -o "$work/run"
 check "$xent" train "$config" --quiet -o "$work/run" --resume --set train.epochs=2
 check "$xent" eval "$work/run" --quiet --resamples 10
@@ -35,6 +35,9 @@ check "$xent" quantize "$work/run" '{"quantize": "rtn"}' --quiet -o "$work/quant
 check "$xent" predict "$work/quantized" --quiet -o "$work/rows.csv"
 check "$xent" report "$work/run" "$work/student" --quiet -o "$work/page.html"
 check "$xent" export "$work/run" --format onnx --quiet -o "$work/model.onnx"
+check "$xent" train "$config" --quiet -o "$work/few" --set "data.only_classes=[0]"
+check "$xent" add-class "$work/few" --quiet -o "$work/all.safetensors"
+check "$xent" analyze novel_classes "$work/few" --quiet --json
 check "$xent" data "$config" --quiet -o "$work/data.npz"
 check "$xent" train '{"data": {"type": "markov-text", "length": 8}, "model": {"type": "transformer", "width": 8, "heads": 1, "layers": 1},
     "train": {"steps": 2}}' --quiet -o "$work/text"

@@ -18,6 +18,7 @@ setup_file() {
     XENT_FAULT_COUNT=$PWD/eval.count LD_PRELOAD=$FAULT_LIBRARY "$XENT" eval two --quiet --threads 1 --json -o evaluated > eval.out
     mkdir inputs
     cp -r one inputs/model
+    "$XENT" train "$config" --set 'data.only_classes=[0]' --quiet -o inputs/few
     "$XENT" train '{"data": {"type": "markov-text", "length": 8}, "model": {"type": "transformer", "width": 8, "heads": 1, "layers": 1},
                     "train": {"steps": 2}}' --quiet -o inputs/text
     npy inputs/logits.npy '<f4' '4, 2' '\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x3f\x00\x00\x80\x3f\x00\x00\x00\x00\x00\x00\x80\x3f\x00\x00\x00\x00'
@@ -208,11 +209,12 @@ once() {
     sweep once allocate ENOMEM "$(($(count_of once allocate) / 6 + 1))"
 }
 
-@test "predict, export, data, report, generate and loss of which a call fails" {
+@test "predict, export, add-class, data, report, generate and loss of which a call fails" {
     own_folder=
     once predict inputs/model -o o/p.npy
     once export inputs/model --format onnx -o o/m.onnx
     once export inputs/model --format safetensors -o o/m.safetensors
+    once add-class inputs/few -o o/few.safetensors
     once data "$config" -o o/d.npz
     fault=allocate:$(($(count_of once allocate) - 4)):ENOMEM # while the file is open
     try_once
