@@ -168,6 +168,21 @@ setup() {
     [ "$status" -eq 1 ] && [[ "$output" == *"with repetition-0.3 eisl-1-2 is not above ce"* ]]
 }
 
+@test "bias-loss: the quick form weighs blank samples less; without an effect the script fails" {
+    sh scripts/experiments/bias-loss.sh --quick -o "$BATS_TEST_TMPDIR/bias" > "$BATS_TEST_TMPDIR/table"
+    [ "$(grep -c '^| bias, .* | [0-9.]* \[.* | 0.7.* | 0.7.* | 0.7' "$BATS_TEST_TMPDIR/table")" -eq 3 ]
+    run sh scripts/experiments/bias-loss.sh --fashion -o "$BATS_TEST_TMPDIR/none"
+    [ "$status" -eq 1 ] && [ ! -e "$BATS_TEST_TMPDIR/none" ]
+    for run in global local no-skips; do
+        for seed in 101 102; do
+            echo '{"epoch":1,"weight_mean":0.8,"weight_marked":0.75,"weight_unmarked":0.75}' \
+                > "$BATS_TEST_TMPDIR/bias/$run-$seed/metrics.jsonl"
+        done
+    done
+    run sh scripts/experiments/bias-loss.sh --seeds 2 -o "$BATS_TEST_TMPDIR/bias"
+    [ "$status" -eq 1 ] && [[ "$output" == *"weight of others - blank, global is below 0.03"* ]]
+}
+
 @test "tracoco-loss: the quick form gains by teaching; without an effect the script fails" {
     sh scripts/experiments/tracoco-loss.sh --quick -o "$BATS_TEST_TMPDIR/cbc" > "$BATS_TEST_TMPDIR/table"
     [ "$(grep -c '^| [a-z].* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 4 ]
