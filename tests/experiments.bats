@@ -122,13 +122,16 @@ setup() {
 
 @test "cut cross-entropy: trains as the dense one does" {
     sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut" > "$BATS_TEST_TMPDIR/table"
-    [ "$(grep -c '^| [a-z]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 5 ]
+    [ "$(grep -c '^| [a-z]* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 6 ]
     for seed in 101 102; do
         echo '{"peak_memory_bytes": 1, "samples_per_second": 1, "metrics": {"test": {"loss": 9}}}' \
             > "$BATS_TEST_TMPDIR/cut/auto-$seed/summary.json"
     done
     run sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut"
     [ "$status" -eq 1 ] && [[ "$output" == *"auto is "*" nats from dense"* ]]
+    sed -i '/"step":3,/s/"loss":[0-9.]*/"loss":9/' "$BATS_TEST_TMPDIR/cut/exact-102/metrics.jsonl"
+    run sh scripts/experiments/cut-cross-entropy.sh --quick -o "$BATS_TEST_TMPDIR/cut"
+    [ "$status" -eq 1 ] && [[ "$output" == *"exact leaves dense at step 3, seed 102"* ]]
 }
 
 @test "pa-bce and dexml: their quick forms run every row of the comparison" {
