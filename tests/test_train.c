@@ -87,7 +87,8 @@ static void test_train__recomputation_takes_less_memory_for_the_same_bits(void *
         "0.1}, "
         "\"train\": {\"batch_size\": 16}}",
         "{\"data\": {\"type\": \"spirals\", \"count\": 2048}, \"model\": {\"type\": \"mlp\", \"hidden\": "
-        "[32, 32, 32, 32, 32, 32, 32, 32, 32, 32]}, \"train\": {\"batch_size\": 512}}",
+        "[32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32]}, "
+        "\"train\": {\"batch_size\": 512}}",
         "{\"data\": \"markov-text\", \"model\": {\"type\": \"transformer\", \"layers\": 6, \"width\": 32, \"heads\": "
         "2, "
         "\"dropout\": 0.1}, \"train\": {\"batch_size\": 8}}",
