@@ -223,7 +223,8 @@ static void test_losses_cce__keys_out_of_range(void **state)
     (void)state;
     static const char *const specs[] = {"{\"type\": \"cce\", \"softcap\": 0}", "{\"type\": \"cce\", \"shift\": -1}",
                                         "{\"type\": \"cce\", \"filter_eps\": \"most\"}",
-                                        "{\"type\": \"cce\", \"filter_eps\": -1}", "{\"type\": \"cce\", \"z_loss\": -1}"};
+                                        "{\"type\": \"cce\", \"filter_eps\": -1}", "{\"type\": \"cce\", \"z_loss\": "
+                                                                                   "-1}"};
     for (int k = 0; k < 5; k++) {
         JsonSource *source = json_source_new();
         Arena *arena = arena_new();
