@@ -306,8 +306,8 @@ static void test_losses_values__terms_keep_their_states(void **state)
 {
     (void)state;
     static const char *const specs[] = {
-        "\"aldr_kl\"", "\"elr\"", "{\"type\": \"sum\", \"terms\": [\"aldr_kl\", \"ce\", {\"type\": \"elr\", "
-                                  "\"weight\": 0.5}]}"};
+        "\"aldr_kl\"", "\"elr\"",
+        "{\"type\": \"sum\", \"terms\": [\"aldr_kl\", \"ce\", {\"type\": \"elr\", \"weight\": 0.5}]}"};
     float kept[3][3 * 3] = {{0}};
     const int64_t ids[] = {2, 0};
     double values[3];

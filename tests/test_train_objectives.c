@@ -220,8 +220,8 @@ static const char *const many =
 static void test_train_objectives__a_factored_head_is_the_head(void **state)
 {
     (void)state;
-    static const char *const losses[] = {"\"z_loss\"", "\"taylor_softmax\"", "{\"type\": \"spherical_softmax\", "
-                                                                             "\"eps\": 1}"};
+    static const char *const losses[] = {"\"z_loss\"", "\"taylor_softmax\"",
+                                         "{\"type\": \"spherical_softmax\", \"eps\": 1}"};
     for (int l = 0; l < 3; l++) {
         Run *plain = make(many, losses[l], "\"supervised\"");
         for (int i = 0; i < 40; i++)
