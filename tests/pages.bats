@@ -68,7 +68,7 @@ setup() {
     command -v zsh || skip "no zsh"
     "$XENT" help --completion zsh > _xent
     zsh -n _xent
-    grep -q "'1:analysis:(bounds" _xent
+    grep -q "'1:analysis:(.*bounds" _xent
     names=$(zsh -fc 'compadd() { print -r -- "$@"; }; _arguments() { :; }; words=(describe losses); CURRENT=4; . ./_xent; _xent_names')
     [[ "$names" == "-- aldr_kl "*" z_loss" ]]
 }
