@@ -130,7 +130,8 @@ static bool write_files(const void *context, RunFolder *folder, Error *error)
     cJSON *report = model_report_json(method, &result->quantizing->report);
     bool good = run_folder_write_config(folder, result->saved->config, error);
     for (int i = 1; i < 3 && good; i++)
-        good = quantize_save(method, result->saved, arena_format(folder->arena, "%s/%s", folder->path, files[i]), error);
+        good =
+            quantize_save(method, result->saved, arena_format(folder->arena, "%s/%s", folder->path, files[i]), error);
     good = good && run_folder_write_json(folder, "quantization.json", report, error)
         && run_folder_write_json(folder, "summary.json", result->summary, error);
     cJSON_Delete(report);

@@ -187,9 +187,9 @@ DataSplit data_split_all(Arena *arena, Dataset *dataset);
       Deviations divide by n; one of 0 counts as 1. So are the propensities of labels, the chance that a label that is
       true was noted: 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of n_l of N samples that have label l
       (Jain, Prabhu and Varma, KDD 2016).
-   `only_classes`, `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Where the data has groups, groups are what
-   1 to 3 count and draw, and `only_classes`, `stratified` and `balance` cannot be had. Everything drawn is a function
-   of `data_seed`, where it is given, else of `seed`, the run's. On failure nothing is left to free. */
+   `only_classes`, `stratified`, `balance` and `label_noise` need classes (TARGET_CLASS). Where the data has groups,
+   groups are what 1 to 3 count and draw, and `only_classes`, `stratified` and `balance` cannot be had. Everything drawn
+   is a function of `data_seed`, where it is given, else of `seed`, the run's. On failure nothing is left to free. */
 bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *error);
 void data_free(DataSplits *splits);
 /* DatasetDef.describe of a config's data, after only_classes. */

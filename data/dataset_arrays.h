@@ -18,8 +18,8 @@ bool dataset_take_features(Dataset *dataset, const char *name, const Array *arra
 /* What is allocated for each class stays small beside 2 GB. */
 enum { DATASET_MOST_CLASSES = 1 << 24 };
 
-/* Targets of `dataset->count` samples. Classes are 0 <= y < classes; `classes` PARAM_UNSET takes the
-   largest + 1, which is at most DATASET_MOST_CLASSES. Soft targets are >= 0 with sums within 1e-3 of 1; labels are 0 or 1. */
+/* Targets of `dataset->count` samples. Classes are 0 <= y < classes; `classes` PARAM_UNSET takes the largest + 1, which
+   is at most DATASET_MOST_CLASSES. Soft targets are >= 0 with sums within 1e-3 of 1; labels are 0 or 1. */
 bool dataset_take_targets(Dataset *dataset, const char *name, const Array *array, TargetReading reading,
                           int64_t classes, Error *error);
 

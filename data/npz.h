@@ -19,9 +19,9 @@ typedef struct Npz {
     NpzEntry *entries;
 } Npz;
 
-/* Reads the file and its directory. Members that are not named *.npy are passed over. At most 2 GB, the
-   arrays together no more, and 4096 members; ZIP64, encryption and archives in several parts are refused. Errors name the
-   file and the byte. */
+/* Reads the file and its directory. Members that are not named *.npy are passed over. At most 2 GB, the arrays together
+   no more, and 4096 members; ZIP64, encryption and archives in several parts are refused. Errors name the file and the
+   byte. */
 bool npz_open(const char *path, Arena *arena, Npz *npz, Error *error);
 /* The same from memory, which is borrowed; `name` is what messages call it. */
 bool npz_parse(const char *name, const unsigned char *bytes, size_t size, Arena *arena, Npz *npz, Error *error);

@@ -149,8 +149,9 @@ static bool find_palette(Palette *palette, const uint8_t *pixels, size_t count, 
     return true;
 }
 
-/* Pictures of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. Level 1 takes
-   under half the time of level 6 and a third more bytes; a palette, which most of them fit in, makes up for that. */
+/* Pictures of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. Level 1
+   takes under half the time of level 6 and a third more bytes; a palette, which most of them fit in, makes up for that.
+   */
 bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error)
 {
     size_t count = (size_t)width * (size_t)height;

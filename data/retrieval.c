@@ -118,16 +118,23 @@ static bool validate(const void *values, Error *error)
 }
 
 const DatasetDef dataset_retrieval = {
-    .component = {
-        .name = "retrieval", .summary = "queries, and the documents with features of their own that answer them",
-        .params = params, .size = sizeof(struct retrieval), .validate = validate,
-        .formula = "document z A + noise N(0, I), query (z + query_noise N(0, I)) B + noise N(0, I), z = centre + 0.5 "
-                   "spread N(0, I)",
-        .notes = "Centres are N(0, I), spreads uniform between their bounds, one of each a cluster; A and B have elements "
-                 "N(0, 1 / latent). Training queries ask for the documents in their order, "
-                 "those of val and test from the last one backwards, each around again if they are more: a document that "
-                 "is asked for in training is none in the test, while both together are no more than documents.",
-        .source = "after arXiv:2510.00137",
-    },
+    .component =
+        {
+            .name = "retrieval",
+            .summary = "queries, and the documents with features of their own that answer them",
+            .params = params,
+            .size = sizeof(struct retrieval),
+            .validate = validate,
+            .formula =
+                "document z A + noise N(0, I), query (z + query_noise N(0, I)) B + noise N(0, I), z = centre + 0.5 "
+                "spread N(0, I)",
+            .notes = "Centres are N(0, I), spreads uniform between their bounds, one of each a cluster; A and B have "
+                     "elements "
+                     "N(0, 1 / latent). Training queries ask for the documents in their order, "
+                     "those of val and test from the last one backwards, each around again if they are more: a "
+                     "document that "
+                     "is asked for in training is none in the test, while both together are no more than documents.",
+            .source = "after arXiv:2510.00137",
+        },
     .load = load,
 };

@@ -47,8 +47,10 @@ static bool validate(const void *values, Error *error)
     if (common->split.count)
         return fail_usage(
             error, "split: text is cut into blocks and never drawn; use \"shares\", \"val_path\", \"test_path\"");
-    if (common->only_classes.count || common->folds || common->stratified || common->balance || common->label_noise > 0 || common->normalize)
-        return fail_usage(error, "only_classes, folds, stratified, balance, label_noise and normalize do not apply to text");
+    if (common->only_classes.count || common->folds || common->stratified || common->balance ||
+        common->label_noise > 0 || common->normalize)
+        return fail_usage(error,
+                          "only_classes, folds, stratified, balance, label_noise and normalize do not apply to text");
     if (shares->count != 3)
         return fail_usage(error, "shares: expected 3, got %lld", (long long)shares->count);
     double sum = shares->items[0] + shares->items[1] + shares->items[2];

@@ -12,7 +12,8 @@ static const Param params[] = {
 static bool bpe_train(const void *values, const unsigned char *text, size_t size, Arena *arena, Tokenizer *tokenizer,
                       Error *error)
 {
-    return merges_train(((const struct bpe *)values)->vocabulary, MERGE_FREQUENT, 2, text, size, arena, tokenizer, error);
+    return merges_train(((const struct bpe *)values)->vocabulary, MERGE_FREQUENT, 2, text, size, arena, tokenizer,
+                        error);
 }
 
 /* A word while it is encoded: tokens with their neighbours, and a heap of the merges that apply, each

@@ -138,8 +138,11 @@ static const char *const extras[] = {"marked?", NULL};
 static const char *const examples[] = {"\"bias\"", "{\"type\": \"bias\", \"norm\": \"local\", \"beta\": 0.5}", NULL};
 
 const LossDef loss_bias = {
-    .component = {.name = "bias", .summary = "cross-entropy weighted by the variance of a sample's feature maps",
-                  .params = params, .size = sizeof(struct bias), .source = "arXiv:2107.11170",
+    .component = {.name = "bias",
+                  .summary = "cross-entropy weighted by the variance of a sample's feature maps",
+                  .params = params,
+                  .size = sizeof(struct bias),
+                  .source = "arXiv:2107.11170",
                   .formula = "(exp(alpha u) - beta) (-log p_y), u = (v - least v) / (max v - min v of the batch)",
                   .notes = "v is the unbiased variance of a sample's features, without gradient; in training the "
                            "features are the output of the layer `tap`. least v: of all batches so far, starting at "
@@ -148,6 +151,16 @@ const LossDef loss_bias = {
                            "weight_mean, weight_min, weight_max and feat_var_mean, and by the extra marked, a number "
                            "for each sample, the mean weights of those with another number than 0 and of the others "
                            "as weight_marked and weight_unmarked."},
-    .targets = LOSS_CLASSES, .extras = extras, .figures = figures, .measure = measure, .properties = LOSS_TRANSLATION_INVARIANT, .state_width = state_width,
-    .state_of_run = true, .tap = tap, .forward = forward, .check = check, .examples = examples, .sample = sample,
+    .targets = LOSS_CLASSES,
+    .extras = extras,
+    .figures = figures,
+    .measure = measure,
+    .properties = LOSS_TRANSLATION_INVARIANT,
+    .state_width = state_width,
+    .state_of_run = true,
+    .tap = tap,
+    .forward = forward,
+    .check = check,
+    .examples = examples,
+    .sample = sample,
 };

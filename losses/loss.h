@@ -93,8 +93,8 @@ typedef struct LossDef {
        They can be had without the logits (the objective factored_output). NULL: not so. */
     double (*of_moments)(const void *self, const LossMoments *moments, double slopes[3]);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
-    /* What training logs of a batch beside the loss: names, NULL-terminated, at most LOSS_MOST_FIGURES, and their values;
-       NaN: undefined. Called before or after `forward`, with the same input. NULL: nothing. */
+    /* What training logs of a batch beside the loss: names, NULL-terminated, at most LOSS_MOST_FIGURES, and their
+       values; NaN: undefined. Called before or after `forward`, with the same input. NULL: nothing. */
     const char *const *figures;
     void (*measure)(const void *self, const LossInput *in, double *values);
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows

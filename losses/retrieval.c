@@ -126,10 +126,16 @@ const LossDef loss_infonce = {
 const LossDef loss_mw = {
     .component = {.name = "mw",
                   .summary = "every positive score against every negative of the batch, a bound of 1 - AUC",
-                  .params = mw_params, .size = sizeof(struct mw), .source = "arXiv:2510.00137",
+                  .params = mw_params,
+                  .size = sizeof(struct mw),
+                  .source = "arXiv:2510.00137",
                   .formula = "mean over i and all negatives s of the batch of softplus(-(s_i+ - s) / T)",
-                  .notes = "Logits are scores [B, M], targets the positive's column; the other columns of all rows are "
-                           "negatives. Above 2^20 pairs, counted as B B M, nothing of their number is kept, and there is "
-                           "no second derivative."},
-    .targets = LOSS_CLASSES, .whole_batch = true, .forward = mw, .examples = mw_examples,
+                  .notes =
+                      "Logits are scores [B, M], targets the positive's column; the other columns of all rows are "
+                      "negatives. Above 2^20 pairs, counted as B B M, nothing of their number is kept, and there is "
+                      "no second derivative."},
+    .targets = LOSS_CLASSES,
+    .whole_batch = true,
+    .forward = mw,
+    .examples = mw_examples,
 };

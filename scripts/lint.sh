@@ -1,5 +1,5 @@
 #!/bin/sh
-# No layer includes upward (base < kernels < tensor < ... < cli); no file over 500 lines.
+# No layer includes upward (base < kernels < tensor < ... < cli); no file over 500 lines; no line over 120 characters.
 set -u
 bad=$(mktemp)
 trap 'rm -f "$bad"' EXIT
@@ -26,6 +26,10 @@ allowed losses 'core/(base|schedules|tensor)|losses'
 allowed data 'core/base|data'
 
 find $(ls -d cli core losses data tests 2>/dev/null) -name '*.[ch]' -exec awk 'END { if (NR > 500) print FILENAME ": " NR " lines, more than 500" }' {} \; >> "$bad"
+# Characters, not bytes: continuation bytes of UTF-8 do not count.
+find $(ls -d cli core losses data tests 2>/dev/null) -name '*.[ch]' -exec sh -c 'for file; do
+    LC_ALL=C tr -d "\200-\277" < "$file" | LC_ALL=C awk -v file="$file" "length > 120 { print file \":\" FNR \": longer than 120 characters\" }"
+done' sh {} + >> "$bad"
 [ -s "$bad" ] || exit 0
 cat "$bad" >&2
 exit 1

@@ -82,11 +82,19 @@ static void test_data_generators__described_as_loaded(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "'clicks'", "{'type': 'flows', 'count': 20, 'test_count': 0}", "{'type': 'flows', 'one_hot': false, 'count': 20}",
-        "'gaussian-mixture'", "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
+        "'clicks'",
+        "{'type': 'flows', 'count': 20, 'test_count': 0}",
+        "{'type': 'flows', 'one_hot': false, 'count': 20}",
+        "'gaussian-mixture'",
+        "{'type': 'glyphs', 'count': 20, 'test_count': 0, 'channels': 3, 'size': 32}",
         "{'type': 'markov-text', 'stride': 7}",
-        "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}", "'random-mdp'", "'spirals'", "'tabular'",
-        "'waves'", "{'type': 'tabular', 'task': 'regression'}", "{'type': 'traders', 'members': 3, 'target': 'label'}",
+        "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}",
+        "'random-mdp'",
+        "'spirals'",
+        "'tabular'",
+        "'waves'",
+        "{'type': 'tabular', 'task': 'regression'}",
+        "{'type': 'traders', 'members': 3, 'target': 'label'}",
         "{'type': 'translation', 'length': 4}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

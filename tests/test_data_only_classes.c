@@ -14,8 +14,9 @@ static bool try_load(Texts *texts, const char *json, DataSplits *splits)
     return value && data_instance_parse(&context, value, &data) && data_load(&data, 3, splits, &texts->error);
 }
 
-#define MIXTURE(keys) "{\"type\": \"gaussian-mixture\", \"classes\": 4, \"count\": 200, \"val_count\": 50, \"test_count\": " \
-                      "60" keys "}"
+#define MIXTURE(keys)                                                                                                  \
+    "{\"type\": \"gaussian-mixture\", \"classes\": 4, \"count\": 200, \"val_count\": 50, \"test_count\": "             \
+    "60" keys "}"
 
 static void test_data_only_classes__keeps_and_renumbers(void **state)
 {

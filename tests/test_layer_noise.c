@@ -201,7 +201,8 @@ static double figure(const Run *run, const char *name)
 static void test_layer_noise__parts_are_told(void **state)
 {
     (void)state;
-    Run *run = make("", "{\"type\": \"noisefit\", \"alpha\": 0.3, \"lambda\": 0.2}", "{\"type\": \"noisy\", \"layers\": 2}");
+    Run *run =
+        make("", "{\"type\": \"noisefit\", \"alpha\": 0.3, \"lambda\": 0.2}", "{\"type\": \"noisy\", \"layers\": 2}");
     double loss = step_gradients(run, 0, 0, 1).loss;
     double ce = figure(run, "ce"), soft = figure(run, "soft"), consistency = figure(run, "consistency");
     assert_true(soft > 0 && consistency > 0);
@@ -218,7 +219,8 @@ static void test_layer_noise__parts_are_told(void **state)
     }
     assert_int_equal(noisy, 2);
     run_free(run);
-    run = make("", "\"noisefit\"", "{\"type\": \"noisy\", \"layers\": 2, \"deviation\": 0.2, \"std_power\": 2, \"scale\": 5, "
+    run = make("", "\"noisefit\"",
+               "{\"type\": \"noisy\", \"layers\": 2, \"deviation\": 0.2, \"std_power\": 2, \"scale\": 5, "
                "\"gate\": 0.5}");
     step_gradients(run, 0, 0, 1);
     double other = 0;

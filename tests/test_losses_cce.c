@@ -242,9 +242,11 @@ static void test_losses_cce__refusals(void **state)
 static void test_losses_cce__keys_out_of_range(void **state)
 {
     (void)state;
-    static const char *const specs[] = {"{\"type\": \"cce\", \"softcap\": 0}", "{\"type\": \"cce\", \"shift\": -1}",
+    static const char *const specs[] = {"{\"type\": \"cce\", \"softcap\": 0}",
+                                        "{\"type\": \"cce\", \"shift\": -1}",
                                         "{\"type\": \"cce\", \"filter_eps\": \"most\"}",
-                                        "{\"type\": \"cce\", \"filter_eps\": -1}", "{\"type\": \"cce\", \"z_loss\": -1}",
+                                        "{\"type\": \"cce\", \"filter_eps\": -1}",
+                                        "{\"type\": \"cce\", \"z_loss\": -1}",
                                         "{\"type\": \"cce\", \"preset\": \"cce_most\"}",
                                         "{\"type\": \"cce\", \"preset\": \"cce\", \"accum\": \"kahan\"}"};
     for (size_t k = 0; k < sizeof specs / sizeof specs[0]; k++) {

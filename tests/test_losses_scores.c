@@ -70,7 +70,8 @@ static double pooled_auc(const Tensor *scores, const Tensor *targets)
     double above = 0;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < rows * columns; j++) {
-            double positive = tensor_value(scores, i * columns + tensor_i32(targets)[i]), other = tensor_value(scores, j);
+            double positive = tensor_value(scores, i * columns + tensor_i32(targets)[i]),
+                   other = tensor_value(scores, j);
             if (j % columns != tensor_i32(targets)[j / columns])
                 above += positive > other ? 1 : positive == other ? 0.5 : 0;
         }
@@ -85,8 +86,9 @@ static void test_losses_scores__mw_sees_what_infonce_does_not(void **state)
     assert_near(loss_value(&plain.loss, &plain.in), 0.0925919, 1e-7);
     Tensor *gradient = loss_gradient(&plain.loss, &plain.in);
     for (int r = 0; r < 3; r++) /* of a query's offset: none */
-        assert_near(tensor_value(gradient, 3 * r) + tensor_value(gradient, 3 * r + 1) + tensor_value(gradient, 3 * r + 2), 0,
-                    1e-12);
+        assert_near(tensor_value(gradient, 3 * r) + tensor_value(gradient, 3 * r + 1) +
+                        tensor_value(gradient, 3 * r + 2),
+                    0, 1e-12);
     drop(&plain);
     Setting setting = scores_setting("\"mw\"", offsets);
     assert_near(loss_value(&setting.loss, &setting.in), 0.6386336, 1e-7);
@@ -130,7 +132,8 @@ static void test_losses_scores__mw_bounds_the_area(void **state)
 static Tensor *squared_gradient(const Setting *setting)
 {
     Tensor *gradient;
-    assert_null(t_gradients(loss_evaluate(&setting->loss, &setting->in).loss, NULL, 1, &setting->in.logits, &gradient, true));
+    assert_null(
+        t_gradients(loss_evaluate(&setting->loss, &setting->in).loss, NULL, 1, &setting->in.logits, &gradient, true));
     return t_sum(t_square(gradient), ALL_AXES, false);
 }
 

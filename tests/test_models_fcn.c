@@ -96,7 +96,8 @@ static void test_models_fcn__the_mean_of_both_networks(void **state)
     Forward forward = {0};
     Tensor *both = model_forward(heads, &forward, x), *one = model_forward(mean, &forward, x);
     for (int64_t i = 0; i < 3; i++)
-        assert_true(fabs(tensor_value(one, i) - (tensor_value(both, 2 * i) + tensor_value(both, 2 * i + 1)) / 2) < 1e-6);
+        assert_true(fabs(tensor_value(one, i) - (tensor_value(both, 2 * i) + tensor_value(both, 2 * i + 1)) / 2) <
+                    1e-6);
     model_free(heads);
     model_free(mean);
     texts_close(&texts);
@@ -187,7 +188,8 @@ static void test_models_fcn__categories_share_a_field(void **state)
     Model *model = model_of(&texts, "{\"type\": \"ecn\", \"embed_dim\": 4, \"ecn_layers\": 3}", input);
     int64_t width = 5 * 4;
     assert_int_equal(parameters_trainable(model->parameters), 8 * 4 + 3 * (width * width / 2 + 2 * width) + width + 1);
-    Model *plain = model_of(&texts, "{\"type\": \"ecn\", \"embed_dim\": 4, \"ecn_layers\": 3, \"layer_norm\": false}", input);
+    Model *plain =
+        model_of(&texts, "{\"type\": \"ecn\", \"embed_dim\": 4, \"ecn_layers\": 3, \"layer_norm\": false}", input);
     assert_int_equal(parameters_trainable(plain->parameters), 8 * 4 + 3 * (width * width / 2 + width) + width + 1);
     model_free(plain);
     plain = model_of(&texts, "{\"type\": \"ecn\", \"embed_dim\": 4, \"ecn_layers\": 0}", input);

@@ -213,7 +213,8 @@ static void test_operations_cut_cross_entropy__compensated_addition(void **state
         assert_true(fabs((double)sum[i] - 101) <= 1e-5);
 }
 
-/* Gradients that wait since forward are handed over: a second request has the same bits, and the first keeps its own. */
+/* Gradients that wait since forward are handed over: a second request has the same bits, and the first keeps its own.
+   */
 static void test_operations_cut_cross_entropy__gradients_twice(void **state)
 {
     (void)state;

@@ -61,8 +61,11 @@ static Run *small_run(const char *loss)
 {
     char text[512];
     Error error = {0};
-    snprintf(text, sizeof text, "{\"data\": {\"type\": \"gaussian-mixture\", \"classes\": 4, \"count\": 60, \"test_count\": "
-             "10}, \"model\": {\"type\": \"mlp\", \"hidden\": [5]}, \"loss\": \"%s\", \"train\": {\"prefetch\": false}}", loss);
+    snprintf(
+        text, sizeof text,
+        "{\"data\": {\"type\": \"gaussian-mixture\", \"classes\": 4, \"count\": 60, \"test_count\": "
+        "10}, \"model\": {\"type\": \"mlp\", \"hidden\": [5]}, \"loss\": \"%s\", \"train\": {\"prefetch\": false}}",
+        loss);
     Config *config = config_parse("config", text, NULL, NULL, &error);
     Run *run = config ? run_new(config, NULL, &error) : NULL;
     if (!run)

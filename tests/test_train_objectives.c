@@ -418,7 +418,8 @@ static void test_train_objectives__twins_teach_each_other(void **state)
         logits[i] = model_forward(&networks[i], &forward, x);
     }
     for (int i = 0; i < 2; i++)
-        expected += tensor_value(t_mean(t_softmax_cross_entropy(logits[i], t_argmax(logits[1 - i], -1)), ALL_AXES, false), 0);
+        expected +=
+            tensor_value(t_mean(t_softmax_cross_entropy(logits[i], t_argmax(logits[1 - i], -1)), ALL_AXES, false), 0);
     assert_true(fabs(value - twin_loss("\"weight\": 0", 1) - expected) < 1e-5);
     run_free(run);
 }

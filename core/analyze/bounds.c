@@ -20,10 +20,10 @@ struct bounds { double tau, gap; int64_t classes; };
 static const Param params[] = {
     PARAM_FLOAT(struct bounds, tau, 1, .min = 0, .max = 1000, .help = "of the loss comp_sum"),
     PARAM_INT(struct bounds, classes, 10, .min = 2, .max = 1e9, .help = "number of classes"),
-    PARAM_FLOAT(struct bounds, gap, 0.1, .min = 0, .max = 1,
-                .help = "an excess: of the error rate for T, of the surrogate risk for the inverse and the closed form"),
-    PARAM_END
-};
+    PARAM_FLOAT(
+        struct bounds, gap, 0.1, .min = 0, .max = 1,
+        .help = "an excess: of the error rate for T, of the surrogate risk for the inverse and the closed form"),
+    PARAM_END};
 
 static double log_cosh(double x)
 {
@@ -102,11 +102,12 @@ const AnalysisDef analysis_bounds = {
                   .size = sizeof(struct bounds),
                   .source = "arXiv:2304.07288",
                   .formula = "R01 - R01* + M01 <= Gamma(R - R* + M), Gamma = T^-1",
-                  .notes = "T(gap) is the least excess of the risk of comp_sum at an excess error rate of gap; inverse is "
-                           "Gamma(gap), the largest excess error rate at an excess risk of gap, 1 where gap is above T(1); "
-                           "closed_form is the paper's upper bound of Gamma(gap), which may exceed 1: sqrt(2^tau (2-tau) "
-                           "gap) below tau = 1, sqrt(2 n^(tau-1) gap) below 2, (tau-1) n^(tau-1) gap from 2. Above tau = "
-                           "1 it grows with the number of classes n. The table has T at ten excess error rates, and the "
-                           "closed form at that T, which is not below the rate."},
+                  .notes =
+                      "T(gap) is the least excess of the risk of comp_sum at an excess error rate of gap; inverse is "
+                      "Gamma(gap), the largest excess error rate at an excess risk of gap, 1 where gap is above T(1); "
+                      "closed_form is the paper's upper bound of Gamma(gap), which may exceed 1: sqrt(2^tau (2-tau) "
+                      "gap) below tau = 1, sqrt(2 n^(tau-1) gap) below 2, (tau-1) n^(tau-1) gap from 2. Above tau = "
+                      "1 it grows with the number of classes n. The table has T at ten excess error rates, and the "
+                      "closed form at that T, which is not below the rate."},
     .run = run,
 };

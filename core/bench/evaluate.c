@@ -83,7 +83,8 @@ static void release(Benchmark *benchmark)
     run_free(((Prediction *)benchmark->state)->run);
 }
 
-static const char *const float_examples[] = {"predict/cnn-b128", NULL}, *const int8_examples[] = {"int8/cnn-b128", NULL};
+static const char *const float_examples[] = {"predict/cnn-b128", NULL}, *const int8_examples[] = {"int8/cnn-b128",
+                                                                                                  NULL};
 
 const BenchmarkDef benchmark_predict_cnn = {
     .component = {.name = "predict/cnn",

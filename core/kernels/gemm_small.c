@@ -109,8 +109,8 @@ static void compute_dots(void *context, int64_t begin, int64_t end)
                               t->b.data + column * t->b.column_stride, t->b.column_stride, dots);
         for (int64_t r = i; r < row + 4; r++)
             for (int64_t c = j; c < column + 4; c++)
-                set_element(&t->c[r * t->ldc + c], dots[(r - row) * 4 + c - column] + (t->finish->bias ? t->finish->bias[c] : 0),
-                            t->beta);
+                set_element(&t->c[r * t->ldc + c],
+                            dots[(r - row) * 4 + c - column] + (t->finish->bias ? t->finish->bias[c] : 0), t->beta);
     }
 }
 

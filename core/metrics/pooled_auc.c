@@ -114,11 +114,12 @@ static bool available_500(const Predictions *p)
 }
 
 #define TEXT(k)                                                                                                        \
-    .title = "AUC of pooled scores, " #k " wrong labels a row",                                                       \
+    .title = "AUC of pooled scores, " #k " wrong labels a row",                                                        \
     .component = {.name = "AUC@" #k,                                                                                   \
-                  .summary = "area under the ROC curve of all rows' scores together, the " #k " best wrong ones of each", \
-                  .formula = "P(s of a true label > s of a wrong one) + P(equal) / 2, of any two rows",                 \
-                  .notes = "Scores are the model's outputs as they are, and must mean the same in every row.",          \
+                  .summary = "area under the ROC curve of all rows' scores together, the " #k                          \
+                             " best wrong ones of each",                                                               \
+                  .formula = "P(s of a true label > s of a wrong one) + P(equal) / 2, of any two rows",                \
+                  .notes = "Scores are the model's outputs as they are, and must mean the same in every row.",         \
                   .source = "arXiv:2510.00137"}
 
 const MetricDef metric_pooled_auc_50 = {

@@ -1,4 +1,5 @@
-/* Tables for reports, of the sample weights, and for the metrics that are made from them. Counts are sums of weights. */
+/* Tables for reports, of the sample weights, and for the metrics that are made from them. Counts are sums of weights.
+   */
 #ifndef XENT_METRICS_TABLES_H
 #define XENT_METRICS_TABLES_H
 

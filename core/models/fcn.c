@@ -1,6 +1,6 @@
-/* Cross networks over the fields of a table, without a multi-layer perceptron: in the linear one (LCN) the degree of the
-   polynomial in the embeddings grows by one a layer, in the exponential one (ECN) it doubles. FCN is both, fused by the
-   mean of their logits. Li et al. 2024.
+/* Cross networks over the fields of a table, without a multi-layer perceptron: in the linear one (LCN) the degree of
+   the polynomial in the embeddings grows by one a layer, in the exponential one (ECN) it doubles. FCN is both, fused by
+   the mean of their logits. Li et al. 2024.
 
        c = W x_l                        [D/2], of the D = fields embed_dim embeddings
        H = [c; c relu(norm(c))]         [D]: the second half through the self-mask, whose values are not 0 and 1
@@ -211,9 +211,10 @@ static Tensor *forward(const Model *model, Forward *forward_, Tensor *x)
     return model->input.heads ? t_concat(count, logits, 1) : t_scale(t_add(logits[0], logits[1]), 0.5);
 }
 
-#define FIELDS "Categories of a CSV column are one field, with an embedding for each category; a category that training " \
-               "did not see has the embedding 0. A number is a field of its own, whose embedding is a vector times the " \
-               "number. Take \"normalize\": false, or one-hot columns are shifted and scaled too."
+#define FIELDS                                                                                                         \
+    "Categories of a CSV column are one field, with an embedding for each category; a category that training "         \
+    "did not see has the embedding 0. A number is a field of its own, whose embedding is a vector times the "          \
+    "number. Take \"normalize\": false, or one-hot columns are shifted and scaled too."
 
 const ModelDef model_fcn = {
     .component = {.name = "fcn", .summary = "exponential and linear cross networks over the fields of a table",

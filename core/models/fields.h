@@ -14,8 +14,8 @@ typedef struct Field {
     int64_t first, count;
 } Field;
 
-/* Neighbours COLUMN=A, COLUMN=B are one field, every other feature of the `features` is one of its own. names NULL: they
-   have none. In the arena, their number in *count. */
+/* Neighbours COLUMN=A, COLUMN=B are one field, every other feature of the `features` is one of its own. names NULL:
+   they have none. In the arena, their number in *count. */
 Field *fields_find(const char *const *names, int64_t features, Arena *arena, int64_t *count);
 
 #endif

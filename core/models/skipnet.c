@@ -143,7 +143,8 @@ static bool build_head(Builder *builder, SkipNet *net, const struct skipnet *sel
     ((struct normal *)builder->initializer.values)->deviation = 0.01;
     net->tail = chain_new(builder, input);
     return chain_add(net->tail, "pool", "global_average_pool", NULL) &&
-           chain_add(net->tail, "hidden", "linear", &hidden) && chain_add(net->tail, "activation", "activation", &swish) &&
+           chain_add(net->tail, "hidden", "linear", &hidden) &&
+           chain_add(net->tail, "activation", "activation", &swish) &&
            (self->dropout == 0 || chain_add(net->tail, "dropout", "dropout", &dropout)) &&
            chain_add_head(net->tail, model->input);
 }

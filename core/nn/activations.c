@@ -81,7 +81,9 @@ const ActivationDef activation_mish = {.component = {.name = "mish",
 
 PLAIN(tanh_apply, t_tanh(x))
 const ActivationDef activation_tanh = {
-    .component = {.name = "tanh", .summary = "hyperbolic tangent", .formula = "tanh(x)"}, .apply = tanh_apply, .kernel = UNARY_tanh};
+    .component = {.name = "tanh", .summary = "hyperbolic tangent", .formula = "tanh(x)"},
+    .apply = tanh_apply,
+    .kernel = UNARY_tanh};
 
 PLAIN(sigmoid_apply, t_sigmoid(x))
 const ActivationDef activation_sigmoid = {

@@ -86,7 +86,8 @@ struct LayerDef {
 
 /* Builds a layer under builder->path + "." + name. NULL after an error, which names the layer. */
 Layer *layer_build(Builder *builder, const char *name, const Instance *instance, Shape input);
-/* The same from a component's name and values made in C: layer_build_with(builder, "head", "linear", &(struct linear){...}). */
+/* The same from a component's name and values made in C: layer_build_with(builder, "head", "linear", &(struct
+   linear){...}). */
 Layer *layer_build_with(Builder *builder, const char *name, const char *component, const void *values, Shape input);
 Tensor *layer_forward(const Layer *layer, Forward *forward, Tensor *x);
 /* layer_forward and the activation, in one pass where that can be done. */

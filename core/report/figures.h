@@ -11,8 +11,8 @@ enum { RUNS_MAX = 64, FIGURES_MAX = 64 };
 const char *figure_title(Arena *arena, const char *figure);
 MetricBetter figure_better(const char *figure);
 
-/* The names of all figures of which a run has a curve of two points or more, each once, NULL-terminated: the loss, metrics
-   as they come, and what only training logs; at most FIGURES_MAX. */
+/* The names of all figures of which a run has a curve of two points or more, each once, NULL-terminated: the loss,
+   metrics as they come, and what only training logs; at most FIGURES_MAX. */
 const char **figure_names(Arena *arena, const ReportData *const *runs, int run_count);
 /* All curves of a figure, named by split for one run and by run otherwise; `split` NULL: any split. False: there
    are none. The chart borrows from runs and arena. */

@@ -71,9 +71,10 @@ void page_quantization(Markup *markup, Arena *arena, const ReportData *data)
         markup_format(markup, "<p>%.0f bytes of tensors became %.0f, %.1f%%.</p>\n", before->valuedouble,
                       after->valuedouble, 100 * after->valuedouble / before->valuedouble);
     page_table_begin(markup, "Quantized weights", "figures");
-    markup_add(markup, "<thead><tr><th scope=\"col\">weight</th><th scope=\"col\">rows</th><th scope=\"col\">columns</th>"
-                       "<th scope=\"col\">bits</th><th scope=\"col\">bytes before</th><th scope=\"col\">bytes</th>"
-                       "<th scope=\"col\">relative error</th></tr></thead>\n<tbody>\n");
+    markup_add(markup,
+               "<thead><tr><th scope=\"col\">weight</th><th scope=\"col\">rows</th><th scope=\"col\">columns</th>"
+               "<th scope=\"col\">bits</th><th scope=\"col\">bytes before</th><th scope=\"col\">bytes</th>"
+               "<th scope=\"col\">relative error</th></tr></thead>\n<tbody>\n");
     cJSON_ArrayForEach(weight, weights) add_weight_row(markup, arena, weight);
     markup_add(markup, "</tbody>\n");
     page_table_end(markup);

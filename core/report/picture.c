@@ -127,7 +127,8 @@ static void row_columns(const Picture *picture, Point a, Point b, int row, doubl
    joints are not painted twice. */
 static void cover_segment(Picture *picture, Point a, Point b, double width)
 {
-    double reach = width / 2 + 1, half = width / 2 + 0.5, square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
+    double reach = width / 2 + 1, half = width / 2 + 0.5,
+           square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
     double over_square = square > 0 ? 1 / square : 0;
     int box[4];
     touch(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach, fmax(a.y, b.y) + reach, box);

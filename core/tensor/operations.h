@@ -189,10 +189,10 @@ typedef struct CutCrossEntropyOptions {
     double softcap;             /* c > 0: logits are c tanh(z / c); 0: none */
     double z_loss;              /* a >= 0: a lse^2 is added to a token's loss, lse its log-sum-exp */
     /* e > 0: gradients leave out blocks of logits where |softmax - one hot| < e everywhere (of doubles, single logits;
-       that by the embeddings of floats, where the softmax over the words so far is below e, and never the target's
-       own term unless e > 1), so that of a token is off by at most g e (sum of the |weight| left out), that of a word likewise; 0: exact. From
-       about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is below what floats resolve. The loss
-       is never filtered. */
+       that by the embeddings of floats, where the softmax over the words so far is below e, and never the target's own
+       term unless e > 1), so that of a token is off by at most g e (sum of the |weight| left out), that of a word
+       likewise; 0: exact. From about 1/V on a filter takes all that a flat softmax pushes down; 2^-28 is below what
+       floats resolve. The loss is never filtered. */
     double filter;
     bool compensated;           /* sums of floats over chunks of words and tokens keep their rounding errors (2Sum) */
     bool full_embeddings, full_weight; /* the gradient by these (the bias goes with the weight) is exact all the same */
@@ -203,8 +203,8 @@ typedef struct CutCrossEntropyOptions {
 Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias, Tensor *targets,
                                const CutCrossEntropyOptions *options);
 
-/* Recurrence (operations_recurrent.c). Gated recurrent units: projected [T, N, 3 n] holds x W_x' + b of every step, gates
-   in the order r, u, c; weight [3 n, n] is W_h. From h = 0, with s the logistic function and p of `projected`,
+/* Recurrence (operations_recurrent.c). Gated recurrent units: projected [T, N, 3 n] holds x W_x' + b of every step,
+   gates in the order r, u, c; weight [3 n, n] is W_h. From h = 0, with s the logistic function and p of `projected`,
        r = s(p_r + h W_r'), u = s(p_u + h W_u'), h <- u h + (1 - u) c,
        c = tanh(p_c + (r h) W_c')              (Cho et al. 2014), or with reset_after
        c = tanh(p_c + r (h W_c' + bias)),      bias [n], else NULL.
@@ -212,9 +212,9 @@ Tensor *t_linear_cross_entropy(Tensor *embeddings, Tensor *weight, Tensor *bias,
 Tensor *t_gru(Tensor *projected, Tensor *weight, Tensor *bias, bool reset_after);
 
 /* Recomputation (operations_recompute.c): function(context, x), of which only x and the result are kept; backward calls
-   it a second time. It must make the same result from the same x, may read parameters, and may leave nothing of its tape
-   behind. `context` must live as long as the tape is not reset. No second derivatives. While nothing is recorded its
-   intermediate results are handed back at once. */
+   it a second time. It must make the same result from the same x, may read parameters, and may leave nothing of its
+   tape behind. `context` must live as long as the tape is not reset. No second derivatives. While nothing is recorded
+   its intermediate results are handed back at once. */
 Tensor *t_recompute(Tensor *(*function)(void *context, Tensor *x), void *context, Tensor *x);
 
 /* Small matrices (operations_linear_algebra.c): batches [..., n, n], n >= 1; one thread, plain loops, in double for

@@ -77,8 +77,12 @@ static Tensor *apply(Tensor **inputs, int variant)
 }
 
 const OperationDef operation_linear_activated = {
-    .component = {.name = "linear_activated", .summary = "an activation of x times the transpose of a weight plus a bias"},
-    .backward = backward, .variants = VARIANTS, .inputs = sample, .apply = apply,
+    .component = {.name = "linear_activated",
+                  .summary = "an activation of x times the transpose of a weight plus a bias"},
+    .backward = backward,
+    .variants = VARIANTS,
+    .inputs = sample,
+    .apply = apply,
 };
 
 /* Sets y, and z where it is not NULL. */

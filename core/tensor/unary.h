@@ -23,7 +23,8 @@ typedef struct Unary {
 
 Tensor *unary_compute(const Unary *unary, Tensor *x, double p, double q);
 void unary_backward(const Node *node, Tensor *gradient, Tensor **gradients);
-/* The row of an activation without parameters that has a gradient kernel: relu, gelu, gelu_tanh, silu, tanh, sigmoid. */
+/* The row of an activation without parameters that has a gradient kernel: relu, gelu, gelu_tanh, silu, tanh, sigmoid.
+   */
 const Unary *unary_of(UnaryKernel kernel);
 int unary_sample(Random *random, int variant, Tensor **inputs, double low, double high);
 

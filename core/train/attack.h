@@ -10,7 +10,7 @@
    Objectives take their terms from the same functions, with gradients through both. */
 typedef Tensor *(*AttackGoal)(Tensor *logits, Tensor *clean, Tensor *classes);
 Tensor *attack_cross_entropy(Tensor *logits, Tensor *clean, Tensor *classes);  /* of the points; `clean` may be NULL */
-Tensor *attack_divergence(Tensor *logits, Tensor *clean, Tensor *classes);     /* KL(softmax(clean) || softmax(logits)) */
+Tensor *attack_divergence(Tensor *logits, Tensor *clean, Tensor *classes); /* KL(softmax(clean) || softmax(logits)) */
 /* ||D(logits) - D(clean)||_2 of the margins D = (z_y - z_k)_k, arXiv:2304.07288; derivative 0 at 0. */
 Tensor *attack_margin_change(Tensor *logits, Tensor *clean, Tensor *classes);
 

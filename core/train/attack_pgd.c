@@ -20,7 +20,8 @@ struct pgd {
 };
 
 static const Param params[] = {
-    PARAM_ENUM(struct pgd, norm, "linf", .choices = norms, .help = "what `eps` bounds: the largest change, or the length"),
+    PARAM_ENUM(struct pgd, norm, "linf", .choices = norms,
+               .help = "what `eps` bounds: the largest change, or the length"),
     PARAM_FLOAT(struct pgd, eps, 0.1, .min = 0, .help = "radius of the ball, in units of raw data: of images 0 to 1"),
     PARAM_FLOAT(struct pgd, step, 0.025, .min = 0, .help = "length of a step, in the same units"),
     PARAM_INT(struct pgd, iters, 10, .min = 1, .max = 1e6, .help = "steps"),
@@ -30,8 +31,7 @@ static const Param params[] = {
     PARAM_FLOATS(struct pgd, range, "[]",
                  .help = "smallest and largest value of raw data, which points keep to; empty: 0 and 1 for images read "
                          "as bytes, no bounds for other features"),
-    PARAM_END
-};
+    PARAM_END};
 
 static bool validate(const void *values, Error *error)
 {
@@ -189,10 +189,11 @@ const AttackDef attack_pgd = {
                   .size = sizeof(struct pgd),
                   .source = "arXiv:1706.06083",
                   .formula = "x' <- project(x' + step sign(g)) or project(x' + step g / ||g||), g = d(goal)/d(x')",
-                  .notes = "Distances are in the units of the data before normalize: of images read as bytes 0 to 1, of "
-                           "other features those of the file. With normalize a feature moves by up to eps divided by its "
-                           "deviation in what the model sees. Points stay in the range of the data. Layers are in "
-                           "evaluation: batch normalization on running statistics, no dropout.",
+                  .notes =
+                      "Distances are in the units of the data before normalize: of images read as bytes 0 to 1, of "
+                      "other features those of the file. With normalize a feature moves by up to eps divided by its "
+                      "deviation in what the model sees. Points stay in the range of the data. Layers are in "
+                      "evaluation: batch normalization on running statistics, no dropout.",
                   .validate = validate},
     .points = points,
     .restarts = restarts,

@@ -222,9 +222,10 @@ bool checkpoint_fits(const Run *run, Error *error)
     size_t bytes = safetensors_data_bytes(&draft.file) + SAFETENSORS_MAX_HEADER;
     arena_free(draft.arena);
     return bytes <= SAFETENSORS_MOST_BYTES ||
-           fail_usage(error, "%s: model and optimizer %s have a state of %zu bytes, more than the %d of a checkpoint; make "
-                      "the model smaller, or take an optimizer that keeps less", run->config->name,
-                      run->config->optimizer.component->name, bytes, SAFETENSORS_MOST_BYTES);
+           fail_usage(error,
+                      "%s: model and optimizer %s have a state of %zu bytes, more than the %d of a checkpoint; make "
+                      "the model smaller, or take an optimizer that keeps less",
+                      run->config->name, run->config->optimizer.component->name, bytes, SAFETENSORS_MOST_BYTES);
 }
 
 bool checkpoint_save_last(Run *run, const char *folder, Error *error)

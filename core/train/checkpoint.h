@@ -16,8 +16,8 @@ bool checkpoint_save_last(Run *run, const char *folder, Error *error);
    must be exactly the run's. */
 bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error);
 
-/* best.safetensors in FOLDER/checkpoints. `keep_whole`: the epoch is not whole and the one before it is needed if the run
-   goes on; it stays as best-epoch.safetensors. */
+/* best.safetensors in FOLDER/checkpoints. `keep_whole`: the epoch is not whole and the one before it is needed if the
+   run goes on; it stays as best-epoch.safetensors. */
 bool checkpoint_save_best(Run *run, const char *folder, bool keep_whole, Error *error);
 /* Makes FOLDER's best checkpoint, where there is one, what it would be had the run not been stopped: the best of the
    whole epochs, with the config that the run has now. */

@@ -60,8 +60,9 @@ const Param config_train_params[] = {
     PARAM_FLOAT(TrainConfig, clip_value, null, .min = 0, .help = "largest magnitude of a gradient's element"),
     PARAM_INT(TrainConfig, accumulate, 1, .min = 1, .max = 1e6, .help = "batches whose mean gradient makes a step"),
     PARAM_BOOL(TrainConfig, recompute, false,
-               .help = "compute activations again for the gradient instead of keeping them: the same bits in less memory "
-                       "and about a third more time"),
+               .help =
+                   "compute activations again for the gradient instead of keeping them: the same bits in less memory "
+                   "and about a third more time"),
     PARAM_FLOAT(TrainConfig, ema, null, .min = 0, .max = 1,
                 .help = "decay of an average of the weights, which is then what is evaluated and saved"),
     PARAM_INT(TrainConfig, log_every, 1, .min = 1, .max = 1e9, .help = "steps between lines of metrics.jsonl"),

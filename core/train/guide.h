@@ -5,8 +5,8 @@
 #include "core/train/k_means.h"
 #include "core/train/objective.h"
 
-/* `path` is a trained model that takes samples of the split, `layer` the name of one of its layers; maps [channels, ...]
-   are averaged to one number a channel. assigned [split->count]. An error names the file. */
+/* `path` is a trained model that takes samples of the split, `layer` the name of one of its layers; maps [channels,
+   ...] are averaged to one number a channel. assigned [split->count]. An error names the file. */
 bool guide_clusters(const char *path, const char *layer, const DataSplit *split, const KMeans *options,
                     int32_t *assigned, Error *error);
 

@@ -9,9 +9,9 @@ typedef struct KMeans {
     uint64_t seed;
 } KMeans;
 
-/* points [count, width], count >= clusters >= 1 -> assigned [count], the nearest centre; returns the inertia, the sum of
-   squared distances to it. A centre without points moves to the point farthest from its own. The bits do not depend on
-   the number of threads. */
+/* points [count, width], count >= clusters >= 1 -> assigned [count], the nearest centre; returns the inertia, the sum
+   of squared distances to it. A centre without points moves to the point farthest from its own. The bits do not depend
+   on the number of threads. */
 double k_means(const KMeans *options, const float *points, int64_t count, int64_t width, int32_t *assigned);
 
 #endif

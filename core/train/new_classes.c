@@ -37,8 +37,8 @@ bool new_classes_load(const SavedModel *saved, Arena *arena, NewClasses *classes
             numbers[classes->count++] = c;
     classes->numbers = numbers;
     open->only_classes = (IntList){classes->count, numbers};
-    bool good = classes->count > 0 || fail_usage(error, "%s: data.only_classes lists every class; there are no new ones",
-                                                 saved->path);
+    bool good = classes->count > 0 ||
+                fail_usage(error, "%s: data.only_classes lists every class; there are no new ones", saved->path);
     good = good && only_classes_apply(open, &classes->splits, error);
     if (!good)
         data_free(&classes->splits);
@@ -119,7 +119,8 @@ static bool describe(const SavedModel *saved, const NewClasses *classes, Safeten
     cJSON *config = metadata_json(saved, file, source, "config", error);
     cJSON *data = config ? metadata_json(saved, file, source, "data", error) : NULL;
     if (data) {
-        cJSON *only = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(config, "data"), "only_classes"),
+        cJSON *only =
+                  cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(config, "data"), "only_classes"),
               *names = cJSON_GetObjectItemCaseSensitive(data, "class_names");
         const char *const *new_names = classes->splits.train.dataset->class_names;
         for (int64_t c = 0; c < classes->count; c++) {

@@ -15,9 +15,9 @@ typedef struct NewClasses {
    error (exit 2) where nothing was left out; then there is nothing to free. */
 bool new_classes_load(const SavedModel *saved, Arena *arena, NewClasses *classes, Error *error);
 
-/* The saved file with the new classes behind its own, written to `path`: rows of the head are `directions` [count, width]
-   of length 1, with a bias of 0 where the head has one, and data.only_classes lists them too. A calibration is left out.
-   An error where the head's rows are not the classes, or are quantized. */
+/* The saved file with the new classes behind its own, written to `path`: rows of the head are `directions` [count,
+   width] of length 1, with a bias of 0 where the head has one, and data.only_classes lists them too. A calibration is
+   left out. An error where the head's rows are not the classes, or are quantized. */
 bool new_classes_write(const SavedModel *saved, const NewClasses *classes, int64_t width, const double *directions,
                        const char *path, Error *error);
 

@@ -10,8 +10,8 @@ typedef struct ModelOutputs {
 } ModelOutputs;
 
 /* Logits of the samples order[0..count-1] of the data set (NULL: of all), in evaluation mode, batch by batch, decoded
-   by the loss (losses/loss.h); values of a standardised regression are turned back. A tape must be in use; it is reset. An error where they
-   would take more than 2 GB. */
+   by the loss (losses/loss.h); values of a standardised regression are turned back. A tape must be in use; it is reset.
+   An error where they would take more than 2 GB. */
 bool model_outputs(const SavedModel *saved, const Dataset *dataset, const int64_t *order, int64_t count, Arena *arena,
                    ModelOutputs *outputs, Error *error);
 

@@ -12,8 +12,9 @@ typedef struct Robustness {
     const double *weights;      /* the samples' own; NULL: all 1 */
 } Robustness;
 
-/* The attack makes cross-entropy large, and anew the change of margins. Exit 2 where it cannot be had with these samples
-   or this loss (attack_check). A tape must be in use; it is reset. A function of the seed and a sample's place. */
+/* The attack makes cross-entropy large, and anew the change of margins. Exit 2 where it cannot be had with these
+   samples or this loss (attack_check). A tape must be in use; it is reset. A function of the seed and a sample's place.
+   */
 bool split_robustness(const Model *model, const Instance *loss, const Instance *attack, const DataSplit *split,
                       int64_t batch_size, uint64_t seed, Arena *arena, Robustness *robustness, Error *error);
 

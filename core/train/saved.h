@@ -34,7 +34,8 @@ bool saved_copy(const SavedModel *saved, const char *key, const char *value, con
 
 /* The data of its config (or of `config`, when not NULL), normalised as the model's was; checked against the model. */
 bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error);
-/* Data of other classes than the model's, which must be classes and of its samples' shape; normalised as its own was. */
+/* Data of other classes than the model's, which must be classes and of its samples' shape; normalised as its own was.
+   */
 bool saved_load_classes(const SavedModel *saved, const Instance *data, DataSplits *splits, Error *error);
 
 #endif

@@ -5,8 +5,9 @@
 #include "core/train/attack.h"
 #include "core/train/objective.h"
 
-#define ADVERSARIAL_ROW(structure) \
-    PARAM_COMPONENT(structure, attack, "\"pgd\"", "attack", .help = "how points near samples are found; see xent-attacks(7)")
+#define ADVERSARIAL_ROW(structure)                                                                                     \
+    PARAM_COMPONENT(structure, attack, "\"pgd\"", "attack",                                                            \
+                    .help = "how points near samples are found; see xent-attacks(7)")
 
 /* prepare and release of all of them; the state is the Attack. */
 bool adversarial_prepare(ObjectiveContext *context, Error *error);

@@ -75,7 +75,8 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     return good;
 }
 
-/* In random order, samples of a class that has fewer than its share so far; then, where classes were too small, others. */
+/* In random order, samples of a class that has fewer than its share so far; then, where classes were too small, others.
+   */
 static void choose_labeled(State *state, const DataSplit *train, int64_t count, uint64_t seed)
 {
     int64_t classes = train->dataset->classes, share = (count + classes - 1) / classes;
@@ -193,10 +194,14 @@ const ObjectiveDef objective_cross_teaching = {
                   .params = params,
                   .size = sizeof(struct cross_teaching),
                   .source = "arXiv:2203.14523",
-                  .formula = "sum over both networks of L(z_i, y) + w(t) T(z_i, z_j), w = weight exp(-5 (1 - min(t, R)/R)^2)",
+                  .formula =
+                      "sum over both networks of L(z_i, y) + w(t) T(z_i, z_j), w = weight exp(-5 (1 - min(t, R)/R)^2)",
                   .notes = "The model is a twin. Batches are of all training samples, whose labels the teaching T does "
                            "not see; beside each stands a batch of the labeled ones, for the loss L. The labeled "
                            "samples are a function of the seed. What is measured is the mean of the two networks' "
                            "logits, and the training loss in the log is the sum above."},
-    .check = check, .prepare = prepare, .release = release, .loss = loss,
+    .check = check,
+    .prepare = prepare,
+    .release = release,
+    .loss = loss,
 };

@@ -36,7 +36,8 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     if (shape->target_kind != TARGET_CLASS && shape->target_kind != TARGET_TOKENS)
         return fail_usage(error, "objective: factored_output wants one class a sample");
     if (shape->masks_targets)
-        return fail_usage(error, "objective: factored_output wants a target at every position; the data has some without");
+        return fail_usage(error,
+                          "objective: factored_output wants a target at every position; the data has some without");
     for (int64_t i = 0; i < train->transforms.count; i++)
         if (((const TransformDef *)train->transforms.items[i].component)->batch)
             return fail_usage(error, "train.transforms: %s mixes targets; factored_output takes one class a sample",

@@ -104,9 +104,11 @@ const ObjectiveDef objective_in_batch = {
                   .size = sizeof(struct in_batch),
                   .source = "arXiv:2004.04906",
                   .formula = "L(s[:, classes of the batch and their hard negatives])",
-                  .notes = "The classes of a batch, each once, are the columns of the scores; a class that two samples "
-                           "share is no negative of either. Hard negatives are chosen by the scores of the step itself, "
-                           "and are negatives of all samples. A batch of a single class gets one for each sample. "
-                           "Figures while training and after it are of all classes."},
-    .check = check, .loss = loss,
+                  .notes =
+                      "The classes of a batch, each once, are the columns of the scores; a class that two samples "
+                      "share is no negative of either. Hard negatives are chosen by the scores of the step itself, "
+                      "and are negatives of all samples. A batch of a single class gets one for each sample. "
+                      "Figures while training and after it are of all classes."},
+    .check = check,
+    .loss = loss,
 };

@@ -207,24 +207,29 @@ const ObjectiveDef objective_noisy = {
                   .validate = validate,
                   .source = "arXiv:2504.03302, arXiv:2310.05914, arXiv:2106.14448",
                   .formula = "L(z, z1, z2): a clean pass and two noisy ones, or L(z1)",
-                  .notes = "With noise in blocks and the loss noisefit this is NoiseFiT, with dropout and its mode rdrop "
-                           "R-Drop; with noise in embeddings and the loss ce NEFTune. Losses that do not compare passes "
-                           "get a single noisy pass. Noise in blocks is adaptive: N(0, sigma^2) with sigma = "
-                           "deviation^std_power scale gate "
-                           "std(h) MAD exp(-beta |h - median| / MAD) min(exp(v / mean v), factor_max), median, MAD and "
-                           "variance v of each token; in embeddings it is U(-1, 1) radius / sqrt(tokens width). "
-                           "Predictions have no noise.\n\n"
-                           "Of layers, the blocks of largest (or lowest) ratio of the mean |h| to that of noise added to h "
-                           "itself, in the first batch. With \"auto\", scales 1/4, 1/2, 1, 3/2, 2 times 1 / sqrt(width) are "
-                           "tried for each block alone; those that raise the cross-entropy by more than 2% are refused "
-                           "(where all of all are, the smallest of the block that raises it least is taken), the others "
-                           "have the score symmetric divergence from the clean pass / (1 + max(0, rise)) / (1 + 0.05 "
-                           "log2(factor)^2). A block takes the smallest scale within 0.9 of its best. Blocks whose best "
-                           "is at least median + MAD of all, no more than sqrt(blocks) rounded up, from different thirds "
-                           "of the depth first, have noise.\n\n"
-                           "metrics.jsonl gets snr_BLOCK (with \"auto\": scale_BLOCK) of the first batch, noise_rms_BLOCK "
-                           "of each step's last pass, and of noisefit the parts ce, soft and consistency, unweighted, and "
-                           "their total. The noise grows faster than h, and with detach_scale the model does not know: "
-                           "h may grow while it is trained, and the noise with it."},
-    .check = check, .prepare = prepare, .release = release, .kept = kept, .loss = loss,
+                  .notes =
+                      "With noise in blocks and the loss noisefit this is NoiseFiT, with dropout and its mode rdrop "
+                      "R-Drop; with noise in embeddings and the loss ce NEFTune. Losses that do not compare passes "
+                      "get a single noisy pass. Noise in blocks is adaptive: N(0, sigma^2) with sigma = "
+                      "deviation^std_power scale gate "
+                      "std(h) MAD exp(-beta |h - median| / MAD) min(exp(v / mean v), factor_max), median, MAD and "
+                      "variance v of each token; in embeddings it is U(-1, 1) radius / sqrt(tokens width). "
+                      "Predictions have no noise.\n\n"
+                      "Of layers, the blocks of largest (or lowest) ratio of the mean |h| to that of noise added to h "
+                      "itself, in the first batch. With \"auto\", scales 1/4, 1/2, 1, 3/2, 2 times 1 / sqrt(width) are "
+                      "tried for each block alone; those that raise the cross-entropy by more than 2% are refused "
+                      "(where all of all are, the smallest of the block that raises it least is taken), the others "
+                      "have the score symmetric divergence from the clean pass / (1 + max(0, rise)) / (1 + 0.05 "
+                      "log2(factor)^2). A block takes the smallest scale within 0.9 of its best. Blocks whose best "
+                      "is at least median + MAD of all, no more than sqrt(blocks) rounded up, from different thirds "
+                      "of the depth first, have noise.\n\n"
+                      "metrics.jsonl gets snr_BLOCK (with \"auto\": scale_BLOCK) of the first batch, noise_rms_BLOCK "
+                      "of each step's last pass, and of noisefit the parts ce, soft and consistency, unweighted, and "
+                      "their total. The noise grows faster than h, and with detach_scale the model does not know: "
+                      "h may grow while it is trained, and the noise with it."},
+    .check = check,
+    .prepare = prepare,
+    .release = release,
+    .kept = kept,
+    .loss = loss,
 };

@@ -169,7 +169,8 @@ static int next_block(const NoisyState *state, const Trial *trials, double least
     int best = -1;
     for (int i = 0; i < state->block_count; i++) {
         bool free = tensor_f32(state->is_chosen)[i] == 0 && (!bands || !bands[i * BANDS / state->block_count]);
-        if (free && trials[i].accepted && trials[i].score >= least && (best < 0 || trials[i].score > trials[best].score))
+        if (free && trials[i].accepted && trials[i].score >= least &&
+            (best < 0 || trials[i].score > trials[best].score))
             best = i;
     }
     return best;
