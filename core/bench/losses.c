@@ -192,9 +192,8 @@ const BenchmarkDef benchmark_losses = {
          .formula =
              "losses/NAME/CLASSES: bytes of the logits read and of their gradient written; flops are not counted",
          .notes = "The bare name runs every loss whose logits are as many as classes, labels or bins of a grid and "
-                  "that needs "
-                  "no key but a list of class counts, at 10, 1,000 and 100,000 of them. Targets are one class, one "
-                  "label, or a value; other inputs, as a teacher's logits, are made up."},
+                  "that needs no key but a list of class counts, at 10, 1,000 and 100,000 of them. Targets are one "
+                  "class, one label, or a value; other inputs, as a teacher's logits, are made up."},
     .pattern = "losses/WORD/CLASSES",
     .each_example = each_example,
     .on_demand = true,
