@@ -1,5 +1,7 @@
 # Learning from preferences: data, objective, checkpoints, and what goes wrong.
 
+load runs
+
 setup() {
     cd "$BATS_TEST_TMPDIR"
     for a in A B C D; do
@@ -10,24 +12,6 @@ setup() {
     config='{"data": {"type": "preferences", "path": "pairs.jsonl", "test_path": "pairs.jsonl", "length": 5},
              "model": {"type": "transformer", "layers": 1, "width": 16, "heads": 2, "positions": "rope"},
              "optimizer": {"type": "adam", "lr": 0.01}, "train": {"batch_size": 4, "epochs": 8, "report": false}}'
-}
-
-# fails STATUS PATTERN WORDS...: one line on standard error that matches, nothing on standard output.
-fails() {
-    local expected=$1 pattern=$2
-    shift 2
-    run "$@"
-    [ "$status" -eq "$expected" ] && [ "${#lines[@]}" -eq 1 ] && [[ "$output" == "xent: "$pattern ]] ||
-        { echo "exit $status: $output"; false; }
-}
-
-# figure NAME < {"metrics": {..., "NAME": VALUE}}
-figure() {
-    tr -d ' \t\n' | sed -n "s/.*\"metrics\":{[^}]*\"$1\":\([-0-9.e+]*\).*/\1/p"
-}
-
-above() {
-    awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }' || { echo "$1 is not above $2"; false; }
 }
 
 preference() {

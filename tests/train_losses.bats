@@ -1,5 +1,7 @@
 # Losses in training whose logits are not one a class, whose keys must fit the data, or that move while a model trains.
 
+load runs
+
 glyphs='{"data": {"type": "glyphs", "count": 200, "val_count": 40, "test_count": 40}, "model": {"type": "mlp", "hidden": [16]},
          "optimizer": "adam", "train": {"batch_size": 20, "epochs": 1, "report": false}}'
 values='{"data": {"type": "tabular", "task": "regression", "count": 1000, "val_count": 100, "test_count": 300},
@@ -8,24 +10,6 @@ values='{"data": {"type": "tabular", "task": "regression", "count": 1000, "val_c
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
-}
-
-# fails STATUS PATTERN WORDS...: one line on standard error that matches, nothing on standard output.
-fails() {
-    local expected=$1 pattern=$2
-    shift 2
-    run "$@"
-    [ "$status" -eq "$expected" ] && [ "${#lines[@]}" -eq 1 ] && [[ "$output" == "xent: "$pattern ]] ||
-        { echo "exit $status: $output"; false; }
-}
-
-# figure NAME < {"metrics": {..., "NAME": VALUE}}
-figure() {
-    tr -d ' \t\n' | sed -n "s/.*\"metrics\":{[^}]*\"$1\":\([-0-9.e+]*\).*/\1/p"
-}
-
-above() {
-    awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }' || { echo "$1 is not above $2"; false; }
 }
 
 @test "ordinal losses train on classes: K-1 outputs, K probabilities" {

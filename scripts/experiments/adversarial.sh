@@ -74,12 +74,9 @@ run adv_comp_sum "{\"type\": \"adv_comp_sum\", \"nu\": $nu, $training}"
 row adv_comp_sum
 
 failed=0
-# difference FIGURE A LEAST: the mean of adv_comp_sum - A is not below LEAST.
-difference() {
-    found=$(paired "$(figures adv_comp_sum "$1")" "$(figures "$2" "$1")")
-    echo "$1, adv_comp_sum - $2: $found" >&2
-    if below "${found%% *}" "$3"; then echo "adversarial.sh: $1 of adv_comp_sum - $2 is below $3" >&2; failed=1; fi
+compare() { # METRIC OTHER LEAST: adv_comp_sum less OTHER is not below LEAST
+    difference "$1 of adv_comp_sum - $2" "$(figures adv_comp_sum "$1")" "$(figures "$2" "$1")" "$3"
 }
-difference robust_accuracy ce 0.15
-[ -n "$quick" ] || { difference robust_accuracy trades -0.01; difference accuracy trades -0.01; }
+compare robust_accuracy ce 0.15
+[ -n "$quick" ] || { compare robust_accuracy trades -0.01; compare accuracy trades -0.01; }
 exit $failed

@@ -59,14 +59,6 @@ row local "bias, local" --set 'loss={"type": "bias", "norm": "local"}'
 row no-skips "bias, global, without skip blocks" --set loss=bias --set 'model={"type": "skipnet", "skips": false}'
 
 failed=0
-difference() { # WORDS A B LEAST: of two lists, the mean of A - B is at least LEAST; LEAST -: it is only reported
-    differences=$(paired "$2" "$3")
-    echo "$1: $differences" >&2
-    if [ "$4" != - ] && below "${differences%% *}" "$4"; then
-        echo "bias-loss.sh: $1 is below $4" >&2
-        failed=1
-    fi
-}
 least=0
 [ -z "$fashion$quick" ] || least=-
 difference "accuracy of bias - ce" "$(accuracies global)" "$(accuracies ce)" $least

@@ -72,3 +72,14 @@ below() { above "$2" "$1"; }
 paired() {
     { echo "$1"; echo "$2"; } | awk '{ x[NR] = $1 } END { for (i = 1; i <= NR / 2; i++) printf "%.9g\n", x[i] - x[NR / 2 + i] }' | interval
 }
+
+# difference WORDS A B LEAST: tells the mean of the differences A - B of two lists, with its interval; sets failed=1 where
+# it is below LEAST. LEAST -: it is only told.
+difference() {
+    differences=$(paired "$2" "$3")
+    echo "$1: $differences" >&2
+    if [ "$4" != - ] && below "${differences%% *}" "$4"; then
+        echo "$(basename "$0"): $1 is below $4" >&2
+        failed=1
+    fi
+}
