@@ -67,6 +67,11 @@ static double filter_of(const struct cce *self, ArrayType type)
     return is_word(self->filter_eps, "paper") ? 0x1p-12 : type == ARRAY_F32 ? 0x1p-28 : 0x1p-57;
 }
 
+static int64_t ignore_index(const void *values)
+{
+    return ((const struct cce *)values)->ignore_index;
+}
+
 static int64_t shift(const void *values)
 {
     return ((const struct cce *)values)->shift;
@@ -169,11 +174,16 @@ static bool decodes(const void *values)
     return !isnan(((const struct cce *)values)->softcap);
 }
 
+/* Embeddings and a layer of four dimensions. */
 static void sample(const void *self, Random *random, LossInput *in)
 {
     (void)self;
-    loss_set_extra(in, "weight", t_random_normal(ARRAY_F64, SHAPE(4, in->logits->shape[1]), *random));
-    loss_set_extra(in, "bias", t_random_uniform(ARRAY_F64, SHAPE(4), *random));
+    int64_t samples = in->logits->shape[0], classes = in->logits->shape[1];
+    in->logits = t_new(ARRAY_F64, SHAPE(samples, 4));
+    for (int64_t i = 0; i < in->logits->count; i++)
+        tensor_set(in->logits, i, 1.5 * random_normal(random));
+    loss_set_extra(in, "weight", t_random_normal(ARRAY_F64, SHAPE(classes, 4), *random));
+    loss_set_extra(in, "bias", t_random_uniform(ARRAY_F64, SHAPE(classes), *random));
 }
 
 static const char *const extras[] = {"weight?", "bias?", NULL};
@@ -200,7 +210,8 @@ const LossDef loss_cce = {
                            "language model gives the extras; validation, which also counts correct words, forms "
                            "the logits.",
                   .validate = validate},
-    .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check, .shift = shift, .of_head = true,
+    .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check,
+    .ignore_index = ignore_index, .shift = shift, .of_head = true,
     .forward = forward, .weights = weights, .sums = sums, .decode = decode, .decodes = decodes, .sample = sample,
     .examples = examples,
 };

@@ -31,6 +31,14 @@ static const Param adjustment_params[] = {
     PARAM_END
 };
 
+/* As many of each. */
+static void fit_counts(int64_t columns, cJSON *spec)
+{
+    cJSON *counts = cJSON_AddArrayToObject(spec, "class_counts");
+    for (int64_t c = 0; c < columns; c++)
+        cJSON_AddItemToArray(counts, cJSON_CreateNumber(10));
+}
+
 /* ---- Class-balanced ---- */
 
 static const LossDef *base_of(const struct class_balanced *self)
@@ -93,7 +101,7 @@ const LossDef loss_class_balanced = {
                   .notes = "The weight of the target joins the sample weight in the mean.",
                   .validate = validate_balanced},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = balanced, .weights = balanced_weights,
-    .check = check_balanced, .examples = balanced_examples,
+    .check = check_balanced, .fit = fit_counts, .examples = balanced_examples,
 };
 
 /* ---- Label-distribution-aware margin ---- */
@@ -126,7 +134,7 @@ const LossDef loss_ldam = {
                   .size = sizeof(struct ldam), .source = "arXiv:1906.07413",
                   .formula = "-log softmax(scale (z - m_y e_y))_y, m_c = max_margin (min n / n_c)^(1/4)"},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldam, .check = check_ldam,
-    .examples = ldam_examples,
+    .fit = fit_counts, .examples = ldam_examples,
 };
 
 /* ---- Logit adjustment ---- */
@@ -158,5 +166,5 @@ const LossDef loss_logit_adjustment = {
                   .params = adjustment_params, .size = sizeof(struct logit_adjustment), .source = "arXiv:2007.07314",
                   .formula = "-log softmax(z + tau log prior)_y, prior = class_counts / their sum"},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT, .forward = logit_adjustment,
-    .check = check_adjustment, .examples = adjustment_examples,
+    .check = check_adjustment, .fit = fit_counts, .examples = adjustment_examples,
 };

@@ -132,10 +132,15 @@ static void decode_sphereface(const void *self, int64_t outputs, const double *c
     decode_scaled(outputs, ((const struct sphereface *)self)->scale, cosine, log_p);
 }
 
+/* Embeddings and directions of four dimensions. */
 static void sample(const void *self, Random *random, LossInput *in)
 {
     (void)self;
-    loss_set_extra(in, "weight", t_random_normal(ARRAY_F64, SHAPE(4, in->logits->shape[1]), *random));
+    int64_t samples = in->logits->shape[0], classes = in->logits->shape[1];
+    in->logits = t_new(ARRAY_F64, SHAPE(samples, 4));
+    for (int64_t i = 0; i < in->logits->count; i++)
+        tensor_set(in->logits, i, 1.5 * random_normal(random));
+    loss_set_extra(in, "weight", t_random_normal(ARRAY_F64, SHAPE(classes, 4), *random));
 }
 
 static const char *const extras[] = {"weight?", NULL};

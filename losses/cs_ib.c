@@ -45,8 +45,6 @@ static bool check(const void *self, const LossInput *in, Error *error)
     (void)self;
     int64_t n = in->logits->shape[0];
     const Tensor *x = loss_extra(in, "x"), *t = in->features;
-    if (n < 2)
-        return fail(error, "logits: cs_ib needs at least 2 samples");
     if (in->targets->count != in->logits->count)
         return fail(error, "targets: cs_ib is for values, as many as predictions (%lld a sample)",
                     (long long)in->logits->shape[1]);
@@ -165,6 +163,7 @@ const LossDef loss_cs_ib = {
                            "least 2 samples. Standardise x and y; far-off predictions have almost no gradient. The "
                            "estimate of the divergence can lie a little below 0.",
                   .validate = validate},
-    .targets = LOSS_VALUES, .extras = extras, .whole_batch = true, .forward = forward, .check = check,
+    .targets = LOSS_VALUES, .extras = extras, .whole_batch = true, .least_samples = 2,
+    .forward = forward, .check = check,
     .examples = examples, .sample = sample,
 };

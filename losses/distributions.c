@@ -63,8 +63,6 @@ static bool check_pinball(const void *values, const LossInput *in, Error *error)
 static bool check_normal(const void *self, const LossInput *in, Error *error)
 {
     (void)self;
-    if (loss_columns(in) != 2)
-        return fail(error, "logits: crps needs two columns, mean and log standard deviation");
     return check_column(in, error);
 }
 
@@ -81,13 +79,21 @@ static Tensor *pinball(const void *values, const LossInput *in)
     return t_mean(t_add(t_mul(slope, residual), t_relu(t_neg(residual))), -1, false);
 }
 
+/* e^z, z held between -80 and 80, near the ends of single precision; beyond, the gradient goes on as at the border. */
+static Tensor *deviation(Tensor *z)
+{
+    enum { LARGEST = 80 };
+    Tensor *held = t_exp(t_clamp(z, -LARGEST, LARGEST)), *beyond = t_sub(z, t_clamp(z, -INFINITY, LARGEST));
+    return t_add(held, t_scale(t_sub(beyond, t_detach(beyond)), exp(LARGEST)));
+}
+
 /* With r = t - mu and w = r / sigma:  r erf(w / sqrt 2) + sigma (2 phi(w) - 1/sqrt pi). Its derivatives by mu and
    sigma are those at constant w. */
 static Tensor *crps(const void *self, const LossInput *in)
 {
     (void)self;
     Tensor *residual = t_sub(column(in), t_slice(in->logits, 1, 0, 1));
-    Tensor *sigma = t_exp(t_slice(in->logits, 1, 1, 2));
+    Tensor *sigma = deviation(t_slice(in->logits, 1, 1, 2));
     Tensor *ratio = t_detach(t_div(residual, sigma));
     Tensor *density = t_scale(t_exp(t_scale(t_square(ratio), -0.5)), sqrt(2 / M_PI));
     Tensor *value = t_add(t_mul(residual, t_erf(t_scale(ratio, M_SQRT1_2))),
@@ -101,10 +107,12 @@ static void sample_column(const void *self, Random *random, LossInput *in)
     in->targets = t_reshape(t_slice(in->targets, 1, 0, 1), SHAPE(in->targets->shape[0]));
 }
 
-static void sample_normal(const void *self, Random *random, LossInput *in)
+/* Evenly between 0 and 1. */
+static void fit_pinball(int64_t columns, cJSON *spec)
 {
-    sample_column(self, random, in);
-    in->logits = t_slice(in->logits, 1, 0, 2);
+    cJSON *quantiles = cJSON_AddArrayToObject(spec, "quantiles");
+    for (int64_t k = 0; k < columns; k++)
+        cJSON_AddItemToArray(quantiles, cJSON_CreateNumber(((double)k + 0.5) / (double)columns));
 }
 
 const LossDef loss_pinball = {
@@ -114,7 +122,7 @@ const LossDef loss_pinball = {
                   .notes = "A trained model has a column for each quantile. The prediction is the median, on the line "
                            "between the quantiles next to 0.5 where that is none of them."},
     .targets = LOSS_VALUES, .outputs = pinball_outputs, .decode = decode_median, .forward = pinball,
-    .check = check_pinball, .sample = sample_column,
+    .check = check_pinball, .fit = fit_pinball, .sample = sample_column,
 };
 
 const LossDef loss_crps = {
@@ -122,11 +130,13 @@ const LossDef loss_crps = {
                   .summary = "continuous ranked probability score of a normal prediction",
                   .source = "Gneiting and Raftery 2007",
                   .formula = "sigma (w (2 Phi(w) - 1) + 2 phi(w) - 1/sqrt(pi)), w = (t - mu) / sigma",
-                  .notes = "Logits are [N, 2]: mu and log sigma. The prediction is mu."},
+                  .notes = "Logits are [N, 2]: mu and log sigma, which is held between -80 and 80; above, the "
+                           "gradient is that at the border. The prediction is mu."},
     .targets = LOSS_VALUES,
+    .columns = 2,
     .outputs = normal_outputs,
     .decode = decode_mean,
     .forward = crps,
     .check = check_normal,
-    .sample = sample_normal,
+    .sample = sample_column,
 };

@@ -126,13 +126,15 @@ static Tensor *forward(const void *values, const LossInput *in)
     return t_add(sum, t_scale(cross_entropy, weight_at(&self->ce_factor, &in->at)));
 }
 
+/* Sequences of six tokens. */
 static void sample(const void *self, Random *random, LossInput *in)
 {
     (void)self;
-    in->logits = t_random_normal(ARRAY_F64, SHAPE(3, 6, 4), *random);
-    in->targets = t_new(ARRAY_I32, SHAPE(3, 6));
+    int64_t sequences = in->logits->shape[0], vocabulary = in->logits->shape[1];
+    in->logits = t_random_normal(ARRAY_F64, SHAPE(sequences, 6, vocabulary), *random);
+    in->targets = t_new(ARRAY_I32, SHAPE(sequences, 6));
     for (int64_t i = 0; i < in->targets->count; i++)
-        tensor_i32(in->targets)[i] = (int32_t)random_below(random, 4);
+        tensor_i32(in->targets)[i] = (int32_t)random_below(random, vocabulary);
 }
 
 static const char *const examples[] = {
@@ -152,5 +154,5 @@ const LossDef loss_eisl = {
                            "of them at once; begin with some steps of ce (train.init_from).",
                   .validate = validate},
     .targets = LOSS_TOKENS, .least_rank = 3, .most_rank = 3, .forward = forward, .check = check,
-    .examples = examples, .sample = sample,
+    .examples = examples, .sample = sample, .sample_columns = 4,
 };

@@ -49,5 +49,6 @@ const LossDef loss_elr = {
                            "has "
                            "no gradient."},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_DETACHED, .state_width = state_width,
+    .one_class = -1.0700248318161973, /* 3 log 0.7 */
     .forward = forward,
 };

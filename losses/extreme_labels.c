@@ -114,10 +114,10 @@ static Tensor *positive_mask(const LossInput *in)
 /* softplus(A - s_p), A over the negatives; a row without negatives costs nothing. */
 static Tensor *decoupled(const void *values, const LossInput *in)
 {
-    Tensor *nothing = t_scalar(in->logits->type, -INFINITY);
-    Tensor *others = t_log_sum_exp(t_where(positive_mask(in), nothing, in->logits), -1, true);
+    Tensor *nothing = t_scalar(in->logits->type, -INFINITY), *z = loss_centered(in->logits);
+    Tensor *others = t_log_sum_exp(t_where(positive_mask(in), nothing, z), -1, true);
     const bool *used = used_positives(NULL, ((const struct decoupled_softmax *)values)->sample_positives, in);
-    return mean_over(used, t_softplus(t_sub(others, in->logits)));
+    return mean_over(used, t_softplus(t_sub(others, z)));
 }
 
 static Tensor *softmax_multi(const void *self, const LossInput *in)
@@ -260,18 +260,22 @@ static Tensor *soft_topk(const void *values, const LossInput *in)
 
 /* ---- Definitions ---- */
 
-/* Seven labels; each row has positives and negatives. */
+/* Each row has positives, and negatives where there are labels enough. */
 static void sample(const void *self, Random *random, LossInput *in)
 {
     (void)self;
-    int64_t rows = in->logits->shape[0], labels = 7;
-    in->logits = t_new(ARRAY_F64, SHAPE(rows, labels));
+    int64_t rows = in->logits->shape[0], labels = in->logits->shape[1];
     in->targets = t_zeros(ARRAY_F64, SHAPE(rows, labels));
-    for (int64_t i = 0; i < in->logits->count; i++)
-        tensor_set(in->logits, i, 1.5 * random_normal(random));
     for (int64_t row = 0; row < rows; row++)
-        for (int64_t positives = row % 3 + 1; positives > 0; positives--)
+        for (int64_t positives = labels > 3 ? row % 3 + 1 : 1; positives > 0; positives--)
             tensor_set(in->targets, row * labels + random_below(random, labels), 1);
+}
+
+/* Half of few labels. 60 halvings find the threshold to the resolution of doubles. */
+static void fit_topk(int64_t columns, cJSON *spec)
+{
+    cJSON_AddNumberToObject(spec, "k", columns >= 10 ? 5 : columns >= 2 ? (double)(columns / 2) : 1);
+    cJSON_AddNumberToObject(spec, "iters", 60);
 }
 
 #define NOTES "Logits are scores [B, L], already divided by the temperature; a label is positive where its target is " \
@@ -289,7 +293,8 @@ const LossDef loss_decoupled_softmax = {
                   .formula = "mean over positives p of log(e^{s_p} + sum_n e^{s_n}) - s_p, n negatives",
                   .notes = NOTES},
     .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled, .any_labels = true,
-    .check = check_some_positive, .examples = decoupled_examples, .sample = sample,
+    .positives = true, .check = check_some_positive, .examples = decoupled_examples, .sample = sample,
+    .sample_columns = 7,
 };
 
 const LossDef loss_soft_topk = {
@@ -299,7 +304,8 @@ const LossDef loss_soft_topk = {
                   .notes = NOTES " k is less than the number of labels. There is no second derivative.",
                   .validate = validate_topk},
     .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = soft_topk, .check = check_topk,
-    .examples = topk_examples, .sample = sample,
+    .positives = true, .least_columns = 2, .fit = fit_topk, .examples = topk_examples, .sample = sample,
+    .sample_columns = 7,
 };
 
 const LossDef loss_softmax_multi = {
@@ -307,7 +313,7 @@ const LossDef loss_softmax_multi = {
                   .source = "arXiv:2310.10636", .formula = "sum over positives p of log sum_l e^{s_l} - s_p",
                   .notes = NOTES},
     .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi, .any_labels = true,
-    .check = check_some_positive, .sample = sample,
+    .positives = true, .check = check_some_positive, .sample = sample, .sample_columns = 7,
 };
 
 const LossDef loss_bce_multi = {

@@ -187,6 +187,11 @@ static Tensor *c51(const void *values, const LossInput *in)
     return cross_entropy(in, t);
 }
 
+static void fit(int64_t columns, cJSON *spec)
+{
+    cJSON_AddNumberToObject(spec, "bins", (double)columns);
+}
+
 static void sample_value(const void *self, Random *random, LossInput *in)
 {
     (void)self, (void)random;
@@ -219,7 +224,8 @@ const LossDef loss_hl_gauss = {
                            "[N, K] have bins columns each, one value after the other; the loss is their mean.",
                   .validate = validate},
     .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_values,
-    .outputs = outputs, .decode = decode_centres, .examples = hl_gauss_examples, .sample = sample_value,
+    .outputs = outputs, .decode = decode_centres, .least_columns = 2, .fit = fit,
+    .examples = hl_gauss_examples, .sample = sample_value,
 };
 
 const LossDef loss_two_hot = {
@@ -231,7 +237,8 @@ const LossDef loss_two_hot = {
                            "each, one value after the other; the loss is their mean.",
                   .validate = validate},
     .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_values,
-    .outputs = outputs, .decode = decode_locations, .examples = two_hot_examples, .sample = sample_value,
+    .outputs = outputs, .decode = decode_locations, .least_columns = 2, .fit = fit,
+    .examples = two_hot_examples, .sample = sample_value,
 };
 
 const LossDef loss_c51 = {
@@ -245,5 +252,6 @@ const LossDef loss_c51 = {
                            "prediction is the mean of the locations, bins columns for each value.",
                   .validate = validate},
     .targets = LOSS_SOFT, .extras = c51_extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = c51,
-    .outputs = outputs, .decode = decode_locations, .check = check_c51, .examples = c51_examples, .sample = sample_c51,
+    .outputs = outputs, .decode = decode_locations, .check = check_c51, .least_columns = 2,
+    .fit = fit, .examples = c51_examples, .sample = sample_c51,
 };

@@ -165,6 +165,12 @@ static Tensor *ldr_topk(const void *values, const LossInput *in)
     return t_sub(t_sum(t_mul(p, sorted), -1, false), price);
 }
 
+/* Below six classes all of them, which is the mean. */
+static void fit_topk(int64_t columns, cJSON *spec)
+{
+    cJSON_AddNumberToObject(spec, "k", columns < 5 ? (double)columns : 5);
+}
+
 static const char *const ldr_examples[] = {
     "\"ldr_kl\"", "{\"type\": \"ldr_kl\", \"lambda\": 0.3, \"norm\": \"none\"}",
     "{\"type\": \"ldr_kl\", \"norm\": \"softplus_l1\"}", NULL};
@@ -198,5 +204,5 @@ const LossDef loss_ldr_topk = {
                   .params = topk_params, .size = sizeof(struct ldr_topk), .source = "arXiv:2112.14869",
                   .formula = "max over p with p_k <= 1/k of sum_k p_k d_k - lambda KL(p, uniform)"},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldr_topk, .check = check_topk,
-    .examples = topk_examples,
+    .fit = fit_topk, .examples = topk_examples,
 };

@@ -83,9 +83,15 @@ static bool check_logits(const LossDef *def, const Tensor *logits, Error *error)
     if (logits->count == 0)
         return fail(error, "logits: there are no elements");
     int64_t columns = logits->shape[logits->rank - 1];
+    if (def->columns && columns != def->columns)
+        return fail(error, "logits: %s needs %lld columns, here are %lld", def->component.name,
+                    (long long)def->columns, (long long)columns);
     if (columns < def->least_columns)
         return fail(error, "logits: %s needs at least %lld columns, here are %lld", def->component.name,
                     (long long)def->least_columns, (long long)columns);
+    if (logits->shape[0] < def->least_samples)
+        return fail(error, "logits: %s needs at least %lld samples", def->component.name,
+                    (long long)def->least_samples);
     return true;
 }
 

@@ -71,7 +71,11 @@ typedef struct LossDef {
     bool whole_batch;           /* forward returns one value of rank 0, not one a sample */
     int properties;
     int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
-    int64_t least_columns;      /* size of the logits' last axis */
+    /* Size of the logits' last axis: fixed by the definition, or 0; the least one with a meaning, 0 for 1. What is
+       narrower is refused. */
+    int64_t columns, least_columns;
+    int64_t least_samples;      /* fewer are refused; 0: 1 */
+    double one_class;           /* what it costs, with its defaults, where there is but one column of all classes */
     bool cosines;               /* in training: the logits are cosines of features and class directions */
     bool (*unit_directions)(const void *self); /* whether those directions are kept at length 1; NULL: they are not */
     bool heads;                 /* in training: columns of logits are answers to one question, of a head each */
@@ -85,6 +89,7 @@ typedef struct LossDef {
     void (*decode)(const void *self, int64_t outputs, const double *logits, double *decoded);
     bool (*decodes)(const void *self);          /* whether `decode` is needed; NULL: where there is one */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
+    bool positives;             /* of labels: a row without one above 0 is refused */
     bool any_labels;            /* of labels: also of some of them, other ones in every batch */
     bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
@@ -113,8 +118,12 @@ typedef struct LossDef {
     bool (*check)(const void *self, const LossInput *in, Error *error);
     /* Specs that the page shows and the tests run, NULL-terminated; NULL: the bare name. */
     const char *const *examples;
-    /* For the tests: puts inputs of special shapes where loss_sample made the usual ones. NULL: those do. */
+    /* Adds to the spec {"type": NAME} the keys that so many columns (or classes) need. NULL: it needs none. */
+    void (*fit)(int64_t columns, cJSON *spec);
+    bool square;                /* it needs an array of columns x columns */
+    /* Puts inputs of special shapes where loss_sample made the usual ones. NULL: those do. */
     void (*sample)(const void *self, Random *random, LossInput *in);
+    int64_t sample_columns;     /* that its examples are for; 0: 3 */
 } LossDef;
 
 typedef struct LossResult {
@@ -144,8 +153,10 @@ const char *loss_targets_name(LossTargets targets);             /* "classes", ..
 /* "bounded", ... of the bit, or NULL where it is no claim. */
 const char *loss_property_name(int property);
 
-/* Random inputs of the declared kinds, F64, in the tape's arena: 5 samples, 3 columns. For tests. */
-LossInput loss_sample(const Instance *loss, Random *random);
+/* Random inputs of the declared kinds, F64, in the tape's arena; 0 columns: as many as the examples are for. */
+LossInput loss_sample(const Instance *loss, Random *random, int64_t samples, int64_t columns);
+/* The loss with the keys that so many columns need, in the arena and the source. */
+bool loss_fitted(const LossDef *def, int64_t columns, JsonSource *source, Arena *arena, Instance *loss, Error *error);
 /* In the tape's arena; replaces an extra of that name. */
 void loss_set_extra(LossInput *in, const char *name, Tensor *value);
 

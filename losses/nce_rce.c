@@ -26,5 +26,5 @@ const LossDef loss_nce_rce = {
                   .params = params, .size = sizeof(struct nce_rce), .source = "arXiv:2006.13554",
                   .formula = "alpha log p_y / sum_k log p_k + beta (-log_zero) (1 - p_y)"},
     .targets = LOSS_CLASSES,
-    .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED | LOSS_SYMMETRIC, .forward = forward,
+    .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED | LOSS_SYMMETRIC, .one_class = 1, .forward = forward,
 };

@@ -115,6 +115,19 @@ static Tensor *backward_correction(const void *self, const LossInput *in)
     return t_neg(t_sum(t_mul(rows, t_log_softmax(in->logits)), -1, false));
 }
 
+/* A tenth of the samples of a class are given any of the classes. */
+static void sample(const void *values, Random *random, LossInput *in)
+{
+    (void)random;
+    if (cJSON_IsArray(((const struct noise_correction *)values)->noise_matrix))
+        return;
+    int64_t classes = loss_columns(in);
+    Tensor *matrix = t_full(ARRAY_F64, SHAPE(classes, classes), 0.1 / (double)classes);
+    for (int64_t c = 0; c < classes; c++)
+        tensor_set(matrix, c * classes + c, 0.9 + 0.1 / (double)classes);
+    loss_set_extra(in, "noise_matrix", matrix);
+}
+
 static const char *const extras[] = {"noise_matrix?", NULL};
 static const char *const forward_examples[] = {
     "{\"type\": \"forward_correction\", \"noise_matrix\": [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0, 0, 1]]}", NULL};
@@ -131,7 +144,8 @@ const LossDef loss_forward_correction = {
                            "by an entry of M that is 0 is given as 0.",
                   .validate = validate},
     .targets = LOSS_CLASSES, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward_correction,
-    .check = check, .examples = forward_examples,
+    .check = check, .examples = forward_examples, .square = true,
+    .sample = sample,
 };
 
 const LossDef loss_backward_correction = {
@@ -143,5 +157,6 @@ const LossDef loss_backward_correction = {
                            "gradient by M. The loss may be negative and has no lower bound.",
                   .validate = validate},
     .targets = LOSS_CLASSES, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = backward_correction,
-    .check = check_backward, .examples = backward_examples,
+    .check = check_backward, .examples = backward_examples, .square = true,
+    .sample = sample,
 };

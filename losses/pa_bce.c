@@ -125,7 +125,8 @@ static void sample(const void *self, Random *random, LossInput *in)
     loss_set_extra(in, "group", group);
     in->logits = t_reshape(t_slice(in->logits, 1, 0, 1), SHAPE(n));
     in->targets = t_reshape(t_slice(in->targets, 1, 0, 1), SHAPE(n));
-    tensor_set(in->targets, 2, tensor_value(in->targets, 0));
+    if (n > 2)
+        tensor_set(in->targets, 2, tensor_value(in->targets, 0));
 }
 
 static const char *const extras[] = {"group", NULL};

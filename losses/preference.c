@@ -9,18 +9,10 @@ static const Param params[] = {
     PARAM_END
 };
 
-static bool check_pairs(const LossInput *in, Error *error)
-{
-    if (in->logits->shape[1] != 2)
-        return fail(error, "logits: expected [%lld, 2], log-likelihoods of chosen and rejected, here are %lld columns",
-                    (long long)in->logits->shape[0], (long long)in->logits->shape[1]);
-    return loss_check_like_logits(in, "reference", error);
-}
-
 static bool check_dpo(const void *self, const LossInput *in, Error *error)
 {
     (void)self;
-    return check_pairs(in, error);
+    return loss_check_like_logits(in, "reference", error);
 }
 
 static bool check_spce(const void *self, const LossInput *in, Error *error)
@@ -34,15 +26,21 @@ static bool check_spce(const void *self, const LossInput *in, Error *error)
         if (!(p >= 0 && p <= 1))
             return fail(error, "targets: %g at row %lld is not a probability", p, (long long)i);
     }
-    return check_pairs(in, error);
+    return loss_check_like_logits(in, "reference", error);
+}
+
+/* [N, 1]. Between answers first: their log-likelihoods, sums over tokens, are large beside the differences. */
+static Tensor *chosen_over_rejected(Tensor *log_likelihoods)
+{
+    return t_sub(t_slice(log_likelihoods, 1, 0, 1), t_slice(log_likelihoods, 1, 1, 2));
 }
 
 /* h = beta ((log pi(w) - log ref(w)) - (log pi(l) - log ref(l))), [N]. */
 static Tensor *margin(const struct preference *self, const LossInput *in)
 {
-    Tensor *ratio = t_sub(in->logits, t_detach(loss_extra(in, "reference")));
-    Tensor *difference = t_sub(t_slice(ratio, 1, 0, 1), t_slice(ratio, 1, 1, 2));
-    return t_scale(t_reshape(difference, SHAPE(in->logits->shape[0])), self->beta);
+    Tensor *of_policy = chosen_over_rejected(in->logits);
+    Tensor *of_reference = chosen_over_rejected(t_detach(loss_extra(in, "reference")));
+    return t_scale(t_reshape(t_sub(of_policy, of_reference), SHAPE(in->logits->shape[0])), self->beta);
 }
 
 static Tensor *dpo(const void *self, const LossInput *in)
@@ -61,11 +59,7 @@ static Tensor *spce(const void *self, const LossInput *in)
 static void sample(const void *self, Random *random, LossInput *in)
 {
     (void)self;
-    int64_t n = in->logits->shape[0];
-    in->logits = t_slice(in->logits, 1, 0, 2);
-    if (in->targets)
-        in->targets = t_random_uniform(ARRAY_F64, SHAPE(n), *random);
-    loss_set_extra(in, "reference", t_slice(loss_extra(in, "reference"), 1, 0, 2));
+    in->targets = t_random_uniform(ARRAY_F64, SHAPE(in->logits->shape[0]), *random);
 }
 
 static const char *const extras[] = {"reference", NULL};
@@ -80,8 +74,8 @@ const LossDef loss_dpo = {
     .component = {.name = "dpo", .summary = "direct preference optimisation: the chosen answer over the rejected",
                   .params = params, .size = sizeof(struct preference), .source = "arXiv:2305.18290",
                   .formula = "-log sigmoid(h), h = beta ((z_w - ref_w) - (z_l - ref_l))", .notes = INPUTS},
-    .targets = LOSS_NO_TARGETS, .extras = extras, .least_columns = 2, .properties = LOSS_TRANSLATION_INVARIANT,
-    .forward = dpo, .check = check_dpo, .examples = dpo_examples, .sample = sample,
+    .targets = LOSS_NO_TARGETS, .extras = extras, .columns = 2, .properties = LOSS_TRANSLATION_INVARIANT,
+    .forward = dpo, .check = check_dpo, .examples = dpo_examples,
 };
 
 const LossDef loss_spce = {
@@ -90,6 +84,6 @@ const LossDef loss_spce = {
                   .formula = "softplus(h) - p h, h = beta ((z_w - ref_w) - (z_l - ref_l))",
                   .notes = INPUTS " Targets are the probabilities p [N] that the chosen is better; least at "
                            "h = logit(p), and dpo at p = 1."},
-    .targets = LOSS_VALUES, .extras = extras, .least_columns = 2, .properties = LOSS_TRANSLATION_INVARIANT,
+    .targets = LOSS_VALUES, .extras = extras, .columns = 2, .properties = LOSS_TRANSLATION_INVARIANT,
     .forward = spce, .check = check_spce, .examples = spce_examples, .sample = sample,
 };

@@ -88,6 +88,12 @@ static void decode(const void *values, int64_t columns, const double *logits, do
     base_of(self)->decode(self->base.values, columns, logits, decoded);
 }
 
+static void fit(int64_t columns, cJSON *spec)
+{
+    (void)columns;
+    cJSON_AddStringToObject(spec, "base", "ce");
+}
+
 static const char *const examples[] = {
     "{\"type\": \"ramp\", \"base\": \"ce\", \"from\": 0.5}",
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"ramp\", \"base\": \"entropy\", \"weight\": -0.1, "
@@ -104,5 +110,5 @@ const LossDef loss_ramp = {
                   .validate = validate},
     .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .least_rank = 1, .most_rank = 6,
     .outputs = outputs, .decode = decode, .decodes = decodes, .state_width = state_width, .forward = forward,
-    .weights = weights, .check = check, .examples = examples,
+    .weights = weights, .check = check, .examples = examples, .fit = fit,
 };

@@ -167,6 +167,16 @@ static Tensor *entropy(const void *self, const LossInput *in)
     return loss_entropy_of(t_log_softmax(in->logits));
 }
 
+static void fit(int64_t columns, cJSON *spec)
+{
+    (void)columns;
+    cJSON *terms = cJSON_AddArrayToObject(spec, "terms"), *second = cJSON_CreateObject();
+    cJSON_AddItemToArray(terms, cJSON_CreateString("ce"));
+    cJSON_AddStringToObject(second, "type", "entropy");
+    cJSON_AddNumberToObject(second, "weight", -0.1);
+    cJSON_AddItemToArray(terms, second);
+}
+
 static const char *const examples[] = {
     "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"entropy\", \"weight\": -0.1}]}",
     "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"class_weights\": [1, 2, 3]}, "
@@ -191,7 +201,7 @@ const LossDef loss_sum = {
     .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .any_extras = true, .least_rank = 1,
     .most_rank = 6, .outputs = outputs, .decode = decode,
     .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights, .check = check,
-    .examples = examples,
+    .examples = examples, .fit = fit,
 };
 
 const LossDef loss_entropy = {

@@ -34,14 +34,6 @@ static Tensor *forward(const void *values, const LossInput *in)
     return sum;
 }
 
-static bool check(const void *self, const LossInput *in, Error *error)
-{
-    (void)self;
-    return in->logits->shape[1] == 2 ||
-           fail(error, "logits: expected [%lld, 2], a column for each head, here are %lld columns",
-                (long long)in->logits->shape[0], (long long)in->logits->shape[1]);
-}
-
 static int64_t outputs(const void *self, int64_t classes)
 {
     (void)self;
@@ -58,14 +50,6 @@ static void decode(const void *self, int64_t outputs_, const double *z, double *
     log_p[1] = -fmax(-mean, 0) - rest;
 }
 
-static void sample(const void *self, Random *random, LossInput *in)
-{
-    (void)self;
-    in->logits = t_slice(in->logits, 1, 0, 2);
-    for (int64_t i = 0; i < in->targets->count; i++)
-        tensor_i32(in->targets)[i] = (int32_t)random_below(random, 2);
-}
-
 const LossDef loss_tri_bce = {
     .component = {.name = "tri_bce", .summary = "binary cross-entropy of two heads and of their mean",
                   .params = params, .size = sizeof(struct tri_bce), .source = "arXiv:2407.13349",
@@ -73,6 +57,6 @@ const LossDef loss_tri_bce = {
                              "head k",
                   .notes = "Logits are [N, 2], a column a head; targets 0 or 1. l, l_1, l_2 are means over the batch, "
                            "so the loss is one value of the batch. A model predicts with the mean of the heads."},
-    .targets = LOSS_CLASSES, .whole_batch = true, .heads = true, .least_columns = 2, .outputs = outputs,
-    .decode = decode, .forward = forward, .check = check, .sample = sample,
+    .targets = LOSS_CLASSES, .whole_batch = true, .heads = true, .columns = 2, .outputs = outputs,
+    .decode = decode, .forward = forward,
 };
