@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/bench_table.h"
 #include "cli/command.h"
 #include "core/base/json_edit.h"
 #include "core/bench/benchmark.h"
@@ -17,8 +18,8 @@ struct settings { int64_t repeat; double seconds; bool peaks; };
 static const Param params[] = {
     PARAM_INT(struct settings, repeat, 11, .min = 1, .max = MOST_ROUNDS,
               .help = "rounds; each measures everything once"),
-    PARAM_FLOAT(struct settings, seconds, 0.02, .min = 0, .max = 3600,
-                .help = "least time of a measurement; what is shorter is repeated"),
+    PARAM_FLOAT(struct settings, seconds, null, .min = 0, .max = 3600,
+                .help = "least time of a measurement; what is shorter is repeated; null: 0.02, of losses 0.005"),
     PARAM_BOOL(struct settings, peaks, true, .help = "measure the machine first; without, shares are not known"),
     PARAM_END
 };
@@ -86,7 +87,9 @@ static cJSON *result_json(const Benchmark *benchmark, const Outcome *outcome)
         add_number(result, "seconds_per_sample", benchmark->median / (double)benchmark->samples);
     }
     if (benchmark->reference)
-        add_number(result, "relative", benchmark->median / benchmark->reference->median);
+        add_number(result, "relative", bench_relative(benchmark));
+    if (benchmark->note)
+        cJSON_AddStringToObject(result, "note", benchmark->note);
     return result;
 }
 
@@ -135,9 +138,6 @@ static void print_result(const Benchmark *benchmark, const Outcome *outcome)
     print_figure(1e-9 * (benchmark->read_bytes + benchmark->write_bytes) / benchmark->median, "%9.1f");
     if (outcome->measured)
         printf(" %6.1f%% %s", 100 * share, by_memory ? "memory" : "flops ");
-    if (benchmark->reference)
-        printf(" %6.2f x ce, %.4f us a sample", benchmark->median / benchmark->reference->median,
-               1e6 * benchmark->median / (double)benchmark->samples);
     putchar('\n');
 }
 
@@ -145,10 +145,17 @@ static void print_table(const BenchmarkList *list, const struct settings *settin
 {
     print_machine(outcome);
     printf("median of %lld interleaved rounds\n\n", (long long)settings->repeat);
-    printf("%-42s %11s %11s %11s %9s%9s%s\n", "", "ms", "least", "most", "GFLOP/s", "GB/s",
-           outcome->measured ? "  share of" : "");
-    for (int64_t i = 0; i < list->count; i++)
+    bool headed = false;
+    for (int64_t i = 0; i < list->count; i++) {
+        if (list->items[i]->def->table)
+            continue;
+        if (!headed)
+            printf("%-42s %11s %11s %11s %9s%9s%s\n", "", "ms", "least", "most", "GFLOP/s", "GB/s",
+                   outcome->measured ? "  share of" : "");
+        headed = true;
         print_result(list->items[i], outcome);
+    }
+    bench_print_table(list);
 }
 
 /* Prepares first, so that what is wrong is found before anything is measured; then the machine, then rounds, with a

@@ -150,7 +150,8 @@ const LossDef loss_z_loss = {
                   .formula = "softplus(a (b - s_y)) / a, s = (z - mean z) / sqrt(var z + 1e-12)",
                   .notes = "There are no probabilities. A row whose variance is below 1e-12 has no gradient.",
                   .validate = validate_z},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .one_class = M_LN2, .forward = z_loss,
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .one_class = M_LN2,
+    .forward = z_loss,
     .of_moments = z_of_moments,
     .examples = z_examples,
 };

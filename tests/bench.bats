@@ -65,7 +65,14 @@ names() { grep -o '"name":"[^"]*"' <<< "$1" | cut -d'"' -f4; }
 @test "bench prints a table" {
     run "$XENT" bench sgemm/16x16x16 losses/focal/3 --set repeat=2 --set seconds=0
     [ "$status" -eq 0 ]
-    [[ "$output" == *"threads "*"peak "*" GFLOP/s, read "*"median of 2 interleaved rounds"*"sgemm/16x16x16 "*"% "*"losses/focal/3 "*" x ce, "*" us a sample"* ]]
+    [[ "$output" == *"threads "*"peak "*" GFLOP/s, read "*"median of 2 interleaved rounds"*"sgemm/16x16x16 "*"% "*"time a sample"*" 3 "*"ce "*" 1.00 x"*"focal "*" x"* ]]
+}
+
+@test "a loss with columns of its own says how many" {
+    run "$XENT" bench losses/dpo losses/nt_xent/4 $QUICK
+    [ "$status" -eq 0 ]
+    grep -q "^dpo  .*x .* 2 columns$" <<< "$output"
+    grep -q "^nt_xent  .*x .* dimensions of embeddings; batches of up to 64$" <<< "$output"
 }
 
 @test "every benchmark stands on the page" {
@@ -97,9 +104,10 @@ convolution/1x1x4x4-2x2
 int8/convolution-1x1x4x4-2x2
 step/mlp-b
 losses/nothing/3
-losses/mse/3
+losses/dpo/3
 losses/ce/0
-losses/forward_correction/3
+losses/two_hot/1
+losses/forward_correction/1001
 sgemm/2x2x2 --set repeat=0
 sgemm/2x2x2 --set rounds=3
 sgemm/2x2x2 --set seconds=-1

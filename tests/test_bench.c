@@ -59,6 +59,33 @@ static void test_bench__references_stand_before(void **state)
     benchmarks_free(&list);
 }
 
+/* Every loss has a row, and runs at its least usual size. */
+static void test_bench__every_loss_is_timed(void **state)
+{
+    (void)state;
+    BenchmarkList all, least = {.arena = arena_new()};
+    Error error;
+    assert_true(benchmarks_find(1, (const char *const[]){"losses"}, &all, &error));
+    for (const Component *const *item = component_kind("loss")->items; *item; item++) {
+        int64_t from = least.count;
+        for (int64_t i = 0; i < all.count; i++)
+            if (strcmp(all.items[i]->word, (*item)->name) == 0 && all.items[i]->sizes[0] <= 10 && from == least.count)
+                assert_true(benchmarks_add(&least, all.items[i]->name, &error));
+        if (from == least.count && strcmp((*item)->name, "ce") != 0) /* the others' reference is there already */
+            fail_msg("%s is not timed", (*item)->name);
+    }
+    Tape *before = tape_use(NULL);
+    if (!benchmarks_prepare(&least, 0, 1, 0, &error))
+        fail_msg("%s", error.message);
+    benchmarks_round(&least, 0);
+    benchmarks_finish(&least, 1);
+    for (int64_t i = 0; i < least.count; i++)
+        assert_true(least.items[i]->median > 0 && least.items[i]->samples > 0);
+    benchmarks_free(&least);
+    benchmarks_free(&all);
+    tape_use(before);
+}
+
 static void test_bench__wrong_names_are_usage_errors(void **state)
 {
     (void)state;
@@ -165,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_bench__names_become_benchmarks_once),
         cmocka_unit_test(test_bench__no_names_are_all_but_those_on_demand),
         cmocka_unit_test(test_bench__references_stand_before),
+        cmocka_unit_test(test_bench__every_loss_is_timed),
         cmocka_unit_test(test_bench__wrong_names_are_usage_errors),
         cmocka_unit_test(test_bench__measures),
         cmocka_unit_test(test_bench__inputs_are_of_the_seed),

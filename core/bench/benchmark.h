@@ -23,6 +23,9 @@ typedef struct BenchmarkDef {
     /* Or, where they are not constants: calls `add` for each. */
     void (*each_example)(void (*add)(void *context, const char *name), void *context);
     bool on_demand;                 /* not among what is run when nothing is named */
+    bool shares_tape;               /* what a run leaves on the tape is of no use to the next: others may use it too */
+    bool table;                     /* shown as a table: a row for each WORD, a column for each size, time a sample */
+    double seconds;                 /* least time of a measurement where none is asked for; 0: 0.02 */
     /* Bytes of its arrays at least, so that a size that cannot fit is found before anything is run. */
     double (*memory)(const int64_t *sizes);
     /* Fills state, flops, bytes, samples; what it allocates is the benchmark's arena's or tape's. False: exit 2. */
@@ -46,6 +49,8 @@ struct Benchmark {
     double repeated_flops;          /* of what has to be computed again where memory is to stay small: in the roof */
     double read_bytes, write_bytes; /* of a run: inputs read once, results written once */
     int64_t samples;                /* of a run; 0: it has none */
+    bool sized;                     /* in a table: it has other sizes than this one */
+    const char *note;               /* what its row of a table says beside the figures; NULL: nothing */
     int64_t repeats;                /* runs of one measurement */
     double *times;                  /* seconds a run, one for each round */
     double median, least, most;
@@ -53,6 +58,7 @@ struct Benchmark {
 
 typedef struct BenchmarkList {
     Arena *arena;
+    Tape *tape;                     /* of those that share theirs; NULL: none does */
     int64_t count;
     Benchmark **items;
 } BenchmarkList;
@@ -66,7 +72,7 @@ bool benchmarks_add(BenchmarkList *list, const char *name, Error *error);
 void benchmarks_free(BenchmarkList *list);
 
 /* Prepares everything with inputs of that seed, runs it twice, and decides on repeats, so that a measurement takes
-   `seconds` at least. */
+   `seconds` at least; NAN: what each definition says. */
 bool benchmarks_prepare(BenchmarkList *list, uint64_t seed, int64_t rounds, double seconds, Error *error);
 /* Measures each in turn. Rounds interleave: A B A B, so that a machine that slows down slows all alike. */
 void benchmarks_round(BenchmarkList *list, int64_t round);

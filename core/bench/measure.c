@@ -22,16 +22,27 @@ static double measure(Benchmark *benchmark, int64_t repeats)
     return (clock_now() - start) / (double)repeats;
 }
 
-static bool prepare(Benchmark *benchmark, int64_t rounds, double seconds, Error *error)
+static Tape *tape_for(BenchmarkList *list, const Benchmark *benchmark)
+{
+    if (!benchmark->def->shares_tape)
+        return tape_new();
+    if (!list->tape)
+        list->tape = tape_new();
+    return list->tape;
+}
+
+static bool prepare(BenchmarkList *list, Benchmark *benchmark, int64_t rounds, double seconds, Error *error)
 {
     enum { MOST_REPEATS = 1000000 };
     benchmark->arena = arena_new();
-    benchmark->tape = tape_new();
+    benchmark->tape = tape_for(list, benchmark);
     tape_use(benchmark->tape);
     benchmark->times = arena_zero(benchmark->arena, (size_t)rounds, sizeof(double));
     if (!benchmark->def->prepare(benchmark, error))
         return fail_at(error, "bench: %s", benchmark->name);
     benchmark->def->run(benchmark); /* touches its memory */
+    if (isnan(seconds))
+        seconds = benchmark->def->seconds > 0 ? benchmark->def->seconds : 0.02;
     benchmark->repeats = (int64_t)fmin(ceil(seconds / fmax(measure(benchmark, 1), 1e-9)), MOST_REPEATS);
     if (benchmark->repeats < 1)
         benchmark->repeats = 1;
@@ -42,7 +53,7 @@ bool benchmarks_prepare(BenchmarkList *list, uint64_t seed, int64_t rounds, doub
 {
     for (int64_t i = 0; i < list->count; i++) {
         list->items[i]->seed = seed;
-        if (!prepare(list->items[i], rounds, seconds, error))
+        if (!prepare(list, list->items[i], rounds, seconds, error))
             return false;
     }
     return true;
@@ -83,10 +94,12 @@ void benchmarks_free(BenchmarkList *list)
         Benchmark *benchmark = list->items[i];
         if (benchmark->state && benchmark->def->release)
             benchmark->def->release(benchmark);
-        if (benchmark->tape)
+        if (benchmark->tape && benchmark->tape != list->tape)
             tape_free(benchmark->tape);
         arena_free(benchmark->arena);
     }
+    if (list->tape)
+        tape_free(list->tape);
     arena_free(list->arena);
     *list = (BenchmarkList){0};
 }
