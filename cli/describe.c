@@ -52,7 +52,9 @@ static void add_loss(cJSON *object, const LossDef *loss)
             cJSON_AddItemToArray(optional, cJSON_CreateString(name));
     }
     cJSON_AddBoolToObject(object, "per_sample", !loss->whole_batch);
-    cJSON *properties = cJSON_AddArrayToObject(object, "properties");
+    if (loss->properties_of)
+        cJSON_AddNullToObject(object, "properties");
+    cJSON *properties = loss->properties_of ? NULL : cJSON_AddArrayToObject(object, "properties");
     for (int bit = 0; bit < PROPERTY_BITS; bit++)
         if (loss->properties & (1 << bit))
             cJSON_AddItemToArray(properties, cJSON_CreateString(loss_property_name(1 << bit)));
@@ -135,6 +137,8 @@ static void print_loss(const LossDef *loss)
     for (int bit = 0; bit < PROPERTY_BITS; bit++)
         if (loss->properties & (1 << bit))
             printf("  %s\n", loss_property_name(1 << bit));
+    if (loss->properties_of)
+        printf("  those of its terms\n");
     for (const char *const *example = loss->examples; example && *example; example++)
         printf("%s  %s\n", example == loss->examples ? "\nExamples\n" : "", *example);
 }

@@ -8,7 +8,9 @@
 static void add_loss(cJSON *entry, const LossDef *loss)
 {
     cJSON_AddStringToObject(entry, "targets", loss_targets_name(loss->targets));
-    cJSON *properties = cJSON_AddArrayToObject(entry, "properties");
+    if (loss->properties_of)
+        cJSON_AddNullToObject(entry, "properties");
+    cJSON *properties = loss->properties_of ? NULL : cJSON_AddArrayToObject(entry, "properties");
     for (int bit = 1; loss_property_name(bit); bit <<= 1)
         if (loss->properties & bit)
             cJSON_AddItemToArray(properties, cJSON_CreateString(loss_property_name(bit)));
@@ -42,13 +44,13 @@ static bool print_json(const ComponentKind *only)
     return true;
 }
 
+#define PROPERTIES " (b bounded, s symmetric, t translation invariant, p proper; term: by its terms)"
+
 /* Targets, properties by their letters, summary and source. */
 static void print_loss(const LossDef *loss)
 {
-    char letters[] = "----";
-    for (int bit = 0; letters[bit]; bit++)
-        if (loss->properties & (1 << bit))
-            letters[bit] = loss_property_name(1 << bit)[0];
+    char letters[5];
+    loss_property_letters(loss, letters);
     const char *source = loss->component.source;
     printf("  %-20s %-24s %s  %-*s%s\n", loss->component.name, loss_targets_name(loss->targets), letters,
            source ? 78 : 0, loss->component.summary, source ? source : "");
@@ -65,7 +67,7 @@ static bool run(const Arguments *arguments, Error *error)
         if ((only && kind != only) || !kind->items[0])
             continue;
         bool losses = strcmp(kind->name, "loss") == 0;
-        printf("%s%s\n", kind->plural, losses ? " (b bounded, s symmetric, t translation invariant, p proper)" : "");
+        printf("%s%s\n", kind->plural, losses ? PROPERTIES : "");
         for (const Component *const *item = kind->items; *item; item++)
             if (losses)
                 print_loss((const LossDef *)*item);

@@ -73,8 +73,8 @@ static void print_loss(const LossDef *loss)
         if (loss->properties & bit)
             snprintf(properties + strlen(properties), sizeof properties - strlen(properties), "%s%s",
                      properties[0] ? ", " : "", loss_property_name(bit));
-    if (properties[0])
-        mdoc_text("Properties: %s.", properties);
+    if (properties[0] || loss->properties_of)
+        mdoc_text("Properties: %s.", properties[0] ? properties : "those of its terms");
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
         size_t length = strlen(*extra);
         bool optional = (*extra)[length - 1] == '?';

@@ -211,6 +211,7 @@ const LossDef loss_cce = {
                            "the logits.",
                   .validate = validate},
     .targets = LOSS_CLASSES, .own_classes = true, .extras = extras, .check = check,
+    .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER, /* of the logits */
     .ignore_index = ignore_index, .shift = shift, .of_head = true,
     .forward = forward, .weights = weights, .sums = sums, .decode = decode, .decodes = decodes, .sample = sample,
     .examples = examples,

@@ -89,6 +89,12 @@ static Tensor *balanced(const void *values, const LossInput *in)
     return base_of(self)->forward(self->base.values, in);
 }
 
+/* Weights of classes move what the expected loss is least at. */
+static int balanced_properties(const void *values)
+{
+    return loss_properties(&((const struct class_balanced *)values)->base) & ~LOSS_PROPER;
+}
+
 static const char *const balanced_examples[] = {
     "{\"type\": \"class_balanced\", \"class_counts\": [900, 90, 10]}",
     "{\"type\": \"class_balanced\", \"class_counts\": [900, 90, 10], \"beta\": 0, \"base\": \"focal\"}", NULL};
@@ -100,7 +106,7 @@ const LossDef loss_class_balanced = {
                   .formula = "weights proportional to (1-beta) / (1-beta^n_c), their sum the number of classes",
                   .notes = "The weight of the target joins the sample weight in the mean.",
                   .validate = validate_balanced},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = balanced, .weights = balanced_weights,
+    .targets = LOSS_CLASSES, .properties_of = balanced_properties, .forward = balanced, .weights = balanced_weights,
     .check = check_balanced, .fit = fit_counts, .examples = balanced_examples,
 };
 

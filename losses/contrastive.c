@@ -58,7 +58,7 @@ const LossDef loss_nt_xent = {
                   .formula = "-log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), s cosines, mean over the positives p "
                              "of i",
                   .notes = NOTES " Targets are ids: views of one sample share theirs."},
-    .targets = LOSS_IDS, .forward = forward, .weights = anchors,
+    .targets = LOSS_IDS, .properties = LOSS_BOUNDED, .forward = forward, .weights = anchors,
 };
 
 const LossDef loss_supcon = {
@@ -66,5 +66,5 @@ const LossDef loss_supcon = {
                   .params = params, .size = sizeof(struct contrastive), .source = "arXiv:2004.11362",
                   .formula = "-mean over positives p of log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), s cosines",
                   .notes = NOTES " Targets are classes, any integers."},
-    .targets = LOSS_IDS, .forward = forward, .weights = anchors,
+    .targets = LOSS_IDS, .properties = LOSS_BOUNDED, .forward = forward, .weights = anchors,
 };

@@ -149,8 +149,8 @@ static const char *const extras[] = {"weight?", NULL};
     "they are cosines [N, C]: a model that trains with this loss has a head that gives them, and predicts with " \
     "the softmax of scale cos."
 #define HEAD                                                                                               \
-    .targets = LOSS_CLASSES, .own_classes = true, .cosines = true, .extras = extras, .check = check,       \
-    .sample = sample
+    .targets = LOSS_CLASSES, .properties = LOSS_BOUNDED, .own_classes = true, .cosines = true,             \
+    .extras = extras, .check = check, .sample = sample
 
 static bool unit_directions(const void *self)
 {

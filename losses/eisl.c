@@ -153,6 +153,7 @@ const LossDef loss_eisl = {
                            "training the data has targets of its own, such as translation, and the model predicts all "
                            "of them at once; begin with some steps of ce (train.init_from).",
                   .validate = validate},
-    .targets = LOSS_TOKENS, .least_rank = 3, .most_rank = 3, .forward = forward, .check = check,
+    .targets = LOSS_TOKENS, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED,
+    .least_rank = 3, .most_rank = 3, .forward = forward, .check = check,
     .examples = examples, .sample = sample, .sample_columns = 4,
 };

@@ -183,7 +183,7 @@ const LossDef loss_ldr_kl = {
                   .params = ldr_params, .size = sizeof(struct ldr_kl), .source = "arXiv:2112.14869",
                   .formula = "lambda log((1/K) sum_k exp(d_k / lambda)), d_k = f_k - f_y + margin [k != y]",
                   .notes = "norm l1: f = z K / (sum |z| + 1e-8); softplus_l1: of softplus(z)."},
-    .targets = LOSS_CLASSES, .forward = ldr_kl, .examples = ldr_examples,
+    .targets = LOSS_CLASSES, .properties = LOSS_BOUNDED, .forward = ldr_kl, .examples = ldr_examples,
 };
 
 const LossDef loss_aldr_kl = {
@@ -195,7 +195,7 @@ const LossDef loss_aldr_kl = {
                   .notes = "lambda = lambda0 (1 - KL(softmax(f / lambda), uniform) / (alpha log K)) is kept for each "
                            "sample "
                            "of the data set, starts at lambda0, is updated before it is used, and has no gradient."},
-    .targets = LOSS_CLASSES, .properties = LOSS_DETACHED, .state_width = aldr_state_width,
+    .targets = LOSS_CLASSES, .properties = LOSS_BOUNDED | LOSS_DETACHED, .state_width = aldr_state_width,
     .forward = aldr_kl,
 };
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/tensor/operations.h"
@@ -21,6 +22,20 @@ LossTargets loss_targets(const Instance *loss)
 {
     const LossDef *def = (const LossDef *)loss->component;
     return def->targets_of ? def->targets_of(loss->values) : def->targets;
+}
+
+int loss_properties(const Instance *loss)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    return def->properties_of ? def->properties_of(loss->values) : def->properties;
+}
+
+void loss_property_letters(const LossDef *def, char letters[5])
+{
+    snprintf(letters, 5, "%s", def->properties_of ? "term" : "----");
+    for (int bit = 0; !def->properties_of && letters[bit]; bit++)
+        if (def->properties & (1 << bit))
+            letters[bit] = loss_property_name(1 << bit)[0];
 }
 
 Tensor *loss_extra(const LossInput *in, const char *name)

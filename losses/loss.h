@@ -26,9 +26,9 @@ typedef enum LossTargets {
     LOSS_TOKENS                 /* I32 [N, T] */
 } LossTargets;
 
-/* What the definition claims, with default parameters; each claim is tested. */
+/* What the definition claims, with default parameters. Each claim is tested, and what holds without one is found. */
 enum {
-    LOSS_BOUNDED = 1,                   /* finite supremum over the logits */
+    LOSS_BOUNDED = 1,                   /* finite supremum over the logits (or embeddings) */
     LOSS_SYMMETRIC = 2,                 /* the sum over all targets does not depend on the logits */
     LOSS_TRANSLATION_INVARIANT = 4,     /* adding a constant to a row of logits changes nothing */
     LOSS_PROPER = 8,                    /* the expected loss is least at softmax = the true probabilities */
@@ -70,6 +70,7 @@ typedef struct LossDef {
     bool any_extras;            /* `check` looks after them */
     bool whole_batch;           /* forward returns one value of rank 0, not one a sample */
     int properties;
+    int (*properties_of)(const void *self); /* where parts decide, as a sum's terms do; NULL: `properties` */
     int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
     /* Size of the logits' last axis: fixed by the definition, or 0; the least one with a meaning, 0 for 1. What is
        narrower is refused. */
@@ -137,6 +138,7 @@ bool loss_check(const Instance *loss, const LossInput *in, Error *error);
 /* Inputs are as loss_check wants them. */
 LossResult loss_evaluate(const Instance *loss, const LossInput *in);
 LossTargets loss_targets(const Instance *loss);
+int loss_properties(const Instance *loss);
 /* Columns of logits for data of so many classes; 0: the loss cannot be had with them. */
 int64_t loss_outputs(const Instance *loss, int64_t classes);
 /* Floats that are kept for each sample (or the run); 0: none. */
@@ -150,6 +152,8 @@ bool loss_measures(const LossDef *def);
 /* Whether that is more than taking the logits as they are. */
 bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */
+/* Four letters, '-' for what is not declared, "term" where parts decide. */
+void loss_property_letters(const LossDef *def, char letters[5]);
 /* "bounded", ... of the bit, or NULL where it is no claim. */
 const char *loss_property_name(int property);
 

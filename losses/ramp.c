@@ -67,6 +67,13 @@ static LossTargets targets_of(const void *values)
     return targets == LOSS_NO_TARGETS ? LOSS_CLASSES_OR_SOFT : targets;
 }
 
+static int properties_of(const void *values)
+{
+    const struct ramp *self = values;
+    int own = loss_properties(&self->base);
+    return self->from >= 0 && self->to > 0 ? own : own & ~LOSS_PROPER;
+}
+
 static int64_t outputs(const void *values, int64_t classes)
 {
     return loss_outputs(&((const struct ramp *)values)->base, classes);
@@ -108,7 +115,8 @@ const LossDef loss_ramp = {
                            "a run. A model is measured (validation, test, xent eval, xent loss) with f = to, so that "
                            "figures of different epochs compare.",
                   .validate = validate},
-    .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .least_rank = 1, .most_rank = 6,
+    .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .properties_of = properties_of,
+    .own_classes = true, .least_rank = 1, .most_rank = 6,
     .outputs = outputs, .decode = decode, .decodes = decodes, .state_width = state_width, .forward = forward,
     .weights = weights, .check = check, .examples = examples, .fit = fit,
 };

@@ -125,6 +125,19 @@ static int64_t outputs(const void *values, int64_t classes)
     return common;
 }
 
+/* What all terms have; the sum is proper where no term is taken off. */
+static int properties_of(const void *values)
+{
+    const struct sum *self = values;
+    int common = LOSS_BOUNDED | LOSS_SYMMETRIC | LOSS_TRANSLATION_INVARIANT | LOSS_PROPER, detached = 0;
+    for (int64_t i = 0; i < self->terms.count; i++) {
+        int own = loss_properties(&self->terms.items[i].instance);
+        detached |= own & LOSS_DETACHED;
+        common &= weight_at(&self->terms.items[i].weight, &SCHEDULE_END) > 0 ? own : own & ~LOSS_PROPER;
+    }
+    return common | detached;
+}
+
 /* The first term that says what the logits mean; NULL: none does. */
 static const Instance *decoder(const struct sum *self)
 {
@@ -198,7 +211,8 @@ const LossDef loss_sum = {
                            "of the first term that has any hold for all. The terms must want as many outputs of a "
                            "model as each other, which predicts as the first term that has a prediction of its own.",
                   .validate = validate},
-    .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .own_classes = true, .any_extras = true, .least_rank = 1,
+    .targets = LOSS_CLASSES_OR_SOFT, .targets_of = targets_of, .properties_of = properties_of,
+    .own_classes = true, .any_extras = true, .least_rank = 1,
     .most_rank = 6, .outputs = outputs, .decode = decode,
     .decodes = decodes, .state_width = state_width, .forward = forward, .weights = weights, .check = check,
     .examples = examples, .fit = fit,

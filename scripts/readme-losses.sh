@@ -10,8 +10,8 @@ text() { # KEY: its text in one line of JSON on standard input; nothing for null
     sed -n "s/.*\"$1\":[ \t]*\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p" | sed 's/\\\(.\)/\1/g; s/|/\\|/g'
 }
 
-properties() { # of one line of JSON on standard input
-    sed -n 's/.*"properties":[ \t]*\[\([^]]*\)\].*/\1/p' | sed 's/"//g; s/,[ \t]*/, /g'
+properties() { # of one line of JSON on standard input; null: parts decide
+    sed -n 's/.*"properties":[ \t]*null.*/those of its terms/p; s/.*"properties":[ \t]*\[\([^]]*\)\].*/\1/p' | sed 's/"//g; s/,[ \t]*/, /g'
 }
 
 # arXiv:NUMBER becomes a link.
