@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/loss_example.h"
 #include "core/base/file.h"
 #include "core/base/json_edit.h"
 #include "core/base/memory_limit.h"
@@ -380,14 +381,45 @@ static bool check_words(const Work *work, Error *error)
     return true;
 }
 
+/* Writes inputs, and prints the command that takes them. */
+static bool sample(const Arguments *arguments, Work *work, Error *error)
+{
+    static const char *const others[] = {"logits", "targets", "features", "weights", "extra", "grad", NULL};
+    for (const char *const *name = others; *name; name++)
+        if (argument_option(arguments, *name))
+            return fail_usage(error, "--sample: --%s does not go with it; the sample has its own", *name);
+    const char *folder = argument_option(arguments, "sample");
+    uint64_t seed = 0;
+    const uint64_t *given;
+    if (!argument_seed(arguments, &seed, &given, error) ||
+        !loss_example_write(&work->loss, folder, given ? seed : 0, error))
+        return false;
+    const char **sets = argument_options(arguments, "set");
+    char *command = loss_example_command(&work->loss, arguments->words[0], sets, folder, work->arena);
+    memory_free(sets);
+    if (argument_option(arguments, "json")) {
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddStringToObject(object, "command", command);
+        print_json_object(object);
+    } else {
+        puts(command);
+    }
+    return true;
+}
+
+static bool compute(const Arguments *arguments, Work *work, Error *error)
+{
+    return collect_inputs(arguments, work, error) && check_words(work, error) &&
+        collect_gradients(arguments, work, error) && check_outputs(arguments, work, error) &&
+        evaluate(arguments, work, error);
+}
+
 static bool run(const Arguments *arguments, Error *error)
 {
     Work work = {.arena = arena_new(), .source = json_source_new()};
     Tape *tape = tape_new(), *before = tape_use(tape);
-    bool good = parse_spec(arguments, &work, error) && collect_inputs(arguments, &work, error) &&
-        check_words(&work, error) &&
-                collect_gradients(arguments, &work, error) && check_outputs(arguments, &work, error) &&
-                evaluate(arguments, &work, error);
+    bool sampled = argument_option(arguments, "sample") != NULL;
+    bool good = parse_spec(arguments, &work, error) && (sampled ? sample : compute)(arguments, &work, error);
     tape_use(before);
     tape_free(tape);
     json_source_free(work.source);
@@ -402,12 +434,14 @@ static const Option options[] = {
     {"weights", "FILE", "NPY array [samples] of sample weights, >= 0", 0, false},
     {"extra", "NAME=FILE", "a further input of the loss; may be given again", 0, true},
     {"grad", "[NAME=]FILE", "write the gradient by the logits, or by NAME; may be given again", 0, true},
+    {"sample", "FOLDER", "instead write random inputs of the loss into a new folder, and print how to use them", 0,
+     false},
     {0},
 };
 
 const Command command_loss = {
     .name = "loss",
-    .synopsis = "loss SPEC --logits FILE [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
+    .synopsis = "loss SPEC {--logits FILE | --sample FOLDER} [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
     .summary = "a loss and its gradient, of arrays",
     .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one. Weights "
                    "that move during training are taken as at its end.",

@@ -1,8 +1,10 @@
 #include "cli/pages.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/loss_example.h"
 #include "cli/mdoc.h"
 #include "core/base/component.h"
 #include "core/nn/layer.h"
@@ -83,6 +85,31 @@ static void print_loss(const LossDef *loss)
     }
 }
 
+/* How to try it: arrays of its kinds, and the command that takes them. */
+static void print_loss_example(const LossDef *loss)
+{
+    const char *spec = loss->examples ? loss->examples[0] : loss->component.name;
+    Arena *arena = arena_new();
+    JsonSource *source = json_source_new();
+    Instance instance;
+    Error error;
+    ParamContext context = {.source = source, .arena = arena, .error = &error};
+    const char *text = loss->examples ? spec : arena_format(arena, "\"%s\"", spec);
+    const cJSON *json = json_parse(source, "example", text, strlen(text), &error);
+    bool good = json && instance_parse(&context, "loss", json, &instance);
+    assert(good);
+    (void)good;
+    if (cJSON_IsString(json))
+        spec = json->valuestring;
+    puts(".Pp");
+    mdoc_text("Example, with inputs made up:");
+    char *command = loss_example_command(&instance, spec, NULL, "DIR", arena);
+    size_t words = (size_t)(strstr(command, " --logits ") - command);
+    mdoc_display(arena_format(arena, "%.*s --sample DIR\n%s", (int)words, command, command));
+    json_source_free(source);
+    arena_free(arena);
+}
+
 static void print_component(const ComponentKind *kind, const Component *component)
 {
     const Param *except = strcmp(kind->name, "dataset") == 0 ? dataset_keys : NULL;
@@ -102,6 +129,8 @@ static void print_component(const ComponentKind *kind, const Component *componen
             puts(".Pp");
         mdoc_text("Source: %s", component->source);
     }
+    if (strcmp(kind->name, "loss") == 0)
+        print_loss_example((const LossDef *)component);
 }
 
 static const ComponentKind *kind_of(const PageRow *row)

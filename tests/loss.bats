@@ -50,6 +50,39 @@ setup() {
     [ "$(ls)" = "$(printf '%s\n' g.npy g8.npy t.npy w.npy y.npy z.npy z8.npy)" ]
 }
 
+@test "the example of every loss on the page runs, with weights, features and extras" {
+    "$XENT" help --page xent-losses > page
+    count=0
+    for name in $("$XENT" list losses | sed -n 's/^  \([a-z0-9_]*\) .*/\1/p'); do
+        awk -v name="$name" '$1 == ".Ss" { here = $2 == name } here && /^xent loss /' page | sed 's/\\-/-/g; s/\\(aq/'"'"'/g; s/\\(dq/"/g' > commands
+        [ "$(wc -l < commands)" -eq 2 ] || { echo "$name: no example"; cat commands; false; }
+        sed -e "s/^xent/\"\$XENT\"/" -e "s/DIR/$name/g" commands > run.sh
+        run bash -e run.sh
+        [ "$status" -eq 0 ] || { echo "$name: $output"; cat run.sh; false; }
+        [ -s "$name/gradient.npy" ]
+        for file in "$name"/*.npy; do
+            input=${file#*/}
+            [ "$input" = gradient.npy ] || grep -q -- "/$input" run.sh || { echo "$file is not used"; false; }
+        done
+        [ -e "$name/weights.npy" ] || "$XENT" describe loss "$name" --json | grep -q '"per_sample":false'
+        count=$((count + 1))
+    done
+    [ "$count" -ge 69 ]
+}
+
+@test "a sample needs a folder that is not there, and nothing else" {
+    mkdir there
+    for words in "--sample there" "--sample z.npy" "--sample new --logits z.npy" "--sample new --grad g.npy"; do
+        run "$XENT" loss kd $words
+        [ "$status" -eq 2 ] || { echo "$words: $status"; false; }
+        [[ "${#lines[@]}" -eq 1 && "$output" == "xent: --sample: "* ]] || { echo "$words: $output"; false; }
+    done
+    [ ! -e new ]
+    "$XENT" loss kd --sample new --seed 4
+    "$XENT" loss kd --sample other --seed 5
+    ! cmp -s new/logits.npy other/logits.npy
+}
+
 @test "a whole batch has no values of samples" {
     run "$XENT" loss mw --logits z8.npy --targets y.npy --json
     [ "$status" -eq 0 ]

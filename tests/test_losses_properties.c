@@ -93,7 +93,8 @@ static double largest_at(const Case *item, const double *scales, int count)
 static void check_bounded(Case *item)
 {
     as_logits(item);
-    double near = largest_at(item, (const double[]){0, 1, 30}, 3), far = largest_at(item, (const double[]){1e3, 1e6}, 2);
+    double near = largest_at(item, (const double[]){0, 1, 30}, 3);
+    double far = largest_at(item, (const double[]){1e3, 1e6}, 2);
     assert_declared(item, LOSS_BOUNDED, far <= near + 0.01 * fabs(near));
 }
 
