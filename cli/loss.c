@@ -441,7 +441,8 @@ static const Option options[] = {
 
 const Command command_loss = {
     .name = "loss",
-    .synopsis = "loss SPEC {--logits FILE | --sample FOLDER} [--targets FILE] [--extra NAME=FILE]... [--grad FILE] [--json]",
+    .synopsis = "loss SPEC {--logits FILE | --sample FOLDER} [--targets FILE] [--extra NAME=FILE]... [--grad FILE] "
+                "[--json]",
     .summary = "a loss and its gradient, of arrays",
     .description = "Computes a loss of NPY arrays: SPEC is a name, a JSON object or a file that holds one. Weights "
                    "that move during training are taken as at its end.",
