@@ -32,7 +32,7 @@ static Tensor *negative(const struct asymmetric *self, Tensor *z)
     Tensor *costs = t_less(zero, beyond);
     Tensor *base = t_where(costs, beyond, one);
     Tensor *log_pn = t_log1p(t_neg(t_where(costs, beyond, zero)));
-    return focused(self, t_pow_scalar(base, self->gamma_neg), log_pn);
+    return focused(self, t_exp(t_scale(t_log(base), self->gamma_neg)), log_pn);
 }
 
 static Tensor *forward(const void *values, const LossInput *in)

@@ -174,12 +174,13 @@ static bool is_below(double alpha, const double *z, int64_t count, double t, int
     int64_t above = 0;
     for (int64_t l = 0; l < count; l++)
         nearest = fmin(nearest, fabs(alpha * (z[l] + t)));
+    const double scale = exp(-nearest);
     for (int64_t l = 0; l < count; l++) {
-        double x = alpha * (z[l] + t), tail = exp(nearest - fabs(x)) / (1 + exp(-fabs(x)));
+        double x = alpha * (z[l] + t), decay = exp(nearest - fabs(x)), tail = decay / (1 + decay * scale);
         above += x > 0;
         tails += x > 0 ? -tail : tail;
     }
-    return above == k ? tails < 0 : (double)(above - k) + tails * exp(-nearest) < 0;
+    return above == k ? tails < 0 : (double)(above - k) + tails * scale < 0;
 }
 
 /* t with sum_l sigmoid(alpha (z_l + t)) = k, by halving. The paper's margin of 10 holds t up to e^10 labels. */

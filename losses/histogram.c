@@ -111,11 +111,14 @@ static Tensor *hl_gauss(const void *values, const LossInput *in)
 {
     const struct hl_gauss *self = values;
     double width = (self->vmax - self->vmin) / (double)self->bins, sigma = self->sigma_ratio * width;
-    Tensor *t = t_new(in->logits->type, SHAPE(in->targets->count, self->bins));
+    Tensor *t = t_zeros(in->logits->type, SHAPE(in->targets->count, self->bins));
     for (int64_t i = 0; i < t->shape[0]; i++) {
         double y = fmin(fmax(tensor_value(in->targets, i), self->vmin), self->vmax);
         double total = normal_mass(y, sigma, self->vmin, self->vmax);
-        for (int64_t k = 0; k < self->bins; k++) {
+        /* Beyond 40 standard deviations the mass is no positive double. */
+        int64_t first = (int64_t)fmax(0, floor((y - 40 * sigma - self->vmin) / width) - 1);
+        int64_t last = (int64_t)fmin((double)self->bins - 1, ceil((y + 40 * sigma - self->vmin) / width) + 1);
+        for (int64_t k = first; k <= last; k++) {
             double edge = self->vmin + width * (double)k;
             tensor_set(t, i * self->bins + k, normal_mass(y, sigma, edge, edge + width) / total);
         }

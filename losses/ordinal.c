@@ -4,12 +4,21 @@
 
 #include "losses/shared.h"
 
+/* `count` elements from `begin` on. */
+static void set_first(Tensor *tensor, int64_t begin, int64_t count, double value)
+{
+    for (int64_t i = begin; tensor->type == ARRAY_F32 && i < begin + count; i++)
+        tensor_f32(tensor)[i] = (float)value;
+    for (int64_t i = begin; tensor->type == ARRAY_F64 && i < begin + count; i++)
+        tensor_f64(tensor)[i] = value;
+}
+
 /* softplus(-z) where y > k, softplus(z) elsewhere; [N, K-1]. */
 static Tensor *threshold_terms(const LossInput *in)
 {
-    Tensor *sign = t_like(in->logits);
-    for (int64_t i = 0; i < sign->count; i++)
-        tensor_set(sign, i, tensor_i32(in->targets)[i / loss_columns(in)] > i % loss_columns(in) ? -1 : 1);
+    Tensor *sign = t_full(in->logits->type, in->logits->rank, in->logits->shape, 1);
+    for (int64_t row = 0, columns = loss_columns(in); row < in->targets->count; row++)
+        set_first(sign, row * columns, tensor_i32(in->targets)[row], -1);
     return t_softplus(t_mul(sign, in->logits));
 }
 
@@ -81,11 +90,8 @@ static Tensor *corn(const void *self, const LossInput *in)
 {
     (void)self;
     Tensor *share = t_zeros(in->logits->type, in->logits->rank, in->logits->shape);
-    for (int64_t i = 0; i < share->count; i++) {
-        int64_t row = i / loss_columns(in), task = i % loss_columns(in);
-        if (tensor_i32(in->targets)[row] >= task)
-            tensor_set(share, i, 1 / tasks(in, row));
-    }
+    for (int64_t row = 0, columns = loss_columns(in); row < in->targets->count; row++)
+        set_first(share, row * columns, (int64_t)tasks(in, row), 1 / tasks(in, row));
     return t_sum(t_mul(share, threshold_terms(in)), -1, false);
 }
 
