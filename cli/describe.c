@@ -41,7 +41,7 @@ static cJSON *param_to_json(const Param *param)
 
 static void add_loss(cJSON *object, const LossDef *loss)
 {
-    add_text(object, "targets", loss_targets_name(loss->targets));
+    add_text(object, "targets", loss_kind_name(loss));
     cJSON *extras = cJSON_AddArrayToObject(object, "extras");
     cJSON *optional = cJSON_AddArrayToObject(object, "optional_extras");
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
@@ -127,7 +127,7 @@ static void print_params(const Component *component)
 
 static void print_loss(const LossDef *loss)
 {
-    printf("\nTargets\n  %s\n", loss_targets_name(loss->targets));
+    printf("\nTargets\n  %s\n", loss_kind_name(loss));
     for (const char *const *extra = loss->extras; extra && *extra; extra++)
         printf("%s  %.*s%s\n", extra == loss->extras ? "\nExtras\n" : "", (int)strcspn(*extra, "?"), *extra,
                strchr(*extra, '?') ? " (optional)" : "");

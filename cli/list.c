@@ -7,7 +7,7 @@
 
 static void add_loss(cJSON *entry, const LossDef *loss)
 {
-    cJSON_AddStringToObject(entry, "targets", loss_targets_name(loss->targets));
+    cJSON_AddStringToObject(entry, "targets", loss_kind_name(loss));
     cJSON *properties = cJSON_AddArrayToObject(entry, "properties");
     for (int bit = 1; loss_property_name(bit); bit <<= 1)
         if (loss->properties & bit)
@@ -50,7 +50,7 @@ static void print_loss(const LossDef *loss)
         if (loss->properties & (1 << bit))
             letters[bit] = loss_property_name(1 << bit)[0];
     const char *source = loss->component.source;
-    printf("  %-20s %-24s %s  %-*s%s\n", loss->component.name, loss_targets_name(loss->targets), letters,
+    printf("  %-20s %-24s %s  %-*s%s\n", loss->component.name, loss_kind_name(loss), letters,
            source ? 78 : 0, loss->component.summary, source ? source : "");
 }
 

@@ -67,7 +67,7 @@ static const Param dataset_keys[] = {DATASET_COMMON_ROWS(struct keys_of_all, "fa
 
 static void print_loss(const LossDef *loss)
 {
-    mdoc_text("Targets: %s.", loss_targets_name(loss->targets));
+    mdoc_text("Targets: %s.", loss_kind_name(loss));
     char properties[128] = "";
     for (int bit = 1; loss_property_name(bit); bit <<= 1)
         if (loss->properties & bit)

@@ -54,15 +54,18 @@ void loss_set_extra(LossInput *in, const char *name, Tensor *value)
 
 LossInput loss_sample(const Instance *loss, Random *random)
 {
-    const LossDef *def = (const LossDef *)loss->component;
     bool was = tape_record(false);
     LossInput in = {.logits = normals(random, 1.5, SHAPE(SAMPLES, COLUMNS)), .random = random_start(1, "loss", 0)};
     in.targets = sample_targets(loss_targets(loss), random);
-    for (const char *const *name = def->extras; name && *name; name++)
-        if (!strchr(*name, '?'))
-            loss_set_extra(&in, *name, normals(random, 1, SHAPE(SAMPLES, COLUMNS)));
-    if (def->sample)
-        def->sample(loss->values, random, &in);
+    const Instance *leaf;
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++) {
+        const LossDef *def = (const LossDef *)leaf->component;
+        for (const char *const *name = def->extras; name && *name; name++)
+            if (!strchr(*name, '?'))
+                loss_set_extra(&in, *name, normals(random, 1, SHAPE(SAMPLES, COLUMNS)));
+        if (def->sample)
+            def->sample(leaf->values, random, &in);
+    }
     tape_record(was);
     return in;
 }

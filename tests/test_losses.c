@@ -27,48 +27,30 @@ static void run_case(const LossDef *def, const char *spec, void (*check)(Case *)
     tape_reset();
 }
 
+static void (*check_now)(Case *);
+
+static void visit(const LossDef *def, const char *spec)
+{
+    run_case(def, spec, check_now);
+}
+
 static void walk(void (*check)(Case *))
 {
-    for (const Component *const *item = component_kind("loss")->items; *item; item++) {
-        const LossDef *def = (const LossDef *)*item;
-        char bare[80];
-        snprintf(bare, sizeof bare, "\"%s\"", def->component.name);
-        const char *const alone[] = {bare, NULL}, *const *examples = def->examples ? def->examples : alone;
-        for (; *examples; examples++)
-            run_case(def, *examples, check);
-    }
+    check_now = check;
+    walk_losses(visit);
 }
 
 /* ---- Gradients ---- */
 
-static double value_at(const Case *item, Tensor *input, int64_t i, double at)
-{
-    double before = tensor_value(input, i);
-    tensor_set(input, i, at);
-    double value = loss_value(&item->loss, &item->in);
-    tensor_set(input, i, before);
-    return value;
-}
-
-static double difference(const Case *item, Tensor *input, int64_t i)
-{
-    double x = tensor_value(input, i), h = 1e-4, estimate[2];
-    for (int k = 0; k < 2; k++, h /= 2)
-        estimate[k] = (value_at(item, input, i, x + h) - value_at(item, input, i, x - h)) / (2 * h);
-    return (4 * estimate[1] - estimate[0]) / 3;
-}
-
 static void check_gradient(const Case *item, const char *name, Tensor *input)
 {
     Tensor *gradient = gradient_of(loss_evaluate(&item->loss, &item->in).loss, input);
-    bool was = tape_record(false);
     for (int64_t i = 0; i < input->count; i++) {
-        double expected = difference(item, input, i), got = tensor_value(gradient, i);
+        double expected = loss_difference(&item->loss, &item->in, input, i), got = tensor_value(gradient, i);
         if (!(fabs(expected - got) <= 1e-6 * fmax(1, fabs(expected))))
             fail_msg("%s: gradient by %s [%lld] is %.12g, by differences %.12g", item->spec, name, (long long)i, got,
                      expected);
     }
-    tape_record(was);
 }
 
 /* Extras that a loss differentiates by. */
@@ -79,13 +61,13 @@ static bool is_differentiable(const char *name)
 
 static void check_gradients(Case *item)
 {
-    if (item->def->properties & LOSS_DETACHED)
+    if (loss_any_leaf(&item->loss, is_detached))
         return;
     check_gradient(item, "logits", item->in.logits);
     for (int i = 0; i < item->in.extra_count; i++)
         if (is_differentiable(item->in.extras[i].name))
             check_gradient(item, item->in.extras[i].name, item->in.extras[i].value);
-    if (item->def->whole_batch)
+    if (loss_any_leaf(&item->loss, loss_is_whole_batch))
         return;
     item->in.weights = t_new(ARRAY_F64, SHAPE(item->in.logits->shape[0]));
     for (int64_t i = 0; i < item->in.weights->count; i++)
@@ -115,7 +97,7 @@ static void check_single(Case *item)
 {
     LossInput single = input_in(&item->in, ARRAY_F32);
     LossResult expected = loss_evaluate(&item->loss, &item->in), got = loss_evaluate(&item->loss, &single);
-    assert_true((got.per_sample == NULL) == item->def->whole_batch);
+    assert_true((got.per_sample == NULL) == loss_any_leaf(&item->loss, loss_is_whole_batch));
     check_close(item, "value", got.loss, expected.loss);
     if (got.per_sample)
         check_close(item, "value of a sample", got.per_sample, expected.per_sample);
