@@ -63,9 +63,9 @@ enum { LOSS_MOST_FIGURES = 8 };
 typedef struct LossDef {
     Component component;
     LossTargets targets;        /* beside those of the parts, where there are some */
-    /* Losses that this one is made of: the one of this index, NULL behind the last. Its value is the sum of theirs times
-       `factor` (NULL: 1), each with its own reduction, and its `forward` is NULL. What they take and keep and want of a
-       model is the whole's, which has nothing of that itself. NULL: it is no composite. */
+    /* Losses that this one is made of: the one of this index, NULL behind the last. Its value is the sum of theirs
+       times `factor` (NULL: 1), each with its own reduction, and its `forward` is NULL. What they take and keep and
+       want of a model is the whole's, which has nothing of that itself. NULL: it is no composite. */
     const Instance *(*part)(const void *self, int64_t index);
     double (*factor)(const void *self, int64_t index, const ScheduleContext *at);
     /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input,

@@ -1,5 +1,5 @@
-/* Every loss is a term of a sum: value, rows, gradients and states of every example of every loss in the registry, alone
-   and in sums of it. A loss that is added is checked here without a change. */
+/* Every loss is a term of a sum: value, rows, gradients and states of every example of every loss in the registry,
+   alone and in sums of it. A loss that is added is checked here without a change. */
 #include "tests/losses_setting.h"
 
 /* The spec as a term of this weight. */

@@ -58,8 +58,9 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     if (train->transforms.count)
         return fail_usage(error, "train.transforms: fitted_q takes next states as they are, so states cannot change");
     int64_t width = loss_outputs(loss, 1);
-    if ((loss_targets(loss) != LOSS_VALUES && !moves_distribution(loss)) || loss_any_leaf(loss, loss_looks_inside) || width == 0 ||
-        loss_state_width(loss, width) || loss_outputs(loss, shape->classes) != shape->classes * width)
+    const bool fits = loss_targets(loss) == LOSS_VALUES || moves_distribution(loss);
+    if (!fits || loss_any_leaf(loss, loss_looks_inside) || width == 0 || loss_state_width(loss, width) ||
+        loss_outputs(loss, shape->classes) != shape->classes * width)
         return fail_usage(error, "loss: fitted_q wants a loss of one value each of several actions, such as mse or "
                           "hl_gauss; %s is none", name);
     LossInput in = probe(loss, width);
