@@ -41,7 +41,7 @@ static cJSON *param_to_json(const Param *param)
 
 static void add_loss(cJSON *object, const LossDef *loss)
 {
-    add_text(object, "targets", loss_targets_name(loss->targets));
+    add_text(object, "targets", loss_kind_name(loss));
     cJSON *extras = cJSON_AddArrayToObject(object, "extras");
     cJSON *optional = cJSON_AddArrayToObject(object, "optional_extras");
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
@@ -52,9 +52,9 @@ static void add_loss(cJSON *object, const LossDef *loss)
             cJSON_AddItemToArray(optional, cJSON_CreateString(name));
     }
     cJSON_AddBoolToObject(object, "per_sample", !loss->whole_batch);
-    if (loss->properties_of)
+    if (loss->part)
         cJSON_AddNullToObject(object, "properties");
-    cJSON *properties = loss->properties_of ? NULL : cJSON_AddArrayToObject(object, "properties");
+    cJSON *properties = loss->part ? NULL : cJSON_AddArrayToObject(object, "properties");
     for (int bit = 0; bit < PROPERTY_BITS; bit++)
         if (loss->properties & (1 << bit))
             cJSON_AddItemToArray(properties, cJSON_CreateString(loss_property_name(1 << bit)));
@@ -129,7 +129,7 @@ static void print_params(const Component *component)
 
 static void print_loss(const LossDef *loss)
 {
-    printf("\nTargets\n  %s\n", loss_targets_name(loss->targets));
+    printf("\nTargets\n  %s\n", loss_kind_name(loss));
     for (const char *const *extra = loss->extras; extra && *extra; extra++)
         printf("%s  %.*s%s\n", extra == loss->extras ? "\nExtras\n" : "", (int)strcspn(*extra, "?"), *extra,
                strchr(*extra, '?') ? " (optional)" : "");
@@ -137,7 +137,7 @@ static void print_loss(const LossDef *loss)
     for (int bit = 0; bit < PROPERTY_BITS; bit++)
         if (loss->properties & (1 << bit))
             printf("  %s\n", loss_property_name(1 << bit));
-    if (loss->properties_of)
+    if (loss->part)
         printf("  those of its terms\n");
     for (const char *const *example = loss->examples; example && *example; example++)
         printf("%s  %s\n", example == loss->examples ? "\nExamples\n" : "", *example);

@@ -7,10 +7,10 @@
 
 static void add_loss(cJSON *entry, const LossDef *loss)
 {
-    cJSON_AddStringToObject(entry, "targets", loss_targets_name(loss->targets));
-    if (loss->properties_of)
+    cJSON_AddStringToObject(entry, "targets", loss_kind_name(loss));
+    if (loss->part)
         cJSON_AddNullToObject(entry, "properties");
-    cJSON *properties = loss->properties_of ? NULL : cJSON_AddArrayToObject(entry, "properties");
+    cJSON *properties = loss->part ? NULL : cJSON_AddArrayToObject(entry, "properties");
     for (int bit = 1; loss_property_name(bit); bit <<= 1)
         if (loss->properties & bit)
             cJSON_AddItemToArray(properties, cJSON_CreateString(loss_property_name(bit)));
@@ -52,7 +52,7 @@ static void print_loss(const LossDef *loss)
     char letters[5];
     loss_property_letters(loss, letters);
     const char *source = loss->component.source;
-    printf("  %-20s %-24s %s  %-*s%s\n", loss->component.name, loss_targets_name(loss->targets), letters,
+    printf("  %-20s %-24s %s  %-*s%s\n", loss->component.name, loss_kind_name(loss), letters,
            source ? 78 : 0, loss->component.summary, source ? source : "");
 }
 

@@ -32,11 +32,6 @@ typedef struct Work {
     int count;
 } Work;
 
-static const LossDef *definition(const Work *work)
-{
-    return (const LossDef *)work->loss.component;
-}
-
 /* ---- The command line ---- */
 
 static cJSON *spec_tree(JsonSource *source, const char *spec, Error *error)
@@ -363,6 +358,11 @@ static bool evaluate(const Arguments *arguments, Work *work, Error *error)
     return good;
 }
 
+static bool is_given(const void *work, const char *name)
+{
+    return find_array((Work *)work, name) != NULL;
+}
+
 static bool check_words(const Work *work, Error *error)
 {
     const char *name = work->loss.component->name;
@@ -372,13 +372,11 @@ static bool check_words(const Work *work, Error *error)
     if (kind != LOSS_NO_TARGETS && !work->arrays[TARGETS].path)
         return fail_usage(error, "loss: --targets FILE is missing, %s needs %s", name, loss_targets_name(kind));
     for (int i = FIXED_COUNT; i < work->count; i++)
-        if (!definition(work)->any_extras && !loss_takes_extra(definition(work), work->arrays[i].name))
+        if (!loss_takes_extra(&work->loss, work->arrays[i].name))
             return fail_usage(error, "--extra: %s takes no \"%s\"; see xent describe loss %s", name,
                               work->arrays[i].name, name);
-    for (const char *const *extra = definition(work)->extras; extra && *extra; extra++)
-        if (!strchr(*extra, '?') && !find_array((Work *)work, *extra))
-            return fail_usage(error, "loss: --extra %s=FILE is missing", *extra);
-    return true;
+    const char *missing = loss_missing_extra(&work->loss, is_given, work);
+    return !missing || fail_usage(error, "loss: --extra %s=FILE is missing", missing);
 }
 
 /* Writes inputs, and prints the command that takes them. */

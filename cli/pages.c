@@ -69,13 +69,13 @@ static const Param dataset_keys[] = {DATASET_COMMON_ROWS(struct keys_of_all, "fa
 
 static void print_loss(const LossDef *loss)
 {
-    mdoc_text("Targets: %s.", loss_targets_name(loss->targets));
+    mdoc_text("Targets: %s.", loss_kind_name(loss));
     char properties[128] = "";
     for (int bit = 1; loss_property_name(bit); bit <<= 1)
         if (loss->properties & bit)
             snprintf(properties + strlen(properties), sizeof properties - strlen(properties), "%s%s",
                      properties[0] ? ", " : "", loss_property_name(bit));
-    if (properties[0] || loss->properties_of)
+    if (properties[0] || loss->part)
         mdoc_text("Properties: %s.", properties[0] ? properties : "those of its terms");
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
         size_t length = strlen(*extra);

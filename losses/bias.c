@@ -23,9 +23,8 @@ static const Param params[] = {
 enum { SEEN, LEAST, WIDTH };
 #define FIRST_LEAST 1e5
 
-static int64_t state_width(const void *self, int64_t classes)
+static int64_t run_state_width(const void *self)
 {
-    (void)classes;
     return ((const struct bias *)self)->norm == GLOBAL ? WIDTH : 0;
 }
 
@@ -61,10 +60,10 @@ static double variance(const Tensor *taps, int64_t row)
 /* The least variance so far, this batch included. */
 static double running_least(const LossInput *in, double least)
 {
-    least = fmin(least, in->state && in->state[SEEN] > 0 ? (double)in->state[LEAST] : FIRST_LEAST);
-    if (in->state) {
-        in->state[SEEN] = 1;
-        in->state[LEAST] = (float)least;
+    least = fmin(least, in->run_state && in->run_state[SEEN] > 0 ? (double)in->run_state[LEAST] : FIRST_LEAST);
+    if (in->run_state) {
+        in->run_state[SEEN] = 1;
+        in->run_state[LEAST] = (float)least;
     }
     return least;
 }
@@ -156,8 +155,7 @@ const LossDef loss_bias = {
     .figures = figures,
     .measure = measure,
     .properties = LOSS_TRANSLATION_INVARIANT,
-    .state_width = state_width,
-    .state_of_run = true,
+    .run_state_width = run_state_width,
     .tap = tap,
     .forward = forward,
     .check = check,

@@ -41,22 +41,25 @@ static void fit_counts(int64_t columns, cJSON *spec)
 
 /* ---- Class-balanced ---- */
 
-static const LossDef *base_of(const struct class_balanced *self)
+static const Instance *base_of(const void *values, int64_t index)
 {
-    return (const LossDef *)self->base.component;
+    return index == 0 ? &((const struct class_balanced *)values)->base : NULL;
+}
+
+static bool names_all_classes(const LossDef *def)
+{
+    return !def->whole_batch && !def->unnamed_classes;
 }
 
 static bool validate_balanced(const void *values, Error *error)
 {
-    const struct class_balanced *self = values;
-    const LossDef *base = base_of(self);
-    LossTargets targets = loss_targets(&self->base);
+    const Instance *base = base_of(values, 0);
+    LossTargets targets = loss_targets(base);
     bool classes = targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT;
-    if (classes && !base->whole_batch && !base->unnamed_classes && loss_outputs(&self->base, 5) == 5 &&
-        loss_state_width(&self->base, 5) == 0 && !base->extras)
+    if (classes && loss_every_leaf(base, names_all_classes) && loss_outputs(base, 5) == 5)
         return true;
-    return fail_usage(error, "base: %s cannot be: it is not a loss of classes with a value for each sample alone",
-                      base->component.name);
+    return fail_usage(error, "base: %s cannot be: it is not a loss of classes with a value for each sample",
+                      base->component->name);
 }
 
 static bool check_balanced(const void *values, const LossInput *in, Error *error)
@@ -64,8 +67,7 @@ static bool check_balanced(const void *values, const LossInput *in, Error *error
     const struct class_balanced *self = values;
     if (in->targets->type != ARRAY_I32)
         return fail(error, "targets: class_balanced needs integers (classes)");
-    return loss_check_per_class("class_counts", self->class_counts, false, in, error) &&
-        loss_check(&self->base, in, error);
+    return loss_check_per_class("class_counts", self->class_counts, false, in, error);
 }
 
 static Tensor *balanced_weights(const void *values, const LossInput *in)
@@ -77,22 +79,12 @@ static Tensor *balanced_weights(const void *values, const LossInput *in)
         sum += weights[c] = (1 - self->beta) / -expm1(self->class_counts.items[c] * log(self->beta));
     for (int64_t c = 0; c < classes; c++)
         weights[c] *= (double)classes / sum;
-    Tensor *result = loss_by_class(in, weights);
-    const LossDef *base = base_of(self);
-    Tensor *own = base->weights ? base->weights(self->base.values, in) : NULL;
-    return own ? t_mul(result, own) : result;
-}
-
-static Tensor *balanced(const void *values, const LossInput *in)
-{
-    const struct class_balanced *self = values;
-    return base_of(self)->forward(self->base.values, in);
-}
-
-/* Weights of classes move what the expected loss is least at. */
-static int balanced_properties(const void *values)
-{
-    return loss_properties(&((const struct class_balanced *)values)->base) & ~LOSS_PROPER;
+    Tensor *result = t_new(in->logits->type, SHAPE(in->targets->count));
+    for (int64_t i = 0; i < result->count; i++) {
+        int32_t target = tensor_i32(in->targets)[i]; /* outside the classes: the base ignores it */
+        tensor_set(result, i, target >= 0 && target < classes ? weights[target] : 0);
+    }
+    return result;
 }
 
 static const char *const balanced_examples[] = {
@@ -106,7 +98,7 @@ const LossDef loss_class_balanced = {
                   .formula = "weights proportional to (1-beta) / (1-beta^n_c), their sum the number of classes",
                   .notes = "The weight of the target joins the sample weight in the mean.",
                   .validate = validate_balanced},
-    .targets = LOSS_CLASSES, .properties_of = balanced_properties, .forward = balanced, .weights = balanced_weights,
+    .targets = LOSS_CLASSES, .part = base_of, .weights = balanced_weights,
     .check = check_balanced, .fit = fit_counts, .examples = balanced_examples,
 };
 

@@ -18,22 +18,15 @@ const char *loss_targets_name(LossTargets targets)
     return target_names[targets];
 }
 
-LossTargets loss_targets(const Instance *loss)
+const char *loss_kind_name(const LossDef *def)
 {
-    const LossDef *def = (const LossDef *)loss->component;
-    return def->targets_of ? def->targets_of(loss->values) : def->targets;
-}
-
-int loss_properties(const Instance *loss)
-{
-    const LossDef *def = (const LossDef *)loss->component;
-    return def->properties_of ? def->properties_of(loss->values) : def->properties;
+    return def->part && def->targets == LOSS_NO_TARGETS ? "those of its parts" : target_names[def->targets];
 }
 
 void loss_property_letters(const LossDef *def, char letters[5])
 {
-    snprintf(letters, 5, "%s", def->properties_of ? "term" : "----");
-    for (int bit = 0; !def->properties_of && letters[bit]; bit++)
+    snprintf(letters, 5, "%s", def->part ? "term" : "----");
+    for (int bit = 0; !def->part && letters[bit]; bit++)
         if (def->properties & (1 << bit))
             letters[bit] = loss_property_name(1 << bit)[0];
 }
@@ -57,32 +50,19 @@ const char *loss_property_name(int property)
     }
 }
 
-bool loss_takes_extra(const LossDef *def, const char *name)
+static bool has_extra(const void *in, const char *name)
 {
-    for (const char *const *known = def->extras; known && *known; known++) {
-        size_t length = strcspn(*known, "?");
-        if (strncmp(*known, name, length) == 0 && strlen(name) == length)
-            return true;
-    }
-    return false;
+    return loss_extra(in, name) != NULL;
 }
 
-bool loss_measures(const LossDef *def)
+static bool check_extras(const Instance *loss, const LossInput *in, Error *error)
 {
-    for (const char *const *name = def->extras; name && *name; name++)
-        if (!strchr(*name, '?') && strcmp(*name, "x") != 0)
-            return false;
-    return def->targets != LOSS_IDS;
-}
-
-static bool check_extras(const LossDef *def, const LossInput *in, Error *error)
-{
-    for (const char *const *name = def->extras; name && *name; name++)
-        if (!strchr(*name, '?') && !loss_extra(in, *name))
-            return fail_usage(error, "%s needs the extra \"%s\"", def->component.name, *name);
+    const char *missing = loss_missing_extra(loss, has_extra, in);
+    if (missing)
+        return fail_usage(error, "%s needs the extra \"%s\"", loss->component->name, missing);
     for (int i = 0; i < in->extra_count; i++)
-        if (!def->any_extras && !loss_takes_extra(def, in->extras[i].name))
-            return fail_usage(error, "%s takes no extra \"%s\"", def->component.name, in->extras[i].name);
+        if (!loss_takes_extra(loss, in->extras[i].name))
+            return fail_usage(error, "%s takes no extra \"%s\"", loss->component->name, in->extras[i].name);
     return true;
 }
 
@@ -195,11 +175,27 @@ static bool check_weights(const LossDef *def, const LossInput *in, Error *error)
     return true;
 }
 
+static bool check_parts(const Instance *loss, const LossInput *in, Error *error)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    const Instance *part;
+    for (int64_t i = 0; (part = def->part(loss->values, i)); i++) {
+        LossInput own = loss_part_input(loss, i, in);
+        if (!loss_check(part, &own, error))
+            return false;
+    }
+    return true;
+}
+
 bool loss_check(const Instance *loss, const LossInput *in, Error *error)
 {
     const LossDef *def = (const LossDef *)loss->component;
-    return check_extras(def, in, error) && check_logits(def, in->logits, error) && check_targets(loss, in, error) &&
-           check_weights(def, in, error) && (!def->check || def->check(loss->values, in, error));
+    if (!check_extras(loss, in, error))
+        return false;
+    bool good = def->part ? check_parts(loss, in, error)
+                          : check_logits(def, in->logits, error) && check_targets(loss, in, error) &&
+                            check_weights(def, in, error);
+    return good && (!def->check || def->check(loss->values, in, error));
 }
 
 /* sum(w l) / sum(w), or only the sum; 0 where every weight is 0. */
@@ -212,50 +208,41 @@ static Tensor *weighted(Tensor *per_sample, Tensor *weights, bool sums)
     return sums ? sum : t_scale(sum, total > 0 ? 1 / total : 0);
 }
 
+static Tensor *product(Tensor *a, Tensor *b)
+{
+    return a && b ? t_mul(a, b) : a ? a : b;
+}
+
+/* The sum of the parts' values times their factors, and of their rows' where all have some. */
+static LossResult evaluate_parts(const Instance *loss, const LossInput *in)
+{
+    const LossDef *def = (const LossDef *)loss->component;
+    LossResult total = {0};
+    const Instance *part;
+    for (int64_t i = 0; (part = def->part(loss->values, i)); i++) {
+        LossInput own = loss_part_input(loss, i, in);
+        LossResult result = loss_evaluate(part, &own);
+        const double factor = loss_part_factor(loss, i, &in->at);
+        Tensor *value = t_scale(result.loss, factor);
+        Tensor *rows = result.per_sample ? t_scale(result.per_sample, factor) : NULL;
+        total.loss = total.loss ? t_add(total.loss, value) : value;
+        total.per_sample = i == 0 ? rows : rows && total.per_sample ? t_add(total.per_sample, rows) : NULL;
+    }
+    return total;
+}
+
 LossResult loss_evaluate(const Instance *loss, const LossInput *in)
 {
     const LossDef *def = (const LossDef *)loss->component;
+    Tensor *weights = product(def->weights ? def->weights(loss->values, in) : NULL, in->weights);
+    if (def->part) {
+        LossInput weighed = *in;
+        weighed.weights = weights;
+        return evaluate_parts(loss, &weighed);
+    }
     Tensor *value = def->forward(loss->values, in);
     if (def->whole_batch)
         return (LossResult){value, NULL};
     assert(value->rank == 1 && value->shape[0] == in->logits->shape[0]);
-    Tensor *weights = def->weights ? def->weights(loss->values, in) : NULL;
-    if (weights && in->weights)
-        weights = t_mul(weights, in->weights);
-    else if (in->weights)
-        weights = in->weights;
     return (LossResult){weighted(value, weights, def->sums && def->sums(loss->values)), value};
-}
-
-int64_t loss_outputs(const Instance *loss, int64_t classes)
-{
-    const LossDef *def = (const LossDef *)loss->component;
-    return def->outputs ? def->outputs(loss->values, classes) : classes;
-}
-
-bool loss_decodes(const Instance *loss)
-{
-    const LossDef *def = (const LossDef *)loss->component;
-    return def->decodes ? def->decodes(loss->values) : def->decode != NULL;
-}
-
-int64_t loss_state_width(const Instance *loss, int64_t outputs)
-{
-    const LossDef *def = (const LossDef *)loss->component;
-    return def->state_width ? def->state_width(loss->values, outputs) : 0;
-}
-
-void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded)
-{
-    const LossDef *def = (const LossDef *)loss->component;
-    int64_t outputs = logits->shape[logits->rank - 1];
-    assert(loss_outputs(loss, classes) == outputs);
-    double *row = loss_decodes(loss) ? arena_alloc(tape_arena(), (size_t)outputs * sizeof *row) : NULL;
-    for (int64_t i = 0; !row && i < logits->count; i++)
-        decoded[i] = tensor_value(logits, i);
-    for (int64_t i = 0; row && i < logits->count / outputs; i++) {
-        for (int64_t k = 0; k < outputs; k++)
-            row[k] = tensor_value(logits, i * outputs + k);
-        def->decode(loss->values, outputs, row, decoded + i * classes);
-    }
 }

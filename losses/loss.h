@@ -45,8 +45,9 @@ typedef struct LossInput {
     const LossExtra *extras;
     int extra_count;
     const int64_t *ids;         /* [N] of the samples in the data set; NULL: 0, 1, ... */
-    float *state;               /* [samples of the data set, or 1 for state_of_run, state width]; NULL: fresh */
+    float *state;               /* [samples of the data set, state width]; NULL: fresh */
     int64_t state_stride;       /* floats from one sample's state to the next; 0: the loss's state width */
+    float *run_state;           /* [run state width]; NULL: fresh */
     Random random;              /* for random losses */
     ScheduleContext at;         /* where training is; SCHEDULE_END where a model is measured */
 } LossInput;
@@ -61,16 +62,18 @@ enum { LOSS_MOST_FIGURES = 8 };
 
 typedef struct LossDef {
     Component component;
-    LossTargets targets;
-    LossTargets (*targets_of)(const void *self); /* where parameters decide, as a sum's terms do; NULL: `targets` */
+    LossTargets targets;        /* beside those of the parts, where there are some */
+    /* Losses that this one is made of: the one of this index, NULL behind the last. Its value is the sum of theirs
+       times `factor` (NULL: 1), each with its own reduction, and its `forward` is NULL. What they take and keep and
+       want of a model is the whole's, which has nothing of that itself. NULL: it is no composite. */
+    const Instance *(*part)(const void *self, int64_t index);
+    double (*factor)(const void *self, int64_t index, const ScheduleContext *at);
     /* Names of further inputs, NULL-terminated; a name ending in '?' is optional. In training "x" is the batch's input,
        "group" the group of each sample, and others the columns of that name that the data has, or an objective's to
        give. Losses of one axis of logits take a model's single output. */
     const char *const *extras;
-    bool any_extras;            /* `check` looks after them */
     bool whole_batch;           /* forward returns one value of rank 0, not one a sample */
-    int properties;
-    int (*properties_of)(const void *self); /* where parts decide, as a sum's terms do; NULL: `properties` */
+    int properties;             /* of a composite: those of its parts */
     int least_rank, most_rank;  /* axes of the logits; 0, 0: two */
     /* Size of the logits' last axis: fixed by the definition, or 0; the least one with a meaning, 0 for 1. What is
        narrower is refused. */
@@ -91,8 +94,8 @@ typedef struct LossDef {
     bool (*decodes)(const void *self);          /* whether `decode` is needed; NULL: where there is one */
     int64_t (*state_width)(const void *self, int64_t classes); /* floats kept for each sample, 0 at first; NULL: none */
     bool positives;             /* of labels: a row without one above 0 is refused */
+    int64_t (*run_state_width)(const void *self);   /* floats kept for the run, 0 at first; NULL: none */
     bool any_labels;            /* of labels: also of some of them, other ones in every batch */
-    bool state_of_run;          /* they are kept once, not for each sample */
     /* In training: the layer whose output is `features`, by name, or "last_conv"; NULL: the input of the head. */
     const char *(*tap)(const void *self);
     /* Losses that are functions of those moments alone: the value, and its derivatives for sum, squares and target.
@@ -104,7 +107,7 @@ typedef struct LossDef {
     const char *const *figures;
     void (*measure)(const void *self, const LossInput *in, double *values);
     /* What joins the sample weights in the mean, [N], without gradient: class weights, 0 for ignored rows
-       (whose forward is 0). NULL, or a result of NULL: nothing. */
+       (whose forward is 0). Of a composite: what joins those of its parts. NULL, or a result of NULL: nothing. */
     Tensor *(*weights)(const void *self, const LossInput *in);
     bool (*sums)(const void *self);             /* true: the loss is the weighted sum, not the mean; NULL: never */
     int64_t (*ignore_index)(const void *self);  /* a target outside the classes that is allowed; NULL,
@@ -129,7 +132,7 @@ typedef struct LossDef {
 
 typedef struct LossResult {
     Tensor *loss;               /* rank 0: sum(w l) / sum(w); 0 where every weight is 0 */
-    Tensor *per_sample;         /* [N]; NULL for whole_batch */
+    Tensor *per_sample;         /* [N]; NULL for whole_batch, and where a part has none */
 } LossResult;
 
 /* Checks shapes, kinds and ranges of the inputs against the definition. Messages begin with the name of the
@@ -141,21 +144,48 @@ LossTargets loss_targets(const Instance *loss);
 int loss_properties(const Instance *loss);
 /* Columns of logits for data of so many classes; 0: the loss cannot be had with them. */
 int64_t loss_outputs(const Instance *loss, int64_t classes);
-/* Floats that are kept for each sample (or the run); 0: none. */
+/* Floats that are kept for each sample, and for the run; 0: none. */
 int64_t loss_state_width(const Instance *loss, int64_t outputs);
+int64_t loss_run_state_width(const Instance *loss);
 /* Rows of logits, [..., outputs], by the definition's `decode` into decoded [rows, classes]. */
 void loss_decode(const Instance *loss, const Tensor *logits, int64_t classes, double *decoded);
 Tensor *loss_extra(const LossInput *in, const char *name);      /* NULL: not given */
-bool loss_takes_extra(const LossDef *def, const char *name);
-/* Whether a model is measured with it on samples alone: it compares no views and needs no extra but "x". */
-bool loss_measures(const LossDef *def);
+bool loss_takes_extra(const Instance *loss, const char *name);
+/* The first extra that it cannot do without and that is not there by `has`; NULL: none. */
+const char *loss_missing_extra(const Instance *loss, bool (*has)(const void *context, const char *name),
+                               const void *context);
+/* Whether a model is measured with it on samples alone: it compares no views and needs no extras but "x", "group". */
+bool loss_measures(const Instance *loss);
 /* Whether that is more than taking the logits as they are. */
 bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */
+/* The same, and of composites that it is their parts' to say. */
+const char *loss_kind_name(const LossDef *def);
 /* Four letters, '-' for what is not declared, "term" where parts decide. */
 void loss_property_letters(const LossDef *def, char letters[5]);
 /* "bounded", ... of the bit, or NULL where it is no claim. */
 const char *loss_property_name(int property);
+
+/* ---- Composites (losses/parts.c) ---- */
+
+/* The losses without parts that it consists of, in order, itself where it has none; NULL behind the last. */
+const Instance *loss_leaf(const Instance *loss, int64_t index);
+/* Whether the definition of every one, or of any, is so. */
+bool loss_every_leaf(const Instance *loss, bool (*is)(const LossDef *def));
+bool loss_any_leaf(const Instance *loss, bool (*is)(const LossDef *def));
+/* Predicates for them. */
+bool loss_is_whole_batch(const LossDef *def);
+bool loss_is_of_cosines(const LossDef *def);
+bool loss_is_of_heads(const LossDef *def);
+bool loss_is_of_scores(const LossDef *def);         /* of logits [N] alone */
+bool loss_is_of_head(const LossDef *def);           /* `of_head` */
+bool loss_is_of_any_labels(const LossDef *def);
+bool loss_looks_inside(const LossDef *def);         /* it has a `tap` */
+/* Narrows `common` to targets that `other` takes as well; false: there are none. */
+bool loss_targets_meet(LossTargets *common, LossTargets other);
+/* The input as the part wants it: extras that it takes, its states, its factor left out. */
+LossInput loss_part_input(const Instance *loss, int64_t index, const LossInput *in);
+double loss_part_factor(const Instance *loss, int64_t index, const ScheduleContext *at);
 
 /* Random inputs of the declared kinds, F64, in the tape's arena; 0 columns: as many as the examples are for. */
 LossInput loss_sample(const Instance *loss, Random *random, int64_t samples, int64_t columns);

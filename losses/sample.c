@@ -58,21 +58,30 @@ void loss_set_extra(LossInput *in, const char *name, Tensor *value)
     in->extra_count = count;
 }
 
+/* So many, those of its definition, or those that its examples are for. */
+static int64_t sample_columns(const Instance *leaf, int64_t columns)
+{
+    const LossDef *def = (const LossDef *)leaf->component;
+    return def->columns ? def->columns : columns ? columns : def->sample_columns;
+}
+
 LossInput loss_sample(const Instance *loss, Random *random, int64_t samples, int64_t columns)
 {
-    const LossDef *def = (const LossDef *)loss->component;
     bool was = tape_record(false);
-    if (columns == 0)
-        columns = def->sample_columns ? def->sample_columns : 3;
-    if (def->columns)
-        columns = def->columns;
+    const Instance *leaf;
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++)
+        columns = sample_columns(leaf, columns);
+    columns = columns ? columns : 3;
     LossInput in = {.logits = normals(random, 1.5, SHAPE(samples, columns)), .random = random_start(1, "loss", 0)};
     in.targets = sample_targets(loss_targets(loss), random, samples, columns);
-    for (const char *const *name = def->extras; name && *name; name++)
-        if (!strchr(*name, '?'))
-            loss_set_extra(&in, *name, normals(random, 1, SHAPE(samples, columns)));
-    if (def->sample)
-        def->sample(loss->values, random, &in);
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++) {
+        const LossDef *def = (const LossDef *)leaf->component;
+        for (const char *const *name = def->extras; name && *name; name++)
+            if (!strchr(*name, '?'))
+                loss_set_extra(&in, *name, normals(random, 1, SHAPE(samples, columns)));
+        if (def->sample)
+            def->sample(leaf->values, random, &in);
+    }
     tape_record(was);
     return in;
 }

@@ -54,7 +54,7 @@ setup() {
     cp README.md "$BATS_TEST_TMPDIR/README.md"
     sh scripts/readme-losses.sh "$BATS_TEST_TMPDIR/README.md"
     cmp README.md "$BATS_TEST_TMPDIR/README.md" || { echo "run sh scripts/readme-losses.sh README.md"; false; }
-    grep -q '^| `ramp` | classes or probabilities |' README.md
+    grep -q '^| `ramp` | those of its parts |' README.md
 }
 
 @test "ldr and z-loss: their quick forms run every loss of the comparison" {

@@ -207,3 +207,27 @@ END
     "$XENT" loss "$moving" --logits z.npy --targets y.npy --quiet 2> nothing
     [ ! -s nothing ]
 }
+
+@test "terms of a sum: values and gradients are the weighted sums of theirs, rows where all have some" {
+    npy t.npy '<f8' '2, 2' '\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0\x3f'
+    value() { sed 's/{"loss":\([^,]*\),.*/\1/'; }
+    for loss in mw tri_bce ce cce "bias --features t.npy" "kd --extra teacher_logits=t.npy"; do
+        set -- ${loss#* } --logits z8.npy --targets y.npy --json
+        [ "$1" != "$loss" ] || shift
+        alone=$("$XENT" loss ${loss%% *} "$@" --grad alone.npy | value)
+        for sum in "1 {\"type\": \"sum\", \"terms\": [\"${loss%% *}\"]}" "2 {\"type\": \"sum\", \"terms\": [\"${loss%% *}\", \"${loss%% *}\"]}" \
+            "0.5 {\"type\": \"sum\", \"terms\": [{\"type\": \"${loss%% *}\", \"weight\": 0.5}]}"; do
+            got=$("$XENT" loss "${sum#* }" "$@" --grad sum.npy | value)
+            awk "BEGIN { d = $got - ${sum%% *} * $alone; exit !(d < 1e-8 && d > -1e-8) }" || { echo "$sum: $got, $alone"; false; }
+            [ "${sum%% *}" != 1 ] || cmp sum.npy alone.npy
+        done
+    done
+    run "$XENT" loss '{"type": "sum", "terms": ["ce", "mw"]}' --logits z8.npy --targets y.npy --json
+    [[ "$output" == '{"loss":'*',"per_sample":null}' ]]
+    run "$XENT" loss '{"type": "sum", "terms": ["ce", "bias"]}' --logits z8.npy --targets y.npy --json
+    [ "$status" -eq 2 ] && [[ "${#lines[@]}" -eq 1 && "$output" == *"bias needs features"* ]]
+    run "$XENT" loss '{"type": "sum", "terms": ["ce", {"type": "sum", "terms": ["mse"]}]}' --logits z8.npy --targets y.npy
+    [ "$status" -eq 2 ] && [[ "${#lines[@]}" -eq 1 && "$output" == *"terms[1]: sum wants values, the terms before it classes"* ]]
+    run "$XENT" loss '{"type": "sum", "terms": ["entropy"]}' --logits z8.npy --json
+    [ "$status" -eq 0 ]
+}

@@ -72,34 +72,15 @@ static inline void walk_fitted(int64_t (*columns)(const LossDef *), void (*check
 
 /* ---- Gradients ---- */
 
-static inline double value_at(const Case *item, Tensor *input, int64_t i, double at)
-{
-    double before = tensor_value(input, i);
-    tensor_set(input, i, at);
-    double value = loss_value(&item->loss, &item->in);
-    tensor_set(input, i, before);
-    return value;
-}
-
-static inline double difference(const Case *item, Tensor *input, int64_t i)
-{
-    double x = tensor_value(input, i), h = 1e-4, estimate[2];
-    for (int k = 0; k < 2; k++, h /= 2)
-        estimate[k] = (value_at(item, input, i, x + h) - value_at(item, input, i, x - h)) / (2 * h);
-    return (4 * estimate[1] - estimate[0]) / 3;
-}
-
 static inline void check_gradient(const Case *item, const char *name, Tensor *input)
 {
     Tensor *gradient = gradient_of(loss_evaluate(&item->loss, &item->in).loss, input);
-    bool was = tape_record(false);
     for (int64_t i = 0; i < input->count; i++) {
-        double expected = difference(item, input, i), got = tensor_value(gradient, i);
+        double expected = loss_difference(&item->loss, &item->in, input, i), got = tensor_value(gradient, i);
         if (!(fabs(expected - got) <= 1e-6 * fmax(1, fabs(expected))))
             fail_msg("%s: gradient by %s [%lld] is %.12g, by differences %.12g", item->spec, name, (long long)i, got,
                      expected);
     }
-    tape_record(was);
 }
 
 /* ---- Precision ---- */
@@ -118,7 +99,7 @@ static inline void check_single(Case *item)
 {
     LossInput single = input_in(&item->in, ARRAY_F32);
     LossResult expected = loss_evaluate(&item->loss, &item->in), got = loss_evaluate(&item->loss, &single);
-    assert_true((got.per_sample == NULL) == item->def->whole_batch);
+    assert_true((got.per_sample == NULL) == loss_any_leaf(&item->loss, loss_is_whole_batch));
     check_close(item, "value", got.loss, expected.loss);
     if (got.per_sample)
         check_close(item, "value of a sample", got.per_sample, expected.per_sample);

@@ -12,13 +12,13 @@ static bool is_differentiable(const char *name)
 
 static void check_gradients(Case *item)
 {
-    if (item->def->properties & LOSS_DETACHED)
+    if (loss_any_leaf(&item->loss, is_detached))
         return;
     check_gradient(item, "logits", item->in.logits);
     for (int i = 0; i < item->in.extra_count; i++)
         if (is_differentiable(item->in.extras[i].name))
             check_gradient(item, item->in.extras[i].name, item->in.extras[i].value);
-    if (item->def->whole_batch)
+    if (loss_any_leaf(&item->loss, loss_is_whole_batch))
         return;
     item->in.weights = t_new(ARRAY_F64, SHAPE(item->in.logits->shape[0]));
     for (int64_t i = 0; i < item->in.weights->count; i++)

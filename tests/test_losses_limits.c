@@ -175,12 +175,12 @@ static void check_one_class(Case *item)
 static void check_fewest(Case *item)
 {
     check_single(item);
-    if (!(item->def->properties & LOSS_DETACHED))
+    if (!(loss_any_leaf(&item->loss, is_detached)))
         check_gradient(item, "logits of the fewest columns", item->in.logits);
     if (item->in.logits->rank == 1)
         return; /* scores without columns */
     check_narrower(item);
-    if (fewest_columns(item->def) == 1 && (item->def->properties & LOSS_TRANSLATION_INVARIANT))
+    if (fewest_columns(item->def) == 1 && (loss_properties(&item->loss) & LOSS_TRANSLATION_INVARIANT))
         check_one_class(item);
     check_extremes(item);
 }
@@ -229,7 +229,7 @@ static void check_fewest_samples(Case *item)
     if (item->def->least_samples > 1)
         check_one_refused(item);
     check_single(item);
-    if (!(item->def->properties & LOSS_DETACHED))
+    if (!(loss_any_leaf(&item->loss, is_detached)))
         check_gradient(item, "logits of the fewest samples", item->in.logits);
     LossResult result = loss_evaluate(&item->loss, &item->in);
     Tensor *weights = item->def->weights ? item->def->weights(item->loss.values, &item->in) : NULL;
@@ -249,7 +249,7 @@ static void test_losses_limits__batch_of_one(void **state)
 
 static void check_no_weight(Case *item)
 {
-    if (item->def->whole_batch)
+    if (loss_any_leaf(&item->loss, loss_is_whole_batch))
         return; /* takes no weights */
     item->in.weights = t_zeros(ARRAY_F64, SHAPE(item->in.logits->shape[0]));
     assert_flat(item, &item->in, 0, "all weights 0");

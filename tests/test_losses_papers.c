@@ -115,7 +115,7 @@ static void test_losses_papers__bias_keeps_the_least_variance(void **state)
     (void)state;
     Setting setting = setting_of("{\"type\": \"bias\", \"alpha\": 1, \"beta\": 0}", detached(ROWS(2, 2, 0, 0, 0, 0)));
     float kept[2] = {0};
-    setting.in.state = kept;
+    setting.in.run_state = kept;
     setting.in.targets = CLASSES(0, 1);
     setting.in.features = ROWS(2, 2, -1, 1, -sqrt(2), sqrt(2));
     loss_value(&setting.loss, &setting.in);

@@ -109,7 +109,7 @@ static void test_losses_properties__boundedness(void **state)
 static bool is_of_classes(const Case *item)
 {
     LossTargets kind = loss_targets(&item->loss);
-    return (kind == LOSS_CLASSES || kind == LOSS_CLASSES_OR_SOFT) && !item->def->whole_batch;
+    return (kind == LOSS_CLASSES || kind == LOSS_CLASSES_OR_SOFT) && !loss_any_leaf(&item->loss, loss_is_whole_batch);
 }
 
 static int64_t classes_of(const Case *item)

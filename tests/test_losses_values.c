@@ -411,7 +411,7 @@ static void test_losses_values__parameters_are_refused(void **state)
         "{\"type\": \"class_balanced\", \"class_counts\": [1], \"base\": \"mw\"}",
         "{\"type\": \"sum\", \"terms\": []}",
         "{\"type\": \"sum\", \"terms\": [\"ce\", {\"type\": \"mse\"}]}",
-        "{\"type\": \"sum\", \"terms\": [\"supcon\"]}",
+        "{\"type\": \"sum\", \"terms\": [\"ce\", \"supcon\"]}",
         "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weigth\": 1}]}",
         "{\"type\": \"sum\", \"terms\": [{\"type\": \"ce\", \"weight\": \"1\"}]}",
         "{\"type\": \"ce\", \"weight\": 1}",

@@ -85,6 +85,42 @@ setup() {
     done
 }
 
+@test "a sum of terms that keep states of samples and of the run is resumed to the same bits, in any number of threads" {
+    sum='{"type": "sum", "terms": [{"type": "bias", "weight": {"type": "exponential", "gamma": 0.5, "to": 0.2}},
+          {"type": "entropy", "weight": -0.1}, {"type": "elr", "weight": 0.5}, {"type": "mw", "weight": 0.1},
+          {"type": "sum", "terms": ["aldr_kl", {"type": "bias", "alpha": 0.1}], "weight": 0.3}]}'
+    set -- "$glyphs" --set 'model={"type": "cnn", "channels": [4, 8], "hidden": []}' --set "loss=$sum" --set train.epochs=3 --set train.log_every=5 --quiet
+    "$XENT" train "$@" --threads 1 -o whole
+    "$XENT" train "$@" --threads 2 --set train.steps=15 -o part # within the second epoch
+    "$XENT" train "$@" --threads 4 --set train.steps=null --resume -o part
+    for file in checkpoints/{last,best,last.state}.safetensors metrics.jsonl; do cmp part/$file whole/$file; done
+    # each bias has a state of its own, samples have elr's means and aldr_kl's lambda
+    grep -aq '"loss_run_state":{"dtype":"F32","shape":\[4\]' whole/checkpoints/last.state.safetensors
+    grep -aq '"loss_state":{"dtype":"F32","shape":\[280,11\]' whole/checkpoints/last.state.safetensors
+    grep -q '"0.weight_mean":.*"4.1.weight_mean":' whole/metrics.jsonl
+    fails 2 '*: loss: term 1, bias, looks at the layer stages.0.0.0, a term before it at stages.1.pool; name one' \
+        "$XENT" train "$@" --set 'loss={"type": "sum", "terms": ["bias", {"type": "bias", "tap": "stages.0.0.0"}]}' -o no
+    fails 2 '*: loss: cosface is of cosines, ce is not; *' \
+        "$XENT" train "$@" --set 'loss={"type": "sum", "terms": ["ce", "cosface"]}' -o no
+}
+
+@test "losses of whole batches, of scores and of cosines train as terms as they do alone" {
+    traders='{"data": {"type": "traders", "count": 40}, "model": "mlp", "train": {"epochs": 2, "report": false}}'
+    for loss in pa_bce mse; do
+        "$XENT" train "$traders" --set "loss=$loss" --quiet --force -o alone
+        "$XENT" train "$traders" --set "loss={\"type\": \"sum\", \"terms\": [\"$loss\"]}" --quiet --force -o sum
+        [ "$("$XENT" eval alone --json)" = "$("$XENT" eval sum --json)" ]
+    done
+    "$XENT" train "$traders" --set 'loss={"type": "sum", "terms": ["pa_bce", {"type": "mse", "weight": 0.1}]}' --quiet -o both
+    pa=$("$XENT" eval both --set loss=pa_bce --json | figure loss)
+    mse=$("$XENT" eval both --set loss=mse --json | figure loss)
+    both=$("$XENT" eval both --json | figure loss)
+    awk "BEGIN { d = $both - $pa - 0.1 * $mse; exit !(d < 1e-6 && d > -1e-6) }"
+    "$XENT" train "$glyphs" --set 'loss={"type": "sum", "terms": ["cosface", "arcface"]}' --quiet -o cosines
+    "$XENT" check "$glyphs" --set 'loss={"type": "sum", "terms": ["cosface", "arcface"]}' | grep -q cosine_linear
+    "$XENT" eval cosines --json | figure accuracy
+}
+
 @test "a ramp is resumed to the same bits, and measured at its end" {
     ramp='{"type": "sum", "terms": ["ce", {"type": "ramp", "base": "entropy", "weight": -0.2, "end": 0.5}]}'
     set -- "$glyphs" --set "loss=$ramp" --set train.epochs=4 --set train.save_every=1 --quiet

@@ -88,14 +88,14 @@ Tensor *batch_extra(const BatchTensors *batch, const char *name)
     return NULL;
 }
 
-static void give_extras(const LossDef *def, const BatchTensors *batch, LossInput *input)
+static void give_extras(const Instance *loss, const BatchTensors *batch, LossInput *input)
 {
     static const char *const own[] = {"x", "group"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (loss_takes_extra(def, own[i]) && batch_extra(batch, own[i]))
+        if (loss_takes_extra(loss, own[i]) && batch_extra(batch, own[i]))
             loss_set_extra(input, own[i], batch_extra(batch, own[i]));
     for (int i = 0; i < batch->column_count; i++)
-        if (loss_takes_extra(def, batch->columns[i].name))
+        if (loss_takes_extra(loss, batch->columns[i].name))
             loss_set_extra(input, batch->columns[i].name, batch->columns[i].value);
 }
 
@@ -111,30 +111,37 @@ static Tensor *position_weights(const BatchTensors *batch, int64_t tokens)
     return weights ? t_reshape(weights, SHAPE(-1)) : NULL;
 }
 
-/* What the loss tells of a batch beside its value. */
-static void give_figures(const LossDef *def, ObjectiveContext *context, const LossInput *input)
+/* What the loss tells of a batch beside its value; parts of a composite as "INDEX.NAME". */
+static void give_figures(const Instance *loss, const char *prefix, ObjectiveContext *context, const LossInput *input)
 {
+    const LossDef *def = (const LossDef *)loss->component;
     double values[LOSS_MOST_FIGURES];
     for (int i = 0; i < LOSS_MOST_FIGURES; i++)
         values[i] = NAN;
-    def->measure(context->loss.values, input, values);
-    for (int i = 0; def->figures[i]; i++)
+    if (def->measure)
+        def->measure(loss->values, input, values);
+    for (int i = 0; def->measure && def->figures[i]; i++)
         if (!isnan(values[i]))
-            objective_figure(context, def->figures[i], values[i]);
+            objective_figure(context, arena_format(tape_arena(), "%s%s", prefix, def->figures[i]), values[i]);
+    const Instance *part;
+    for (int64_t i = 0; def->part && (part = def->part(loss->values, i)); i++) {
+        LossInput own = loss_part_input(loss, i, input);
+        give_figures(part, arena_format(tape_arena(), "%s%lld.", prefix, (long long)i), context, &own);
+    }
 }
 
 LossInput objective_loss_input(ObjectiveContext *context, const Forward *forward, const BatchTensors *batch,
                                Tensor *logits)
 {
     Tensor *targets = batch->targets, *features = forward->features, *weights = batch->weights;
-    const LossDef *def = (const LossDef *)context->loss.component;
-    if (context->model->input.per_position && def->targets != LOSS_TOKENS) {
+    const Instance *loss = &context->loss;
+    if (context->model->input.per_position && loss_targets(loss) != LOSS_TOKENS) {
         weights = position_weights(batch, logits->shape[1]);
         logits = t_reshape(logits, SHAPE(-1, logits->shape[2]));
         targets = t_reshape(targets, SHAPE(-1));
         features = features ? t_reshape(features, SHAPE(-1, features->shape[features->rank - 1])) : NULL;
     }
-    if (def->most_rank == 1) {
+    if (loss_every_leaf(loss, loss_is_of_scores)) {
         logits = t_reshape(logits, SHAPE(-1));
         targets = targets->rank == 2 ? t_reshape(targets, SHAPE(-1)) : targets;
     }
@@ -145,11 +152,12 @@ LossInput objective_loss_input(ObjectiveContext *context, const Forward *forward
         .weights = weights,
         .ids = batch->batch->ids,
         .state = context->loss_state,
+        .run_state = context->loss_run_state,
         .random = random_start(context->seed, "loss", (uint32_t)forward->step),
         .at = context->at,
     };
-    give_extras(def, batch, &input);
-    if (def->measure && context->logged)
-        give_figures(def, context, &input);
+    give_extras(loss, batch, &input);
+    if (context->logged)
+        give_figures(loss, "", context, &input);
     return input;
 }

@@ -186,6 +186,9 @@ static void draft_state(const Run *run, Draft *draft, double counters[COUNTERS])
     if (run->loss_state_width)
         add_array(draft, "loss_state", ARRAY_F32, 2,
                   (int64_t[]){run->loss_state_rows, run->loss_state_width}, run->context.loss_state);
+    if (run->loss_run_state_width)
+        add_array(draft, "loss_run_state", ARRAY_F32, 1, (int64_t[]){run->loss_run_state_width},
+                  run->context.loss_run_state);
     for (int64_t i = 0; i < parameters->count; i++)
         add_tensor(draft, "parameters.", parameters->items[i].name, parameters->items[i].value,
                    parameters->items[i].value->data);
@@ -330,10 +333,12 @@ static bool take_progress(const Safetensors *file, const char *path, Run *run, i
 
 static bool take_loss_state(const Safetensors *file, const char *path, Run *run, int64_t *taken, Error *error)
 {
-    if (!run->loss_state_width)
-        return true;
-    const Tensor shape = {.type = ARRAY_F32, .rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
-    return take(file, path, "loss_state", &shape, run->context.loss_state, taken, error);
+    const Tensor samples = {.type = ARRAY_F32, .rank = 2, .shape = {run->loss_state_rows, run->loss_state_width}};
+    const Tensor whole = {.type = ARRAY_F32, .rank = 1, .shape = {run->loss_run_state_width}};
+    return (!run->loss_state_width ||
+            take(file, path, "loss_state", &samples, run->context.loss_state, taken, error)) &&
+           (!run->loss_run_state_width ||
+            take(file, path, "loss_run_state", &whole, run->context.loss_run_state, taken, error));
 }
 
 static bool take_state(const Safetensors *file, const char *path, Run *run, Arena *arena, Error *error)

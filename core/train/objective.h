@@ -23,6 +23,7 @@ typedef struct ObjectiveContext {
     uint64_t seed;
     const Layer *tap;           /* the layer that the loss looks at; NULL: none */
     float *loss_state;          /* per-sample state of the loss, [training samples, width]; NULL: none */
+    float *loss_run_state;      /* what the loss keeps for the run, [width]; NULL: none */
     ScheduleContext at;         /* where the run is */
     double schedule_factor;     /* of learning rates at this step */
     bool logged;                /* whether this step gets a line of metrics.jsonl */
@@ -86,7 +87,8 @@ void objective_figure(ObjectiveContext *context, const char *name, double value)
 bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig *train, Error *error);
 /* Over tensors of the tape in use; features are not copied. */
 BatchTensors batch_tensors(const Model *model, const Dataset *dataset, const Batch *batch);
-/* The layer that the loss looks at, NULL where it looks at none. False (exit 2) where there is no such layer. */
+/* The layer that the loss looks at, NULL where it looks at none. False (exit 2) where there is no such layer, or
+   where terms look at different ones. */
 bool objective_tap(const Model *model, const Instance *loss, const Layer **layer, Error *error);
 /* The model's logits; what the loss looks at is kept in forward. */
 Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch);

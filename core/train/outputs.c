@@ -9,7 +9,7 @@ static const double outputs_limit = 2147483648.0; /* bytes */
 
 static PredictionKind kind_of(const Dataset *dataset, const Instance *loss)
 {
-    bool scores = ((const LossDef *)loss->component)->most_rank == 1;
+    bool scores = loss_any_leaf(loss, loss_is_of_scores);
     if (dataset->target_kind == TARGET_VALUES && dataset->group_count && scores)
         return PREDICTION_RANKING;
     switch (dataset->target_kind) {

@@ -12,14 +12,17 @@ ModelInput model_input_of(const Dataset *dataset, const Instance *loss)
 {
     ModelInput input = {.outputs = loss_outputs(loss, dataset->classes),
                         .per_position = dataset->target_kind == TARGET_TOKENS,
-                        .cosines = ((const LossDef *)loss->component)->cosines,
+                        .cosines = loss_any_leaf(loss, loss_is_of_cosines),
                         .groups = dataset->group_count > 0,
                         .label_width = dataset->label_width,
                         .label_features = dataset->label_features,
-                        .heads = ((const LossDef *)loss->component)->heads,
+                        .heads = loss_any_leaf(loss, loss_is_of_heads),
                         .feature_names = dataset->rank == 1 ? dataset->feature_names : NULL};
-    const LossDef *def = (const LossDef *)loss->component;
-    input.unit_directions = def->unit_directions && def->unit_directions(loss->values);
+    const Instance *leaf;
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++) {
+        const LossDef *def = (const LossDef *)leaf->component;
+        input.unit_directions |= def->unit_directions && def->unit_directions(leaf->values);
+    }
     input.shape = shape_of(dataset->rank, dataset->shape);
     if (dataset->type == ARRAY_I32)
         input.shape.vocabulary = input.per_position ? dataset->classes
@@ -47,22 +50,21 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
     for (int64_t row = 0; dataset->target_kind == TARGET_LABELS && row < 2; row++)
         tensor_set(in.targets, row * dataset->classes, 1); /* some losses want a positive label */
     in.features = t_zeros(ARRAY_F32, SHAPE(2, 2));
-    const LossDef *def = (const LossDef *)loss->component;
-    if (def->targets == LOSS_TOKENS) {
+    if (loss_targets(loss) == LOSS_TOKENS) {
         in.logits = t_zeros(ARRAY_F32, SHAPE(2, dataset->shape[0], dataset->classes));
         in.targets = t_zeros(ARRAY_I32, SHAPE(2, dataset->shape[0]));
     }
-    if (def->most_rank == 1 && in.logits->shape[1] == 1) {
+    if (loss_every_leaf(loss, loss_is_of_scores) && in.logits->shape[1] == 1) {
         in.logits = t_reshape(in.logits, SHAPE(-1));
         in.targets = in.targets->rank == 2 ? t_reshape(in.targets, SHAPE(-1)) : in.targets;
     }
-    if (loss_takes_extra(def, "x"))
+    if (loss_takes_extra(loss, "x"))
         loss_set_extra(&in, "x", t_zeros(ARRAY_F32, SHAPE(2, 1)));
-    if (loss_takes_extra(def, "group") && dataset->group_count)
+    if (loss_takes_extra(loss, "group") && dataset->group_count)
         loss_set_extra(&in, "group", t_zeros(ARRAY_I32, SHAPE(2)));
     for (int i = 0; i < dataset->column_count; i++) {
         const DatasetColumn *column = &dataset->columns[i];
-        if (loss_takes_extra(def, column->name))
+        if (loss_takes_extra(loss, column->name))
             loss_set_extra(&in, column->name, column->width == 1 ? t_zeros(ARRAY_F32, SHAPE(2))
                                                                   : t_zeros(ARRAY_F32, SHAPE(2, column->width)));
     }
@@ -76,8 +78,8 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
     const LossDef *def = (const LossDef *)loss->component;
     LossTargets targets = loss_targets(loss);
     bool tokens = dataset->target_kind == TARGET_TOKENS;
-    if (tokens && (loss_state_width(loss, dataset->classes) || def->cosines ||
-                   loss_outputs(loss, dataset->classes) != dataset->classes))
+    if (tokens && (loss_state_width(loss, dataset->classes) || loss_any_leaf(loss, loss_is_of_cosines) ||
+                   loss_any_leaf(loss, loss_looks_inside) || loss_outputs(loss, dataset->classes) != dataset->classes))
         return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", def->component.name);
     if (loss_outputs(loss, dataset->classes) == 0)
         return fail_usage(error, "loss: %s cannot be had with data of %lld %s a sample", def->component.name,
@@ -89,20 +91,36 @@ static bool check_shapes(const Instance *loss, const Dataset *dataset, bool soft
     return fail_at(error, "loss: %s", def->component.name);
 }
 
-static bool check_extras(const LossDef *def, const Dataset *dataset, Error *error)
+static bool gives_extra(const void *data, const char *name)
 {
-    for (const char *const *name = def->extras; name && *name; name++) {
-        bool group = strcmp(*name, "group") == 0;
-        bool given = strcmp(*name, "x") == 0 ? dataset->type != ARRAY_I32
-                     : group ? dataset->group_count > 0 : dataset_column(dataset, *name) != NULL;
-        if (given || (*name)[strlen(*name) - 1] == '?')
-            continue;
-        if (group)
-            return fail_usage(error, "loss: %s compares members of groups, and the data has none; name their column "
-                              "in data.group", def->component.name);
-        return fail_usage(error, "loss: %s needs the extra \"%s\", which neither the data (data.extras) nor this "
-                          "objective gives", def->component.name, *name);
-    }
+    const Dataset *dataset = data;
+    if (strcmp(name, "x") == 0)
+        return dataset->type != ARRAY_I32;
+    return strcmp(name, "group") == 0 ? dataset->group_count > 0 : dataset_column(dataset, name) != NULL;
+}
+
+static bool check_extras(const Instance *loss, const Dataset *dataset, Error *error)
+{
+    const char *missing = loss_missing_extra(loss, gives_extra, dataset);
+    if (!missing)
+        return true;
+    if (strcmp(missing, "group") == 0)
+        return fail_usage(error, "loss: %s compares members of groups, and the data has none; name their column in "
+                          "data.group", loss->component->name);
+    return fail_usage(error, "loss: %s needs the extra \"%s\", which neither the data (data.extras) nor this "
+                      "objective gives", loss->component->name, missing);
+}
+
+/* A model has one head: terms are all of its cosines or none is, and all of several heads or none. */
+static bool check_head(const Instance *loss, bool (*is)(const LossDef *), const char *what, Error *error)
+{
+    const Instance *leaf, *first = loss_leaf(loss, 0);
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++)
+        if (is((const LossDef *)leaf->component) != is((const LossDef *)first->component)) {
+            bool own = is((const LossDef *)leaf->component);
+            return fail_usage(error, "loss: %s is of %s, %s is not; a model that gives both is none",
+                              (own ? leaf : first)->component->name, what, (own ? first : leaf)->component->name);
+        }
     return true;
 }
 
@@ -132,9 +150,9 @@ bool check_loss(const Instance *loss, const Dataset *dataset, const TrainConfig 
     if (mixes && targets != LOSS_CLASSES_OR_SOFT)
         return fail_usage(error, "loss: %s takes no probabilities, which mixing transforms make of classes",
                           def->component.name);
-    if (!check_extras(def, dataset, error))
-        return false;
-    return check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
+    return check_extras(loss, dataset, error) && check_head(loss, loss_is_of_cosines, "cosines", error) &&
+           check_head(loss, loss_is_of_heads, "heads", error) &&
+           check_shapes(loss, dataset, mixes || kind == TARGET_SOFT, error);
 }
 
 static bool build_model(Run *run, const Instance *objective, const Dataset *shape, Error *error)
@@ -182,14 +200,12 @@ static bool load_data(Run *run, const Instance *objective, Error *error)
     return true;
 }
 
-/* What a loss of labels refuses in some sample is found before training, not in the middle of it. */
-static bool check_labels(const Run *run, Error *error)
+static bool check_labels_of(const Run *run, const Instance *loss, Error *error)
 {
-    const Instance *loss = &run->config->loss;
     const LossDef *def = (const LossDef *)loss->component;
     const DataSplit *split = &run->splits.train;
     const Dataset *dataset = split->dataset;
-    if (loss_targets(loss) != LOSS_LABELS || !def->check || loss_outputs(loss, dataset->classes) != dataset->classes)
+    if (def->targets != LOSS_LABELS || !def->check || loss_outputs(loss, dataset->classes) != dataset->classes)
         return true;
     bool good = true;
     for (int64_t i = 0; i < split->count && good; i++) {
@@ -203,13 +219,22 @@ static bool check_labels(const Run *run, Error *error)
     return good;
 }
 
+/* What a loss of labels refuses in some sample is found before training, not in the middle of it. */
+static bool check_labels(const Run *run, Error *error)
+{
+    const Instance *leaf;
+    for (int64_t i = 0; (leaf = loss_leaf(&run->config->loss, i)); i++)
+        if (!check_labels_of(run, leaf, error))
+            return false;
+    return true;
+}
+
 static bool prepare_objective(Run *run, const Instance *objective, Error *error)
 {
     Config *config = run->config;
-    const LossDef *loss = (const LossDef *)config->loss.component;
-    const Dataset *dataset = run->splits.train.dataset;
     run->loss_state_width = loss_state_width(&config->loss, run->model->input.outputs);
-    run->loss_state_rows = loss->state_of_run ? 1 : dataset->count;
+    run->loss_state_rows = run->splits.train.dataset->count;
+    run->loss_run_state_width = loss_run_state_width(&config->loss);
     run->context = (ObjectiveContext){
         .config = config, .model = run->model, .splits = &run->splits, .loss = config->loss,
         .tap = run->tap, .values = objective->values, .schedule_factor = 1, .seed = (uint64_t)config->seed,
@@ -217,6 +242,8 @@ static bool prepare_objective(Run *run, const Instance *objective, Error *error)
     };
     if (run->loss_state_width)
         run->context.loss_state = memory_array((size_t)(run->loss_state_rows * run->loss_state_width), sizeof(float));
+    if (run->loss_run_state_width)
+        run->context.loss_run_state = memory_array((size_t)run->loss_run_state_width, sizeof(float));
     const ObjectiveDef *def = (const ObjectiveDef *)objective->component;
     run->objective = def;
     if (def->prepare && !def->prepare(&run->context, error))
@@ -308,6 +335,7 @@ void run_free(Run *run)
     if (run->context.state && run->objective->release)
         run->objective->release(&run->context);
     memory_free(run->context.loss_state);
+    memory_free(run->context.loss_run_state);
     for (int64_t i = 0; run->gradient_sums && i < run->model->parameters->count; i++)
         memory_free(run->gradient_sums[i]);
     memory_free(run->gradient_sums);

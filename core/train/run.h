@@ -31,7 +31,7 @@ typedef struct Run {
     ObjectiveContext context;
     Tape *tape;
     Loader *loader;
-    int64_t loss_state_rows, loss_state_width; /* width 0: none */
+    int64_t loss_state_rows, loss_state_width, loss_run_state_width; /* width 0: none */
     float **gradient_sums;      /* train.accumulate > 1: a buffer for each parameter */
     Progress progress;
 } Run;

@@ -117,8 +117,8 @@ static bool settle_loss(const SavedModel *saved, ModelInput *input, Error *error
                     "begins with its layers, by train.init_from", objective->component.name);
     if (!config->loss.component)
         config->loss = instance_default(config->arena, "loss", default_loss(saved->target_kind));
-    input->cosines = ((const LossDef *)config->loss.component)->cosines;
-    input->heads = ((const LossDef *)config->loss.component)->heads;
+    input->cosines = loss_any_leaf(&config->loss, loss_is_of_cosines);
+    input->heads = loss_any_leaf(&config->loss, loss_is_of_heads);
     int64_t outputs = loss_outputs(&config->loss, saved->classes);
     return outputs == input->outputs ||
            fail(error, "loss: %s needs %lld outputs for %lld classes or values, the model has %lld",

@@ -39,15 +39,24 @@ static const char *list_layers(const Model *model, char *text, size_t size)
 
 bool objective_tap(const Model *model, const Instance *loss, const Layer **layer, Error *error)
 {
-    const LossDef *def = (const LossDef *)loss->component;
     *layer = NULL;
-    if (!def->tap)
-        return true;
-    const char *name = def->tap(loss->values);
-    *layer = find(model, name);
-    char layers[512];
-    return *layer || fail_usage(error, "loss.tap: the model has no feature map \"%s\"; its layers are %s", name,
-                                list_layers(model, layers, sizeof layers));
+    const Instance *leaf;
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++) {
+        const LossDef *def = (const LossDef *)leaf->component;
+        if (!def->tap)
+            continue;
+        const char *name = def->tap(leaf->values);
+        const Layer *found = find(model, name);
+        char layers[512];
+        if (!found)
+            return fail_usage(error, "loss.tap: the model has no feature map \"%s\"; its layers are %s", name,
+                              list_layers(model, layers, sizeof layers));
+        if (*layer && *layer != found)
+            return fail_usage(error, "loss: term %lld, %s, looks at the layer %s, a term before it at %s; name one",
+                              (long long)i, leaf->component->name, found->name, (*layer)->name);
+        *layer = found;
+    }
+    return true;
 }
 
 Tensor *objective_logits(const ObjectiveContext *context, Forward *forward, const BatchTensors *batch)

@@ -37,28 +37,32 @@ static int64_t outputs(const void *values)
     return ((const struct contrastive *)values)->dimension;
 }
 
-static bool takes_embeddings(const LossDef *def)
+static bool takes_embeddings(const Instance *loss)
 {
-    return def->targets == LOSS_IDS;
+    return loss_targets(loss) == LOSS_IDS;
 }
 
 enum { SCORES = 4 }; /* of the batch that losses are tried with */
 
+static bool is_of_scores(const LossDef *def)
+{
+    return !def->cosines && !def->tap && !def->unnamed_classes;
+}
+
 /* Losses of classes take the scores of a view against all others of the batch, whose number is no class count. */
 static bool takes_scores(const Instance *loss)
 {
-    const LossDef *def = (const LossDef *)loss->component;
     LossTargets targets = loss_targets(loss);
     return (targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT) && loss_outputs(loss, SCORES) == SCORES &&
-           !loss_state_width(loss, SCORES) && !def->cosines && !def->tap && !def->unnamed_classes && loss_measures(def);
+           !loss_state_width(loss, SCORES) && loss_every_leaf(loss, is_of_scores) && loss_measures(loss);
 }
 
-static LossInput probe(const LossDef *def, int64_t dimension)
+static LossInput probe(const Instance *loss, int64_t dimension)
 {
-    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(SCORES, takes_embeddings(def) ? dimension : SCORES)),
+    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(SCORES, takes_embeddings(loss) ? dimension : SCORES)),
                     .targets = t_new(ARRAY_I32, SHAPE(SCORES))};
     for (int32_t i = 0; i < SCORES; i++)
-        tensor_i32(in.targets)[i] = takes_embeddings(def) ? i / 2 : i;
+        tensor_i32(in.targets)[i] = takes_embeddings(loss) ? i / 2 : i;
     return in;
 }
 
@@ -84,8 +88,7 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
                   Error *error)
 {
     const struct contrastive *self = values;
-    const LossDef *def = (const LossDef *)loss->component;
-    const char *name = def->component.name;
+    const char *name = loss->component->name;
     if (shape->type == ARRAY_I32)
         return fail_usage(error, "objective: contrastive makes views by transforms, of which tokens have none");
     if (!train->transforms.count)
@@ -96,15 +99,15 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
                               train->transforms.items[i].component->name);
     if (train->batch_size < 2)
         return fail_usage(error, "train.batch_size: contrastive compares samples of a batch, and needs at least 2");
-    if (!takes_embeddings(def) && !takes_scores(loss))
+    if (!takes_embeddings(loss) && !takes_scores(loss))
         return fail_usage(error, "loss: contrastive wants a loss of embeddings or of scores, such as nt_xent or "
                           "infonce; %s is none", name);
-    if (self->positives == CLASSES && (!takes_embeddings(def) || shape->target_kind != TARGET_CLASS))
+    if (self->positives == CLASSES && (!takes_embeddings(loss) || shape->target_kind != TARGET_CLASS))
         return fail_usage(error, "objective.positives: classes need a loss of embeddings, such as supcon, and one "
                           "class a sample");
     if (!check_guide(self, shape, train->batch_size, error))
         return false;
-    LossInput in = probe(def, self->dimension);
+    LossInput in = probe(loss, self->dimension);
     if (loss_check(loss, &in, error))
         return true;
     error->status = STATUS_USAGE;
@@ -188,7 +191,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
         return t_scale(t_sum(embeddings, ALL_AXES, false), 0);
     LossInput in = {.logits = embeddings, .random = random_start(context->seed, "loss", (uint32_t)forward->step),
                     .at = context->at};
-    if (takes_embeddings((const LossDef *)context->loss.component))
+    if (takes_embeddings(&context->loss))
         in.targets = ids_of(context->values, first);
     else
         set_scores(embeddings, first->count, &in);

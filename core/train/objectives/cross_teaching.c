@@ -33,43 +33,49 @@ typedef struct State {
     int64_t batches;            /* of all samples, an epoch */
 } State;
 
-static bool takes_teacher(const LossDef *def)
+static bool takes_teacher(const Instance *loss)
 {
-    return def->targets == LOSS_NO_TARGETS && loss_takes_extra(def, "teacher_logits");
+    return loss_targets(loss) == LOSS_NO_TARGETS && loss_takes_extra(loss, "teacher_logits");
+}
+
+static bool is_of_classes(const LossDef *def)
+{
+    return !def->outputs && !def->decode && !def->state_width && !def->tap && !def->cosines && !def->unnamed_classes;
 }
 
 /* Plain classes: no state, no columns but the classes, nothing beside logits and targets. */
-static bool takes_classes(const LossDef *def)
+static bool takes_classes(const Instance *loss)
 {
-    return (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT) && !def->outputs && !def->decode &&
-           !def->state_width && !def->tap && !def->cosines && !def->unnamed_classes && loss_measures(def);
+    LossTargets targets = loss_targets(loss);
+    return (targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT) && loss_every_leaf(loss, is_of_classes) &&
+           loss_measures(loss);
 }
 
 static bool check(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
                   Error *error)
 {
     const struct cross_teaching *self = values;
-    const LossDef *def = (const LossDef *)self->teaching.component, *own = (const LossDef *)loss->component;
+    const Instance *teaching = &self->teaching;
     if (shape->target_kind != TARGET_CLASS || shape->type == ARRAY_I32)
         return fail_usage(error, "objective: cross_teaching wants features and one class a sample");
     for (int64_t i = 0; i < train->transforms.count; i++)
         if (((const TransformDef *)train->transforms.items[i].component)->batch)
             return fail_usage(error, "train.transforms: %s mixes targets; cross_teaching takes one class a sample",
                               train->transforms.items[i].component->name);
-    if (!takes_classes(own))
+    if (!takes_classes(loss))
         return fail_usage(error, "loss: cross_teaching wants a loss of the logits of classes alone, such as ce; %s is "
-                          "none", own->component.name);
-    if (!takes_classes(def) && !takes_teacher(def))
+                          "none", loss->component->name);
+    if (!takes_classes(teaching) && !takes_teacher(teaching))
         return fail_usage(error, "objective.teaching: expected cbc, or a loss of the logits of classes alone, such as "
-                          "ce; %s is none", def->component.name);
+                          "ce; %s is none", teaching->component->name);
     LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(2, shape->classes)), .targets = t_zeros(ARRAY_I32, SHAPE(2))};
-    bool good = loss_check(loss, &in, error) || fail_at(error, "loss: %s", own->component.name);
-    if (takes_teacher(def)) {
+    bool good = loss_check(loss, &in, error) || fail_at(error, "loss: %s", loss->component->name);
+    if (takes_teacher(teaching)) {
         in.targets = NULL;
         loss_set_extra(&in, "teacher_logits", in.logits);
     }
-    good = good && (loss_check(&self->teaching, &in, error) ||
-                    fail_at(error, "objective.teaching: %s", def->component.name));
+    good = good && (loss_check(teaching, &in, error) ||
+                    fail_at(error, "objective.teaching: %s", teaching->component->name));
     if (!good)
         error->status = STATUS_USAGE;
     return good;
@@ -155,7 +161,7 @@ static Tensor *teach(const struct cross_teaching *self, const ObjectiveContext *
 {
     LossInput in = {.logits = student, .random = random_start(context->seed, "teaching", (uint32_t)forward->step),
                     .at = context->at};
-    if (takes_teacher((const LossDef *)self->teaching.component))
+    if (takes_teacher(&self->teaching))
         loss_set_extra(&in, "teacher_logits", teacher);
     else
         in.targets = t_argmax(teacher, -1);

@@ -17,17 +17,16 @@ static const Param params[] = {
 };
 
 /* Whether its targets are the next state's distribution, which it moves by the reward itself. */
-static bool moves_distribution(const LossDef *def)
+static bool moves_distribution(const Instance *loss)
 {
-    return loss_takes_extra(def, "reward") && def->targets == LOSS_SOFT;
+    return loss_takes_extra(loss, "reward") && loss_targets(loss) == LOSS_SOFT;
 }
 
 /* Two rows as `loss` below will have them. */
 static LossInput probe(const Instance *loss, int64_t width)
 {
-    const LossDef *def = (const LossDef *)loss->component;
     LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(2, width)), .targets = t_zeros(ARRAY_F32, SHAPE(2, 1))};
-    if (moves_distribution(def)) {
+    if (moves_distribution(loss)) {
         in.targets = t_softmax(in.logits);
         loss_set_extra(&in, "reward", t_zeros(ARRAY_F32, SHAPE(2)));
         loss_set_extra(&in, "done", t_zeros(ARRAY_F32, SHAPE(2)));
@@ -38,28 +37,30 @@ static LossInput probe(const Instance *loss, int64_t width)
 /* A loss that discounts by itself must do so alike. */
 static bool check_discount(const Instance *loss, double gamma, Error *error)
 {
-    for (const Param *param = loss->component->params; param && param->type != PARAM_TYPE_END; param++) {
-        if (strcmp(param->name, "gamma") != 0 || param->type != PARAM_TYPE_FLOAT)
-            continue;
-        double own = *(const double *)(const void *)((const char *)loss->values + param->offset);
-        if (own != gamma)
-            return fail_usage(error, "loss.gamma is %g, objective.gamma %g; give both the same", own, gamma);
-    }
+    const Instance *leaf;
+    for (int64_t i = 0; (leaf = loss_leaf(loss, i)); i++)
+        for (const Param *param = leaf->component->params; param && param->type != PARAM_TYPE_END; param++) {
+            if (strcmp(param->name, "gamma") != 0 || param->type != PARAM_TYPE_FLOAT)
+                continue;
+            double own = *(const double *)(const void *)((const char *)leaf->values + param->offset);
+            if (own != gamma)
+                return fail_usage(error, "loss.gamma is %g, objective.gamma %g; give both the same", own, gamma);
+        }
     return true;
 }
 
 static bool check(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
                   Error *error)
 {
-    const LossDef *def = (const LossDef *)loss->component;
-    const char *name = def->component.name;
+    const char *name = loss->component->name;
     if (shape->target_kind != TARGET_VALUES || shape->type != ARRAY_F32)
         return fail_usage(error, "objective: fitted_q wants steps of a decision process, such as random-mdp");
     if (train->transforms.count)
         return fail_usage(error, "train.transforms: fitted_q takes next states as they are, so states cannot change");
     int64_t width = loss_outputs(loss, 1);
-    if ((loss_targets(loss) != LOSS_VALUES && !moves_distribution(def)) || def->tap || width == 0 ||
-        loss_state_width(loss, width) || loss_outputs(loss, shape->classes) != shape->classes * width)
+    const bool fits = loss_targets(loss) == LOSS_VALUES || moves_distribution(loss);
+    if (!fits || loss_any_leaf(loss, loss_looks_inside) || width == 0 || loss_state_width(loss, width) ||
+        loss_outputs(loss, shape->classes) != shape->classes * width)
         return fail_usage(error, "loss: fitted_q wants a loss of one value each of several actions, such as mse or "
                           "hl_gauss; %s is none", name);
     LossInput in = probe(loss, width);
@@ -67,7 +68,7 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
         error->status = STATUS_USAGE;
         return fail_at(error, "loss: %s", name);
     }
-    return !moves_distribution(def) || check_discount(loss, ((const struct fitted_q *)values)->gamma, error);
+    return !moves_distribution(loss) || check_discount(loss, ((const struct fitted_q *)values)->gamma, error);
 }
 
 /* Classes are the actions taken, and what all actions are worth is not known. */
@@ -230,7 +231,7 @@ static void set_targets(const ObjectiveContext *context, const Dataset *dataset,
     const double *choosing =
         self->double_q ? values_of(context, outputs_of(context->model, steps->next), actions) : values;
     int32_t *best = greedy(choosing, count, actions);
-    if (moves_distribution((const LossDef *)context->loss.component)) {
+    if (moves_distribution(&context->loss)) {
         in->targets = t_softmax(outputs_of_actions(outputs, actions, best));
         loss_set_extra(in, "reward", steps->reward);
         loss_set_extra(in, "done", steps->done);

@@ -12,10 +12,15 @@ static const Param params[] = {
     PARAM_END
 };
 
-static bool takes_scores(const LossDef *def)
+static bool is_of_scores(const LossDef *def)
 {
-    return (def->targets == LOSS_CLASSES || def->targets == LOSS_CLASSES_OR_SOFT) && !def->outputs &&
-           !def->state_width && !def->cosines && !def->tap && !def->unnamed_classes && !def->extras;
+    return !def->outputs && !def->state_width && !def->cosines && !def->tap && !def->unnamed_classes && !def->extras;
+}
+
+static bool takes_scores(const Instance *loss)
+{
+    LossTargets targets = loss_targets(loss);
+    return (targets == LOSS_CLASSES || targets == LOSS_CLASSES_OR_SOFT) && loss_every_leaf(loss, is_of_scores);
 }
 
 static bool check(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
@@ -24,7 +29,7 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
     (void)values;
     if (shape->target_kind != TARGET_CLASS)
         return fail_usage(error, "objective: in_batch wants one class a sample, such as the document of a query");
-    if (!takes_scores((const LossDef *)loss->component))
+    if (!takes_scores(loss))
         return fail_usage(error, "loss: in_batch wants a loss of scores, such as mw or infonce; %s is none",
                           loss->component->name);
     if (shape->classes < 2)

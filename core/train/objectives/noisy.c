@@ -32,20 +32,35 @@ static const Param params[] = {
     PARAM_END
 };
 
-static bool wants_passes(const LossDef *def)
+static bool wants_passes(const Instance *loss)
 {
-    return loss_takes_extra(def, "noisy_logits_1");
+    return loss_takes_extra(loss, "noisy_logits_1");
+}
+
+static bool is_given(const void *shape, const char *name)
+{
+    return strcmp(name, "noisy_logits_1") == 0 || strcmp(name, "noisy_logits_2") == 0 ||
+           dataset_column(shape, name) != NULL;
 }
 
 static bool check(const void *values, const Instance *loss, const Dataset *shape, const TrainConfig *train,
                   Error *error)
 {
     (void)values;
-    const LossDef *def = (const LossDef *)loss->component;
-    if (!wants_passes(def))
+    if (!wants_passes(loss))
         return check_loss(loss, shape, train, error);
+    const LossTargets targets = loss_targets(loss);
+    const char *missing = loss_missing_extra(loss, is_given, shape);
+    if (missing)
+        return fail_usage(error, "loss: %s needs the extra \"%s\", which neither the data nor this objective gives",
+                          loss->component->name, missing);
+    if (targets != LOSS_CLASSES && targets != LOSS_CLASSES_OR_SOFT)
+        return fail_usage(error, "loss: %s wants %s; noisy has classes", loss->component->name,
+                          loss_targets_name(targets));
+    if (shape->target_kind == TARGET_TOKENS && loss_any_leaf(loss, loss_looks_inside))
+        return fail_usage(error, "loss: %s wants one class a sample, the data has tokens", loss->component->name);
     if (shape->target_kind != TARGET_CLASS && shape->target_kind != TARGET_TOKENS && shape->target_kind != TARGET_SOFT)
-        return fail_usage(error, "loss: %s wants classes", def->component.name);
+        return fail_usage(error, "loss: %s wants classes", loss->component->name);
     return true;
 }
 
@@ -171,7 +186,7 @@ static Tensor *loss(ObjectiveContext *context, Forward *forward, const BatchTens
     settle_choice(context, batch);
     bool logged = (forward->step + 1) % context->config->train.log_every == 0;
     Tensor *result;
-    if (!wants_passes((const LossDef *)context->loss.component)) {
+    if (!wants_passes(&context->loss)) {
         LossInput input = objective_loss_input(context, forward, batch, noisy_logits(context, forward, batch));
         result = loss_evaluate(&context->loss, &input).loss;
     } else {

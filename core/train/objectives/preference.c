@@ -18,9 +18,12 @@ static const Param params[] = {
     PARAM_END
 };
 
-/* The factor of the difference of log-ratios, which these losses have under this name. */
-static double beta_of(const Instance *loss)
+/* The factor of the difference of log-ratios, which these losses have under this name; a sum, of the first of them. */
+static double beta_of(const Instance *whole)
 {
+    const Instance *loss = loss_leaf(whole, 0);
+    for (int64_t i = 1; !loss_takes_extra(loss, "reference"); i++)
+        loss = loss_leaf(whole, i);
     const Param *param = loss->component->params;
     while (strcmp(param->name, "beta") != 0)
         param++;
@@ -31,13 +34,21 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
                   Error *error)
 {
     (void)values, (void)train;
-    const LossDef *def = (const LossDef *)loss->component;
     if (!dataset_column(shape, "preference") || !shape->masks_targets)
         return fail_usage(error, "objective: preference wants pairs of responses; take data of the type preferences, "
                           "with its responses \"pairs\"");
-    return loss_takes_extra(def, "reference") ||
-           fail_usage(error, "loss: preference wants a loss of preferences, spce or dpo; %s is none",
-                      def->component.name);
+    LossInput in = {.logits = t_zeros(ARRAY_F32, SHAPE(2, 2))};
+    const LossTargets targets = loss_targets(loss);
+    if (!loss_takes_extra(loss, "reference") || (targets != LOSS_VALUES && targets != LOSS_NO_TARGETS))
+        return fail_usage(error, "loss: preference wants a loss of preferences, spce or dpo; %s is none",
+                          loss->component->name);
+    if (targets == LOSS_VALUES)
+        in.targets = t_zeros(ARRAY_F32, SHAPE(2));
+    loss_set_extra(&in, "reference", in.logits);
+    if (loss_check(loss, &in, error))
+        return true;
+    error->status = STATUS_USAGE;
+    return fail_at(error, "loss: %s", loss->component->name);
 }
 
 static bool prepare(ObjectiveContext *context, Error *error)
@@ -97,7 +108,7 @@ static LossInput pairs_of(const ObjectiveContext *context, Forward *forward, con
     int64_t pairs = batch->x->shape[0] / 2;
     LossInput in = {.logits = t_reshape(log_likelihood(logits, batch->targets, batch->mask), SHAPE(pairs, 2)),
                     .at = context->at};
-    if (((const LossDef *)context->loss.component)->targets == LOSS_VALUES) {
+    if (loss_targets(&context->loss) == LOSS_VALUES) {
         Tensor *both = t_reshape(batch_extra(batch, "preference"), SHAPE(pairs, 2));
         in.targets = t_reshape(t_slice(both, 1, 0, 1), SHAPE(pairs));
     }

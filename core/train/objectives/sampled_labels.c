@@ -27,14 +27,13 @@ static bool check(const void *values, const Instance *loss, const Dataset *shape
                   Error *error)
 {
     (void)values;
-    const LossDef *def = (const LossDef *)loss->component;
     if (!check_loss(loss, shape, train, error))
         return false;
     if (shape->target_kind != TARGET_LABELS || shape->type != ARRAY_F32)
         return fail_usage(error, "objective: sampled_labels wants features and labels, such as extreme-labels");
-    if (!def->any_labels)
+    if (!loss_every_leaf(loss, loss_is_of_any_labels))
         return fail_usage(error, "loss: sampled_labels wants a loss of any of the labels, such as decoupled_softmax; "
-                          "%s wants all", def->component.name);
+                          "%s wants all", loss->component->name);
     return true;
 }
 

@@ -33,14 +33,18 @@ static bool prepare(ObjectiveContext *context, Error *error)
 {
     const Model *model = context->model;
     const LossDef *def = (const LossDef *)context->loss.component;
-    const void *loss = context->loss.values;
+    const Instance *leaf;
     const bool head = model->input.per_position && model->def->head != NULL;
-    if (def->shift && def->shift(loss) > 0)
-        return fail_usage(error, "loss: shift: the targets of training are shifted already; leave it at 0");
+    for (int64_t i = 0; (leaf = loss_leaf(&context->loss, i)); i++) {
+        const LossDef *own = (const LossDef *)leaf->component;
+        if (own->shift && own->shift(leaf->values) > 0)
+            return fail_usage(error, "loss: shift: the targets of training are shifted already; leave it at 0");
+    }
     struct supervised_state *state = context->state = memory_new(sizeof *state);
     state->arena = arena_new();
     state->source = json_source_new();
-    if (head && def->of_head)
+    const void *loss = context->loss.values;
+    if (head && loss_every_leaf(&context->loss, loss_is_of_head))
         state->cut = context->loss;
     else if (head && model->input.outputs >= CUT_FROM_WORDS && def->plain && def->plain(loss))
         make_cut(state, def->ignore_index ? def->ignore_index(loss) : PARAM_UNSET);
