@@ -34,9 +34,15 @@ typedef struct Work {
 
 /* ---- The command line ---- */
 
+/* An object or a name between quotes, as json.dumps writes them. */
+static bool is_inline(const char *spec)
+{
+    return spec[0] == '{' || spec[0] == '"';
+}
+
 static cJSON *spec_tree(JsonSource *source, const char *spec, Error *error)
 {
-    if (spec[0] == '{')
+    if (is_inline(spec))
         return json_parse(source, "SPEC", spec, strlen(spec), error);
     if (component_find("loss", spec) || !file_exists(spec)) {
         cJSON *name = cJSON_CreateString(spec);
@@ -257,7 +263,7 @@ static bool name_place(Work *work, const char *spec, Error *error)
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(error->message, ":"), error->message);
     const NamedArray *array = find_array(work, name);
-    return fail_at(error, "%s", array ? array->path : spec[0] == '{' ? "SPEC" : spec);
+    return fail_at(error, "%s", array ? array->path : is_inline(spec) ? "SPEC" : spec);
 }
 
 /* ---- Results ---- */

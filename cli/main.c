@@ -14,17 +14,28 @@
 #include "core/base/memory.h"
 #include "core/base/memory_limit.h"
 #include "core/base/threads.h"
+#include "core/base/utf8.h"
 #include "core/kernels/kernels.h"
 
-/* Control characters of the input never reach the terminal. */
+/* Control characters of the input (C0, DEL, C1) never reach the terminal, nor does what is no UTF-8, such as the half of
+   a character at the end of a message that was cut: each gives a question mark. */
 static int report(const Error *error)
 {
+    const unsigned char *at = (const unsigned char *)error->message;
     char line[sizeof error->message];
-    size_t i = 0;
-    for (; error->message[i]; i++)
-        line[i] = (unsigned char)error->message[i] < 0x20 || error->message[i] == 0x7f ? '?' : error->message[i];
-    line[i] = '\0';
-    fprintf(stderr, "xent: %s\n", line);
+    size_t used = 0, left = strlen(error->message);
+    for (size_t length; left > 0; at += length, left -= length) {
+        uint32_t code;
+        length = utf8_decode(at, left, &code);
+        if (length == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+            length = length ? length : 1;
+            line[used++] = '?';
+            continue;
+        }
+        memcpy(line + used, at, length);
+        used += length;
+    }
+    fprintf(stderr, "xent: %.*s\n", (int)used, line);
     return error->status;
 }
 
@@ -37,8 +48,7 @@ static void out_of_memory(size_t bytes)
              INPUT_MOST_MEMORY);
     else
         fail(&error, "out of memory: %zu bytes more were needed", bytes);
-    fprintf(stderr, "xent: %s\n", error.message);
-    _exit(STATUS_FAILED);
+    _exit(report(&error));
 }
 
 /* Descriptors 0 to 2 that are closed are opened, so that no file of ours takes their place. */

@@ -150,3 +150,29 @@ END
     (trap '' PIPE; exec 3> >(exec true); sleep 0.2; "$XENT" list >&3 2> err) || status=$?
     [ "$status" -eq 1 ] && [ "$(cat err)" = "xent: standard output: Broken pipe" ] || [ "$status" -eq 0 ]
 }
+
+@test "a result takes no name from a FIFO, a device or a standard stream, and replaces a link" {
+    mkfifo fifo.csv
+    names=fifo.csv
+    ! mknod device.csv c 1 3 2> /dev/null || names="$names device.csv"
+    for name in $names; do
+        run bash -c '"$XENT" predict "$0" -o "$1" 2>&1 > /dev/null' "$run" "$name"
+        [ "$status" -eq 1 ]
+        [ "$output" = "xent: $name: not a regular file, and results replace what they are written to" ]
+        [ ! -f "$name" ]
+    done
+    status=0
+    "$XENT" predict "$run" -o out.csv > out.csv 2> err || status=$?
+    [ "$status" -eq 1 ]
+    [ "$(cat err)" = "xent: out.csv: this command's standard output" ]
+    echo kept > kept
+    ln -s kept link.csv
+    ln -s nothing nowhere.csv
+    for name in link nowhere; do
+        "$XENT" predict "$run" -o $name.csv --quiet
+        [ ! -L $name.csv ]
+        [ -s $name.csv ]
+    done
+    [ "$(cat kept)" = kept ]
+    [ -z "$(find . -name '*.tmp')" ]
+}

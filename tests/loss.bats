@@ -24,6 +24,7 @@ setup() {
     echo '{"type": "gce", "q": 1}' > spec.json
     [ "$("$XENT" loss spec.json --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss mae --logits z8.npy --targets y.npy --json)" ]
     [ "$("$XENT" loss spec.json --set q=0 --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss ce --logits z8.npy --targets y.npy --json)" ]
+    [ "$("$XENT" loss '"gce"' --set q=0 --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss ce --logits z8.npy --targets y.npy --json)" ]
     [ "$("$XENT" loss gce --set q=0 --logits z8.npy --targets y.npy --json)" = "$("$XENT" loss ce --logits z8.npy --targets y.npy --json)" ]
 }
 

@@ -58,6 +58,7 @@ static void test_base_json__refusals_name_file_and_line(void **state)
         {"{\"a\": 1\n\"b\": 2}", "a.json:2: expected \",\" or \"}\""},
         {"{\"a\": 1", "a.json:1: expected \",\" or \"}\""},
         {"{}\n x", "a.json:2: text after the value"},
+        {"\xef\xbb\xbf{}", "a.json:1: byte order mark; save the file as UTF-8 without one"},
         {"NaN", "a.json:1: NaN and Infinity are not JSON"},
         {"[\nInfinity]", "a.json:2: NaN and Infinity are not JSON"},
         {"-Infinity", "a.json:1: NaN and Infinity are not JSON"},

@@ -160,6 +160,7 @@ static void test_config__what_is_refused(void **state)
         {"{\"task\": 1}", "config:1: task: unknown key"},
         {"{\"seed\": -1}", "seed: expected"},
         {"{\"seed\": 1.5}", "seed: expected"},
+        {"{\"seed\": 9007199254740993}", "config:1: seed: numbers above 2^53 are not exact"},
         {"{\"seed\": \"-1\"}", "config:1: seed: expected decimal digits"},
         {"{\"seed\": \"9223372036854775808\"}", "seed: expected decimal digits"},
         {"{\"seed\": \"\"}", "seed: expected decimal digits"},

@@ -259,8 +259,30 @@ static void output_forget(OutputFile *output, bool remove_temporary)
     *output = (OutputFile){0};
 }
 
+static const char *const descriptor_names[] = {"standard input", "standard output", "standard error"};
+
+/* Renaming to a name takes it from whatever has it. A device, FIFO, socket or folder keeps its name, and so does what a
+   standard descriptor reads or writes, /dev/stdout by any name. A link is replaced, not followed. */
+static bool may_take_name(const char *path, Error *error)
+{
+    struct stat named, reached, standard;
+    if (lstat(path, &named) != 0)
+        return true;
+    if (!S_ISREG(named.st_mode) && !S_ISLNK(named.st_mode))
+        return fail(error, "%s: not a regular file, and results replace what they are written to", path);
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+        if (stat(path, &reached) == 0 && fstat(descriptor, &standard) == 0 && reached.st_dev == standard.st_dev &&
+            reached.st_ino == standard.st_ino)
+            return fail(error, "%s: this command's %s", path, descriptor_names[descriptor]);
+    return true;
+}
+
 bool output_open(OutputFile *output, const char *path, Error *error)
 {
+    if (!may_take_name(path, error)) {
+        *output = (OutputFile){0};
+        return false;
+    }
     size_t bytes = strlen(path) + sizeof ".tmp";
     *output = (OutputFile){
         .path = memory_copy_string(path), .temporary = memory_new(bytes), .target = memory_new(sizeof *output->target)};

@@ -19,7 +19,8 @@ bool file_read(const char *path, size_t limit, Arena *arena, unsigned char **dat
 /* The first bytes of a regular file as they are stored, at most `wanted`, into the caller's head. */
 bool file_read_head(const char *path, size_t wanted, unsigned char *head, size_t *size, Error *error);
 
-/* Atomic output: write to PATH.tmp, then fsync, rename, fsync of the folder. */
+/* Atomic output: write to PATH.tmp, then fsync, rename, fsync of the folder. A PATH that is a device, FIFO, socket or
+   folder, or that descriptor 0, 1 or 2 has open, is refused by output_open; a symbolic link is replaced. */
 typedef struct OutputFile {
     FILE *stream;          /* write here, errors are checked at commit; it has no descriptor (fileno) */
     char *path, *temporary;

@@ -354,6 +354,8 @@ bool json_scan(const char *name, int first_line, char *text, size_t size, JsonLi
     *lines = (JsonLines){0};
     if (!check_bytes(&scanner, size))
         return false;
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+        return refuse(&scanner, "byte order mark; save the file as UTF-8 without one");
     scanner.names = memory_new(size + 1);
     bool good = skip_blanks(&scanner) && scan_value(&scanner) && skip_blanks(&scanner);
     if (good && scanner.at != size)

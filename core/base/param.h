@@ -91,7 +91,7 @@ typedef struct ParamContext {
 } ParamContext;
 
 /* Fills `values` (size bytes given by the table's struct) from a JSON object; `object` NULL: all
-   defaults. Keys "type" is accepted and ignored when `typed`. Errors name file:line: path. */
+   defaults. The key "type" is accepted and ignored when `typed`. Errors name file:line: path. */
 bool params_parse(ParamContext *context, const Param *table, bool typed, const cJSON *object, void *values);
 /* {"type": NAME, ...} or "NAME" to an Instance of that kind. */
 bool instance_parse(ParamContext *context, const char *kind, const cJSON *value, Instance *instance);

@@ -139,10 +139,16 @@ static bool check_metrics(ParamContext *context, const cJSON *metrics)
 static bool take_large_seed(const JsonSource *source, cJSON *json, int64_t *seed, Error *error)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "seed");
-    if (!cJSON_IsString(item))
+    if (!item)
         return true;
     int line = 0;
-    const char *place = json_place(source, item, &line), *text = item->valuestring;
+    const char *place = json_place(source, item, &line);
+    if (cJSON_IsNumber(item) && item->valuedouble > LARGEST_EXACT_SEED)
+        return fail_usage(error, "%s:%d: seed: numbers above 2^53 are not exact; write its digits as a string, \"...\"",
+                          place, line);
+    if (!cJSON_IsString(item))
+        return true;
+    const char *text = item->valuestring;
     char *end;
     errno = 0;
     long long number = strtoll(text, &end, 10);
