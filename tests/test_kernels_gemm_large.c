@@ -20,7 +20,7 @@ typedef struct Case {
     float beta;
 } Case;
 
-/* Several parts of k; several blocks of columns; several row tasks; rows a page apart; both turned; edges everywhere. */
+/* Several parts of k; blocks of columns; many rows; rows a page apart; both turned; edges everywhere. */
 static const Case cases[] = {
     {431, 343, 2065, false, false, 0},
     {421, 8229, 89, true, false, 0.5F},
