@@ -5,22 +5,12 @@
 #include "core/kernels/gemm.h"
 
 #include "core/base/threads.h"
-#include "core/kernels/gemm_pack.h"
-#include "core/kernels/gemm_product.h"
 #include "core/kernels/gemm_scratch.h"
+#include "core/kernels/gemm_tiles.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <string.h>
 #include <unistd.h>
-
-/* The part of a task under way: rows [row, row_end) of C, columns [column, column_end), values [first_k, first_k + k)
-   of the sums. */
-typedef struct Block {
-    const Product *product;
-    int64_t row, row_end, column, column_end, first_k, k;
-    float *packed_a, *packed_b;
-} Block;
 
 static int64_t smaller(int64_t x, int64_t y)
 {
@@ -43,139 +33,24 @@ static int64_t even_piece(int64_t n, int64_t limit, int64_t unit)
     return round_up(cut(n, cut(n, limit)), unit);
 }
 
-/* ---- Sizes of the caches ---- */
+static int64_t second_cache;
+static pthread_once_t second_cache_once = PTHREAD_ONCE_INIT;
 
-static struct {
-    int64_t l1, l2;
-} cache;
-static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
-
-static int64_t system_value(int name, int64_t least, int64_t most, int64_t fallback)
+/* Its size in bytes. The limits keep what a strange machine reports from making absurd blocks. */
+static void measure_second_cache(void)
 {
-    const int64_t value = name < 0 ? -1 : (int64_t)sysconf(name);
-    return value >= least && value <= most ? value : fallback;
-}
-
-/* The limits keep what a strange machine reports from making absurd blocks. */
-static void measure_caches(void)
-{
-    int l1 = -1, l2 = -1;
-#if defined(_SC_LEVEL1_DCACHE_SIZE) && defined(_SC_LEVEL2_CACHE_SIZE)
-    l1 = _SC_LEVEL1_DCACHE_SIZE;
-    l2 = _SC_LEVEL2_CACHE_SIZE;
+    long size = -1;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    size = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
-    cache.l1 = system_value(l1, 16 << 10, 256 << 10, 32 << 10);
-    cache.l2 = system_value(l2, 128 << 10, 8 << 20, 512 << 10);
-}
-
-/* ---- Packing ---- */
-
-/* So many panels read whole cache lines of rows that lie next to each other. Lines a multiple of a page (in floats)
-   apart push each other out of the first cache. */
-enum { PANELS_TOGETHER = 4, PAGE = 1024 };
-
-static void pack_a(const Block *t)
-{
-    const Matrix *a = &t->product->a;
-    const int64_t mr = t->product->kernels->mr, rows = t->row_end - t->row;
-    for (int64_t row = 0, count; row < rows; row += count * mr) {
-        const int64_t whole = smaller(PANELS_TOGETHER, (rows - row) / mr);
-        const float *from = a->data + (t->row + row) * a->row_stride + t->first_k * a->column_stride;
-        float *to = t->packed_a + row * t->k;
-        if (a->row_stride == 1 && whole > 0) {
-            t->product->kernels->gemm_pack_a(whole, t->k, from, a->column_stride, to);
-            count = whole;
-        } else {
-            pack_panel(mr, smaller(mr, rows - row), t->k, from, a->row_stride, a->column_stride, to);
-            count = 1;
-        }
-    }
-}
-
-static void pack_b(const Block *t)
-{
-    const Matrix *b = &t->product->b;
-    const int64_t nr = t->product->kernels->nr, columns = t->column_end - t->column;
-    for (int64_t column = t->product->packs_b ? 0 : columns / nr * nr; column < columns; column += nr) {
-        const float *from = b->data + t->first_k * b->row_stride + (t->column + column) * b->column_stride;
-        float *to = t->packed_b + column * t->k;
-        const bool whole = column + nr <= columns, apart = b->column_stride % PAGE != 0;
-        if (whole && b->column_stride == 1)
-            t->product->kernels->gemm_pack_b(t->k, from, b->row_stride, to);
-        else if (whole && apart)
-            t->product->kernels->gemm_turn_b(t->k, from, b->column_stride, to);
-        else
-            pack_panel(nr, smaller(nr, columns - column), t->k, from, b->column_stride, b->row_stride, to);
-    }
-}
-
-/* ---- Computing ---- */
-
-typedef struct Panel {
-    const float *data;
-    int64_t row, step;
-} Panel;
-
-static Panel panel_of_a(const Block *t, int64_t row)
-{
-    const Product *p = t->product;
-    if (p->packs_a)
-        return (Panel){t->packed_a + (row - t->row) * t->k, 1, p->kernels->mr};
-    return (Panel){p->a.data + row * p->a.row_stride + t->first_k * p->a.column_stride, p->a.row_stride,
-                   p->a.column_stride};
-}
-
-static Panel panel_of_b(const Block *t, int64_t column)
-{
-    const Product *p = t->product;
-    if (p->packs_b || column + p->kernels->nr > t->column_end)
-        return (Panel){t->packed_b + (column - t->column) * t->k, p->kernels->nr, p->kernels->nr};
-    return (Panel){p->b.data + t->first_k * p->b.row_stride + column, 1, p->b.row_stride};
-}
-
-/* A tile that sticks out of C is computed beside it and then copied. */
-static void edge_tile(const Block *t, int64_t rows, int64_t columns, Panel a, Panel b, const float *bias, float beta,
-                      float *c)
-{
-    float tile[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64))), padded[KERNEL_MAX_NR] = {0};
-    const int64_t nr = t->product->kernels->nr, ldc = t->product->ldc;
-    if (bias != NULL)
-        memcpy(padded, bias, (size_t)columns * sizeof(float));
-    t->product->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, padded, 0.0F, tile, nr);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) {
-            float *to = &c[i * ldc + j];
-            *to = beta == 0.0F ? tile[i * nr + j] : tile[i * nr + j] + beta * *to;
-        }
-}
-
-static void compute_block(const Block *t)
-{
-    const Product *p = t->product;
-    const int64_t mr = p->kernels->mr, nr = p->kernels->nr;
-    /* Later parts of k add to what the first one left. */
-    const bool first = t->first_k == 0;
-    const float beta = first ? p->beta : 1.0F;
-    for (int64_t j = t->column; j < t->column_end; j += nr) {
-        const Panel b = panel_of_b(t, j);
-        const float *bias = first && p->finish->bias != NULL ? p->finish->bias + j : NULL;
-        for (int64_t i = t->row; i < t->row_end; i += mr) {
-            const Panel a = panel_of_a(t, i);
-            float *c = p->c + i * p->ldc + j;
-            const int64_t rows = smaller(mr, t->row_end - i), columns = smaller(nr, t->column_end - j);
-            if (columns == nr)
-                p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc);
-            else
-                edge_tile(t, rows, columns, a, b, bias, beta, c);
-        }
-    }
+    second_cache = size >= 128 << 10 && size <= 8 << 20 ? (int64_t)size : 512 << 10;
 }
 
 static void compute_tasks(void *context, int64_t begin, int64_t end)
 {
     const Product *p = context;
     const int64_t across = cut(p->n, p->task_columns);
-    const int64_t room_a = p->packs_a ? round_up(p->most_rows * p->piece_k, 16) : 0;
+    const int64_t room_a = p->packs_a ? gemm_packed_rows(p->most_rows, p->piece_k) : 0;
     const bool finishes = gemm_finishes(p);
     for (int64_t task = begin; task < end; task++) {
         Block t = {.product = p, .packed_a = gemm_scratch(room_a + p->task_columns * p->piece_k)};
@@ -185,12 +60,10 @@ static void compute_tasks(void *context, int64_t begin, int64_t end)
         t.column_end = smaller(t.column + p->task_columns, p->n);
         for (; t.first_k < p->k; t.first_k += t.k) {
             t.k = smaller(p->piece_k, p->k - t.first_k);
-            pack_b(&t);
             for (t.row = first_row; t.row < last_row; t.row = t.row_end) {
                 t.row_end = smaller(t.row + p->most_rows, last_row);
-                if (p->packs_a)
-                    pack_a(&t);
-                compute_block(&t);
+                t.fresh = t.row == first_row;
+                gemm_compute_block(&t);
                 if (finishes && t.first_k + t.k == p->k)
                     gemm_finish(p, t.row, t.row_end, t.column, t.column_end);
             }
@@ -198,16 +71,15 @@ static void compute_tasks(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* Reading in place costs nothing where rows of A lie along k, or a block of columns is all there is; packing B pays
-   when many rows read it. */
+/* Reading in place costs nothing where rows of A lie along k and no multiple of a page apart, or a block of columns is
+   all there is; packing B pays when many rows read it. */
 static void choose_packing(Product *t)
 {
     enum { FEW = 2, FEW_ROWS = 6 };
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr;
-    t->packs_a = t->a.column_stride == 1 ? t->a.row_stride % PAGE == 0 && t->n > FEW * nr : t->n > FEW * nr;
+    t->packs_a = t->a.column_stride == 1 ? t->a.row_stride % GEMM_PAGE == 0 && t->n > FEW * nr : t->n > FEW * nr;
     t->packs_b = t->b.column_stride != 1 || t->m > FEW_ROWS * mr;
 }
-
 
 /* Cycles for a value that is packed: where whole vectors are copied, and where lines are turned; reading in place costs
    too, beyond the first caches. */
@@ -252,20 +124,25 @@ static int64_t count_tasks(const Product *t)
 
 static void multiply_packed(Product *t)
 {
-    pthread_once(&cache_once, measure_caches);
+    enum { MOST_K = 1024, LEAST_TILES = 8 };
+    pthread_once(&second_cache_once, measure_second_cache);
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr, size = sizeof(float);
-    /* A panel of B flows through the first cache while half of the second holds rows of A. */
-    const int64_t limit_k = smaller(512, cache.l1 * 3 / 2 / (nr * size));
+    /* Half of the second cache holds rows of A, LEAST_TILES tiles of them at least, while panels of B flow through the
+       first. The more values of k at once, the less often C is read and written again. */
+    const int64_t limit_k = smaller(MOST_K, second_cache / 2 / (LEAST_TILES * mr * size));
     t->piece_k = even_piece(t->k, limit_k, 1);
+    t->most_rows = second_cache / 2 / (t->piece_k * size);
     choose_packing(t);
+    if (gemm_large(t))
+        return;
     const int64_t count = count_tasks(t);
     t->task_rows = round_up(t->m, mr);
     t->task_columns = round_up(t->n, nr);
     if (count > 1)
         choose_tasks(t, count);
-    int64_t limit_m = round_up(cache.l2 / 2 / (t->piece_k * size), mr);
+    int64_t limit_m = round_up(t->most_rows, mr);
     if (gemm_finishes(t)) /* while the rows of C are near */
-        limit_m = smaller(limit_m, round_up(cache.l2 / 8 / (t->task_columns * size), mr));
+        limit_m = smaller(limit_m, round_up(second_cache / 8 / (t->task_columns * size), mr));
     t->most_rows = even_piece(t->task_rows, limit_m, mr);
     const int64_t tasks = count == 1 ? 1 : cut(t->m, t->task_rows) * cut(t->n, t->task_columns);
     parallel_for(tasks, t->m * t->n * t->k < GEMM_THREADS_PAY ? tasks : 1, compute_tasks, t);

@@ -31,6 +31,9 @@ enum { GEMM_THREADS_PAY = 500 * 1000 };
    the bias; else false, and nothing is done. */
 bool gemm_small(Product *product);
 
+/* Large ones, likewise, whose packing and cuts of k and rows are chosen. */
+bool gemm_large(const Product *product);
+
 bool gemm_finishes(const Product *product); /* whether anything follows the bias */
 /* It, for rows [row, row_end) and columns [column, column_end) of C. */
 void gemm_finish(const Product *product, int64_t row, int64_t row_end, int64_t column, int64_t column_end);

@@ -50,9 +50,11 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     store(to, left##i + beta * load(to));                  \
     store(to + LANES, right##i + beta * load(to + LANES)); \
     to += ldc;
-/* c is needed only after the sums are done: by then it should be near. */
-#define PREFETCH_ROW(i, third, rest) \
-    __builtin_prefetch(to, 1);       \
+/* c is needed only after the sums are done: by then it should be near, but not in the first cache, where rows a page
+   apart would push out each other and what the sums read. */
+#define PREFETCH_ROW(i, third, rest)       \
+    __builtin_prefetch(to, 1, 2);          \
+    __builtin_prefetch(to + NR - 1, 1, 2); \
     to += ldc;
 
 #define DEFINE_TILE(rows, EACH)                                                                                       \
