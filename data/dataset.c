@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/memory_limit.h"
+#include "data/blank.h"
 #include "data/label_noise.h"
 #include "data/normalize.h"
 #include "data/only_classes.h"
@@ -198,7 +199,7 @@ static bool prepare(const Instance *data, uint64_t seed, DataSplits *splits, Err
     const Dataset *train = splits->train.dataset;
     return check_agreement(&splits->val, "val", train, error) && check_agreement(&splits->test, "test", train, error) &&
            split_divide(keys, seed, splits, error) && split_reduce(keys, seed, splits, error) &&
-           label_noise_apply(keys, seed, splits, error);
+           label_noise_apply(keys, seed, splits, error) && blank_apply(keys, seed, splits, error);
 }
 
 bool data_load_unfitted(const Instance *data, uint64_t seed, DataSplits *splits, Error *error)
@@ -246,7 +247,10 @@ bool data_load(const Instance *data, uint64_t seed, DataSplits *splits, Error *e
 bool data_describe(const Instance *data, Dataset *shape)
 {
     const DatasetDef *def = (const DatasetDef *)(const void *)data->component;
-    return def->describe && def->describe(data->values, shape) && only_classes_describe(data->values, shape);
+    if (!def->describe || !def->describe(data->values, shape) || !only_classes_describe(data->values, shape))
+        return false;
+    blank_describe(data->values, shape);
+    return true;
 }
 
 /* Parses an object as parts: it has no "type" for instance_parse to go by. */

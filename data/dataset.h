@@ -116,6 +116,7 @@ typedef struct DatasetCommon {
     bool balance;               /* as many training samples of every class as the rarest has */
     double label_noise;         /* share of training labels replaced */
     int noise_type;             /* symmetric, asymmetric (y -> y+1) */
+    double blank;               /* share of training samples next to blank, with a random class */
     bool normalize;             /* with mean and deviation of the training split */
     bool standardize_targets;   /* TARGET_VALUES: with mean and deviation of the training split */
     int64_t data_seed;          /* of splits, noise, generators; PARAM_UNSET: the run's seed */
@@ -143,6 +144,8 @@ extern const char *const dataset_noise_types[];
      "share of training labels that are replaced", false},                                                      \
     {"noise_type", PARAM_TYPE_ENUM, offsetof(structure, common.noise_type), "\"symmetric\"", 0, 0, 0,            \
      dataset_noise_types, NULL, "symmetric: any other class; asymmetric: the next class", false},               \
+    {"blank", PARAM_TYPE_FLOAT, offsetof(structure, common.blank), "0", 0, 1, 0, NULL, NULL,                     \
+     "share of training samples with a twentieth of their contrast and a random class, whose extra marked is 1", false}, \
     {"data_seed", PARAM_TYPE_INT, offsetof(structure, common.data_seed), "null", 0, 9007199254740991.0, 0, NULL, \
      NULL, "seed of splits, noise and generators; the run's seed when absent", true}
 
@@ -183,7 +186,9 @@ DataSplit data_split_all(Arena *arena, Dataset *dataset);
    4. label_noise: exactly round(label_noise * training samples) labels, drawn without replacement,
       become another class: symmetric, uniformly one of the others; asymmetric, y + 1 mod classes.
       clean_labels keeps what was there.
-   5. normalize and standardize_targets: fitted on train as it is now, applied to every split.
+   5. blank: exactly round(blank * training samples), drawn without replacement, keep a twentieth of what differs from
+      the sample's mean, and their class is drawn uniformly from all. Every split gets the extra "marked", 1 for them.
+   6. normalize and standardize_targets: fitted on train as it is now, applied to every split.
       Deviations divide by n; one of 0 counts as 1. So are the propensities of labels, the chance that a label that is
       true was noted: 1 / (1 + C (n_l + 1.5)^-0.55), C = (log N - 1) 2.5^0.55, of n_l of N samples that have label l
       (Jain, Prabhu and Varma, KDD 2016).

@@ -6,7 +6,7 @@ enum { DIMENSIONS_MAX = 4096, REFLECTIONS = 4 };
 struct gaussian_mixture {
     DatasetCommon common;
     SplitCounts counts;
-    int64_t classes, dimensions, components;
+    int64_t classes, dimensions, components, embedding;
     double separation, spread;
     FloatList priors;
 };
@@ -14,9 +14,12 @@ struct gaussian_mixture {
 static const Param params[] = {
     SPLIT_COUNT_ROWS(struct gaussian_mixture, "samples", "2000", "500", "2000"),
     PARAM_INT(struct gaussian_mixture, classes, 3, .min = 2, .max = 10000, .help = "number of classes"),
-    PARAM_INT(struct gaussian_mixture, dimensions, 2, .min = 1, .max = DIMENSIONS_MAX, .help = "number of features"),
+    PARAM_INT(struct gaussian_mixture, dimensions, 2, .min = 1, .max = DIMENSIONS_MAX,
+              .help = "number of features without embedding"),
     PARAM_INT(struct gaussian_mixture, components, 1, .min = 1, .max = 1000,
               .help = "Gaussians a class, equally likely"),
+    PARAM_INT(struct gaussian_mixture, embedding, 0, .min = 0, .max = DIMENSIONS_MAX,
+              .help = "number of features where more than dimensions: a curved surface; 0: no embedding"),
     PARAM_FLOAT(struct gaussian_mixture, separation, 4, .min = 0, .max = 1000,
                 .help = "root mean square distance between two means, whose Gaussians have deviation 1"),
     PARAM_FLOAT(struct gaussian_mixture, spread, 0, .min = 0, .max = 3,
@@ -31,11 +34,13 @@ static const Param params[] = {
    axes' deviations are bounded, so a density is as exact as the features at any number of dimensions. */
 typedef struct Truth {
     int64_t classes, components, dimensions;
+    int64_t features;           /* dimensions, or the embedding's */
     double *priors;             /* [classes] */
     double *means;              /* [classes, components, dimensions] */
     double *deviations;         /* [classes, components, dimensions] along the Gaussian's own axes */
     double *reflections;        /* [classes, components, REFLECTIONS, dimensions], unit vectors v */
     double *log_determinants;   /* [classes, components], sum of ln deviation */
+    double *bends;              /* [features - dimensions, dimensions] */
 } Truth;
 
 static void draw_gaussian(const struct gaussian_mixture *self, Random *random, Truth *truth, int64_t g)
@@ -70,16 +75,22 @@ static void reflect(const double *v, int64_t d, double *x)
         x[i] -= 2 * dot * v[i];
 }
 
+static int64_t features_of(const struct gaussian_mixture *self)
+{
+    return self->embedding ? self->embedding : self->dimensions;
+}
+
 static Truth draw_truth(const struct gaussian_mixture *self, uint64_t seed, Arena *arena)
 {
     int64_t d = self->dimensions, gaussians = self->classes * self->components;
     Truth truth = {
-        self->classes, self->components, d,
+        self->classes, self->components, d, features_of(self),
         .priors = arena_zero(arena, (size_t)self->classes, sizeof(double)),
         .means = arena_zero(arena, (size_t)(gaussians * d), sizeof(double)),
         .deviations = arena_zero(arena, (size_t)(gaussians * d), sizeof(double)),
         .reflections = arena_zero(arena, (size_t)(gaussians * REFLECTIONS * d), sizeof(double)),
         .log_determinants = arena_zero(arena, (size_t)gaussians, sizeof(double)),
+        .bends = arena_zero(arena, (size_t)((features_of(self) - d) * d), sizeof(double)),
     };
     double sum = 0; /* 1 but for rounding, where priors are given */
     for (int64_t c = 0; c < self->classes; c++)
@@ -89,6 +100,8 @@ static Truth draw_truth(const struct gaussian_mixture *self, uint64_t seed, Aren
     Random random = generator_truth(seed, "gaussian-mixture");
     for (int64_t g = 0; g < gaussians; g++)
         draw_gaussian(self, &random, &truth, g);
+    for (int64_t i = 0; i < (truth.features - d) * d; i++)
+        truth.bends[i] = random_normal(&random) / sqrt((double)d);
     return truth;
 }
 
@@ -125,6 +138,18 @@ static void posterior(const Truth *truth, const float *x, double *out)
     softmax_in_place(out, truth->classes);
 }
 
+/* The features after the first, which are the point itself. */
+static void embed(const Truth *truth, float *x)
+{
+    int64_t d = truth->dimensions;
+    for (int64_t i = d; i < truth->features; i++) {
+        double dot = 0;
+        for (int64_t k = 0; k < d; k++)
+            dot += truth->bends[(i - d) * d + k] * (double)x[k];
+        x[i] = (float)(2 * sin(dot / 2));
+    }
+}
+
 static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
 {
     const Truth *truth = context;
@@ -132,7 +157,7 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
     int64_t label = random_choice(truth->priors, truth->classes, random_uniform(&slot->random));
     int64_t g = label * truth->components + random_below(&slot->random, truth->components);
     double value[DIMENSIONS_MAX];
-    float *x = (float *)dataset->features + slot->index * d;
+    float *x = (float *)dataset->features + slot->index * truth->features;
     for (int64_t i = 0; i < d; i++)
         value[i] = truth->deviations[g * d + i] * random_normal(&slot->random);
     for (int64_t r = REFLECTIONS - 1; r >= 0; r--)
@@ -140,6 +165,7 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
     for (int64_t i = 0; i < d; i++)
         x[i] = (float)(truth->means[g * d + i] + value[i]);
     dataset->labels[slot->index] = (int32_t)label;
+    embed(truth, x);
     posterior(truth, x, (double *)dataset->posteriors + slot->index * truth->classes);
 }
 
@@ -151,7 +177,7 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     Arena *scratch = arena_new();
     Truth truth = draw_truth(self, seed, scratch);
     int64_t count = split_counts_total(&self->counts);
-    Dataset *dataset = vector_dataset_new(self->dimensions, TARGET_CLASS, self->classes, count);
+    Dataset *dataset = vector_dataset_new(features_of(self), TARGET_CLASS, self->classes, count);
     dataset->posteriors = arena_zero(dataset->arena, (size_t)(count * self->classes), sizeof(double));
     generate_samples(splits, dataset, &self->counts, seed, "gaussian-mixture", fill, &truth);
     arena_free(scratch);
@@ -161,7 +187,7 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
 static bool describe(const void *values, Dataset *shape)
 {
     const struct gaussian_mixture *self = values;
-    vector_describe(self->dimensions, TARGET_CLASS, self->classes, shape);
+    vector_describe(features_of(self), TARGET_CLASS, self->classes, shape);
     shape->count = split_counts_total(&self->counts);
     return true;
 }
@@ -171,6 +197,9 @@ static bool validate(const void *values, Error *error)
     const struct gaussian_mixture *self = values;
     if (self->classes * self->components * self->dimensions > 10000000)
         return fail_usage(error, "classes * components * dimensions is more than 1e7");
+    if (self->embedding && self->embedding <= self->dimensions)
+        return fail_usage(error, "embedding: %lld features are not more than the %lld dimensions",
+                          (long long)self->embedding, (long long)self->dimensions);
     double sum = 0;
     for (int64_t c = 0; c < self->priors.count; c++)
         sum += self->priors.items[c];
@@ -189,7 +218,8 @@ const DatasetDef dataset_gaussian_mixture = {
         .formula = "p(y | x) = prior_y sum_k N(x; m_yk, S_yk) / sum_c prior_c sum_k N(x; m_ck, S_ck)",
         .notes = "Means are N(0, separation^2 / (2 dimensions) I). A covariance is Q D^2 Q^T, where Q is a product "
                  "of four random reflections and ln D_ii is uniform within spread of 0. Labels are drawn from the "
-                 "priors, so classes are balanced on average only.\n\n"
+                 "priors, so classes are balanced on average only. With embedding, the features after the first "
+                 "`dimensions` are 2 sin(b_i . x / 2), x the first ones and b_i ~ N(0, I / dimensions).\n\n"
                  "The posteriors are those of the stored features. The mean over samples of 1 - max_y p(y | x) "
                  "estimates the Bayes error, and that of the entropy of p(. | x) the least expected cross-entropy, "
                  "without bias.",

@@ -10,7 +10,7 @@ struct glyphs {
     DatasetCommon common;
     SplitCounts counts;
     ImageKeys image;
-    double rotation, scale, shear, shift, deformation, blank;
+    double rotation, scale, shear, shift, deformation;
     FloatList width;
 };
 
@@ -28,8 +28,6 @@ static const Param params[] = {
                 .help = "how far strokes bend and wander; 0: as in the template"),
     PARAM_FLOATS(struct glyphs, width, "[1.6, 4]", .min = 0.5, .max = 10, .min_count = 2,
                  .help = "thinnest and thickest stroke, in pixels of a 28-pixel image"),
-    PARAM_FLOAT(struct glyphs, blank, 0, .min = 0, .max = 1,
-                .help = "share of training samples with a twentieth of their contrast and a random class"),
     DATASET_COMMON_ROWS(struct glyphs, "true"),
     PARAM_END,
 };
@@ -201,19 +199,6 @@ static const Template *random_style(int32_t digit, Random *random)
     return &styles[first + random_below(random, count)].template;
 }
 
-/* What is left of the differences to the image's mean is a twentieth; the class is another draw. */
-static void blank_out(Dataset *dataset, SampleSlot *slot)
-{
-    uint8_t *image = (uint8_t *)dataset->features + slot->index * dataset->sample_stride;
-    double mean = 0;
-    for (int64_t i = 0; i < dataset->sample_stride; i++)
-        mean += image[i] / (double)dataset->sample_stride;
-    for (int64_t i = 0; i < dataset->sample_stride; i++)
-        image[i] = (uint8_t)(mean + (image[i] - mean) / 20 + 0.5);
-    dataset->labels[slot->index] = (int32_t)random_below(&slot->random, DIGITS);
-    ((float *)dataset->columns[0].values)[slot->index] = 1;
-}
-
 static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
 {
     const struct glyphs *self = context;
@@ -231,8 +216,6 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
     uint8_t *image = (uint8_t *)dataset->features + slot->index * dataset->sample_stride;
     paint_image(&self->image, random, coverage, image);
     dataset->labels[slot->index] = digit;
-    if (self->blank > 0 && slot->index < self->counts.train && random_uniform(random) < self->blank)
-        blank_out(dataset, slot);
 }
 
 static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *error)
@@ -241,8 +224,6 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     const struct glyphs *self = values;
     int64_t count = split_counts_total(&self->counts);
     Dataset *dataset = image_dataset_new(&self->image, DIGITS, names, count);
-    if (self->blank > 0)
-        dataset_add_column(dataset, "marked", 1, arena_zero(dataset->arena, (size_t)count, sizeof(float)));
     generate_samples(splits, dataset, &self->counts, generator_seed(&self->common, seed), "glyphs", fill, self);
     return true;
 }
@@ -251,8 +232,6 @@ static bool describe(const void *values, Dataset *shape)
 {
     const struct glyphs *self = values;
     image_describe(&self->image, DIGITS, names, shape);
-    if (self->blank > 0)
-        shape->columns[shape->column_count++] = (DatasetColumn){"marked", 1, NULL};
     shape->count = split_counts_total(&self->counts);
     return true;
 }
@@ -271,8 +250,7 @@ const DatasetDef dataset_glyphs = {
         .summary = "drawn digits 0 to 9 in several handwriting styles, with random pose, stroke and noise",
         .params = params, .size = sizeof(struct glyphs), .validate = validate,
         .notes = "Images [channels, size, size] of unsigned bytes and 10 classes; sample i of a split is of digit i "
-                 "mod 10. Each image depends on the seed, its split and its place in it alone. Where there are blank "
-                 "ones, the extra \"marked\" is 1 for them and 0 for the others.",
+                 "mod 10. Each image depends on the seed, its split and its place in it alone.",
     },
     .load = load, .describe = describe,
 };

@@ -175,6 +175,8 @@ static void test_data_generators__errors_name_the_key(void **state)
          "a.json:1: data.priors: expected a sum of 1, got 1.5"},
         {"{'type': 'gaussian-mixture', 'classes': 10000, 'components': 1000, 'dimensions': 3}",
          "a.json:1: data: classes * components * dimensions is more than 1e7"},
+        {"{'type': 'gaussian-mixture', 'dimensions': 4, 'embedding': 4}",
+         "a.json:1: data.embedding: 4 features are not more than the 4 dimensions"},
         {"{'type': 'markov-text', 'length': 200000}",
          "a.json:1: data.count: a window of 200000 tokens and the one that follows need 200001, got 200000"},
         {"{'type': 'markov-text', 'order': 8}",

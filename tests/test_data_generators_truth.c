@@ -30,6 +30,7 @@ static void test_data_generators_truth__posteriors_are_the_truth(void **state)
         "{'type': 'gaussian-mixture', 'count': 9000, 'separation': 2, 'dimensions': 5, 'components': 3, 'spread': 0.7}",
         "{'type': 'gaussian-mixture', 'count': 20000, 'separation': 1, 'classes': 2, 'priors': [0.2, 0.8]}",
         "{'type': 'gaussian-mixture', 'count': 5000, 'separation': 1, 'dimensions': 300, 'spread': 0.2}",
+        "{'type': 'gaussian-mixture', 'count': 5000, 'separation': 2, 'dimensions': 3, 'embedding': 9}",
         "{'type': 'flows', 'count': 20000, 'test_count': 0}",
         "{'type': 'flows', 'count': 20000, 'one_hot': false, 'interaction': 0.7}",
         "{'type': 'clicks', 'count': 20000}", "{'type': 'tabular', 'count': 20000}",

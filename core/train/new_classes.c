@@ -25,7 +25,7 @@ bool new_classes_load(const SavedModel *saved, Arena *arena, NewClasses *classes
     DatasetCommon *open = arena_alloc(arena, data->component->size);
     memcpy(open, data->values, data->component->size);
     open->only_classes = (IntList){0};
-    open->label_noise = 0;
+    open->label_noise = open->blank = 0;
     open->balance = false;
     open->subset = PARAM_UNSET;
     *classes = (NewClasses){0};
