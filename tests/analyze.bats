@@ -119,3 +119,50 @@ views="${views/\"report\": false/\"report\": false, \"transforms\": [\"noise\"]}
     [ "$status" -eq 1 ] && [[ "$output" == *"its weights are quantized"* ]]
     [ ! -e three.safetensors ]
 }
+
+# values FILE NAME: the numbers of a tensor of a safetensors file, one a line.
+values() {
+    local size header begin end
+    size=$(od -An -t u8 -N 8 "$1" | tr -d ' ')
+    header=$(head -c $((8 + size)) "$1" | tail -c "$size")
+    header=${header#*"\"$2\":"}
+    header=${header#*'"data_offsets":['}
+    begin=${header%%,*} end=${header#*,} end=${end%%]*}
+    od -An -v -t f4 -w4 -j $((8 + size + begin)) -N $((end - begin)) "$1"
+}
+
+# table FILE NAME: the rows of a table of an analysis in JSON.
+table() {
+    sed "s/.*\"$2\":{[^{]*\"rows\":\[\[\([^}]*\)\]\]}.*/\1/; s/\],\[/\n/g" "$1" | tr , ' '
+}
+
+@test "cross tells the weights between fields, which are those of the checkpoint, and metrics each network's loss" {
+    config='{"data": {"type": "clicks", "count": 300, "val_count": 0, "test_count": 200}, "loss": "tri_bce", "optimizer": "adam",
+             "model": {"type": "fcn", "embed_dim": 4, "ecn_layers": 1, "lcn_layers": 2}, "train": {"epochs": 1, "report": false}}'
+    "$XENT" train "$config" --quiet -o run
+    "$XENT" analyze cross run --json > cross
+    for layer in ecn.0 lcn.0 lcn.1; do
+        # 8 fields, two columns of each in each half of an embedding
+        values run/checkpoints/last.safetensors $layer.weight |
+            awk '{ r = NR - 1; i = int(r / 64); k = int(r % 32 / 2) % 8; sum[i * 8 + k] += ($1 < 0 ? -$1 : $1) / 8 }
+                 END { for (i = 0; i < 64; i++) print sum[i] }' > expected
+        table cross $layer | tr ' ' '\n' > got
+        [ "$(wc -l < expected)" -eq 64 ]
+        paste expected got | awk 'NF != 2 || $1 - $2 > 1e-5 || $2 - $1 > 1e-5 { exit 1 }'
+        cat got >> all
+    done
+    # the sum over 8 fields is that of all 3 layers
+    table cross fields | awk '{ rows += $1; columns += $2 } END { printf "%.5f %.5f\n", 3 * rows, 3 * columns }' > sums
+    awk '{ sum += $1 } END { printf "%.5f %.5f\n", sum, sum }' all | cmp - sums
+    "$XENT" analyze cross run | grep -q '^  f7 '
+    # binary cross-entropy is convex: that of the mean is at most the mean of both
+    "$XENT" eval run --json --resamples 0 | tee metrics | grep -q '"logloss_ecn":[0-9.]*,"logloss_lcn":[0-9.]*'
+    sed 's/.*"logloss_ecn":\([0-9.]*\),"logloss_lcn":\([0-9.]*\),.*"nll":\([0-9.]*\).*/\1 \2 \3/' metrics |
+        awk '{ exit !(NF == 3 && $1 != $2 && $3 <= ($1 + $2) / 2 && $3 > 0.3) }'
+    "$XENT" train "$config" --set loss=coral --quiet -o plain
+    run "$XENT" eval plain --json --resamples 0
+    [[ "$output" == *'"nll":'* && "$output" != *logloss* ]]
+    "$XENT" train "$config" --set model=mlp --set loss=ce --quiet -o mlp
+    run "$XENT" analyze cross mlp
+    [ "$status" -eq 2 ] && [[ "$output" == *'its model, mlp, is not a cross network: fcn, ecn or lcn' ]]
+}

@@ -56,3 +56,45 @@ const MetricDef metric_bits_per_byte = {
     .kinds = PREDICTION_TOKENS,
     .measure = bits_per_byte, .available = has_bytes,
 };
+
+/* ---- Heads ---- */
+
+static void head_nll(const Predictions *p, int64_t head, const Lanes *row_weights, Lanes *values)
+{
+    weighted_mean(p->input.count, p->input.head_nll + head * p->input.count, row_weights, values);
+}
+
+static void first_head(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
+{
+    (void)scratch;
+    head_nll(p, 0, row_weights, values);
+}
+
+static void second_head(const Predictions *p, const Lanes *row_weights, Arena *scratch, Lanes *values)
+{
+    (void)scratch;
+    head_nll(p, 1, row_weights, values);
+}
+
+static bool has_two_heads(const Predictions *p)
+{
+    return p->input.head_nll && p->input.heads == 2;
+}
+
+#define HEAD_NOTES "For the model fcn with the loss tri_bce; nll is that of the mean of both networks' logits."
+
+const MetricDef metric_logloss_ecn = {
+    .component = {.name = "logloss_ecn", .summary = "nll in nats of the exponential cross network alone",
+                  .formula = "mean of softplus(-s z_ecn), s = 1 or -1", .source = "arXiv:2407.13349",
+                  .notes = HEAD_NOTES},
+    .title = "Log loss of the ECN", .better = METRIC_LOWER, .kinds = PREDICTION_CLASSIFICATION,
+    .measure = first_head, .available = has_two_heads,
+};
+
+const MetricDef metric_logloss_lcn = {
+    .component = {.name = "logloss_lcn", .summary = "nll in nats of the linear cross network alone",
+                  .formula = "mean of softplus(-s z_lcn), s = 1 or -1", .source = "arXiv:2407.13349",
+                  .notes = HEAD_NOTES},
+    .title = "Log loss of the LCN", .better = METRIC_LOWER, .kinds = PREDICTION_CLASSIFICATION,
+    .measure = second_head, .available = has_two_heads,
+};

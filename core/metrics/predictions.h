@@ -37,6 +37,8 @@ typedef struct PredictionInput {
                                        group is a sequence; or NULL */
     const double *profits;          /* [count], what ranking well is worth; NULL: the targets of ranking */
     const double *propensities;     /* [classes] of multi-label: chance that a true label was noted; or NULL */
+    const double *head_nll;         /* [heads, count], nats, of models of several networks each one's own; or NULL */
+    int64_t heads;
     const double *lower, *upper;    /* [count], predicted intervals of regression with one output; or NULL */
 } PredictionInput;
 

@@ -21,8 +21,8 @@ static PredictionKind kind_of(const Dataset *dataset, const Instance *loss)
 }
 
 typedef struct Filling {
-    double *logits, *soft, *weights, *profits;
-    int64_t *targets, rows;
+    double *logits, *soft, *weights, *profits, *head_nll;
+    int64_t *targets, rows, total, heads;
     int32_t *groups;
 } Filling;
 
@@ -33,6 +33,20 @@ static const DatasetColumn *profits_of(const Dataset *dataset)
     return column && column->width == 1 ? column : NULL;
 }
 
+/* Where columns of logits answer one question, that of head k is what the loss decodes when all heads agree with it. */
+static void add_heads(Filling *filling, const Instance *loss, const Tensor *logits, const Batch *batch, int64_t classes)
+{
+    Tensor *agreed = t_new(logits->type, logits->rank, logits->shape);
+    double *log_p = arena_alloc(tape_arena(), (size_t)(batch->count * classes) * sizeof *log_p);
+    for (int64_t k = 0; k < filling->heads; k++) {
+        for (int64_t i = 0; i < logits->count; i++)
+            tensor_set(agreed, i, tensor_value(logits, i - i % filling->heads + k));
+        loss_decode(loss, agreed, classes, log_p);
+        for (int64_t i = 0; i < batch->count; i++)
+            filling->head_nll[k * filling->total + filling->rows + i] = -log_p[i * classes + batch->labels[i]];
+    }
+}
+
 static void add_batch(Filling *filling, const Instance *loss, const Tensor *logits, const Batch *batch,
                       const Dataset *dataset)
 {
@@ -40,6 +54,8 @@ static void add_batch(Filling *filling, const Instance *loss, const Tensor *logi
     int64_t classes = dataset->classes, rows = logits->count / logits->shape[logits->rank - 1],
             per_sample = rows / batch->count;
     loss_decode(loss, logits, classes, filling->logits + filling->rows * classes);
+    if (filling->heads)
+        add_heads(filling, loss, logits, batch, classes);
     for (int64_t i = 0; filling->targets && i < rows; i++)
         filling->targets[filling->rows + i] = batch->labels[i];
     for (int64_t i = 0; filling->soft && i < rows * classes; i++)
@@ -77,7 +93,11 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
     if ((double)values * sizeof(double) > outputs_limit)
         return fail(error, "the outputs of %lld rows x %lld classes take more than 2 GB; evaluate a smaller split",
                     (long long)rows, (long long)dataset->classes);
-    Filling filling = {.logits = arena_alloc(arena, values * sizeof(double))};
+    bool heads = ((const LossDef *)loss->component)->heads && dataset->target_kind == TARGET_CLASS;
+    Filling filling = {.logits = arena_alloc(arena, values * sizeof(double)), .total = rows,
+                       .heads = heads ? model->input.outputs : 0};
+    if (heads)
+        filling.head_nll = arena_alloc(arena, (size_t)(rows * filling.heads) * sizeof(double));
     if (classes)
         filling.targets = arena_alloc(arena, (size_t)rows * sizeof(int64_t));
     else
@@ -113,6 +133,8 @@ bool split_outputs(const Model *model, const Instance *loss, const DataSplit *sp
         .weights = filling.weights,
         .groups = filling.groups,
         .profits = filling.profits,
+        .head_nll = filling.head_nll,
+        .heads = filling.heads,
         .propensities = dataset->target_kind == TARGET_LABELS ? dataset->propensities : NULL,
         .classes_are_items = dataset->target_kind == TARGET_CLASS && dataset->label_width > 0,
         .outputs_are_actions = dataset_column(dataset, COLUMN_ACTION) != NULL,
