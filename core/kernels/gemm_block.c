@@ -70,6 +70,11 @@ void gemm_block_put_row(int64_t n, const float *row, int64_t at, int64_t panel, 
 void gemm_block_turn(int64_t n, int64_t first, int64_t count, GemmRight from, float *to)
 {
     const int64_t nr = kernels()->nr;
-    for (int64_t p = 0; p < n; p += nr)
-        pack_panel(nr, count, smaller(nr, n - p), from.data + p / nr * from.panel + first * nr, nr, 1, to + p * nr);
+    for (int64_t p = 0; p < n; p += nr) {
+        const float *rows = from.data + p / nr * from.panel + first * nr;
+        if (count == nr)
+            kernels()->gemm_turn_b(smaller(nr, n - p), rows, nr, to + p * nr);
+        else
+            pack_panel(nr, count, smaller(nr, n - p), rows, nr, 1, to + p * nr);
+    }
 }
