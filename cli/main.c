@@ -17,8 +17,8 @@
 #include "core/base/utf8.h"
 #include "core/kernels/kernels.h"
 
-/* Control characters of the input (C0, DEL, C1) never reach the terminal, nor does what is no UTF-8, such as the half of
-   a character at the end of a message that was cut: each gives a question mark. */
+/* Control characters of the input (C0, DEL, C1) never reach the terminal, nor does what is no UTF-8, such as the half
+   of a character at the end of a message that was cut: each gives a question mark. */
 static int report(const Error *error)
 {
     const unsigned char *at = (const unsigned char *)error->message;

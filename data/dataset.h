@@ -145,7 +145,8 @@ extern const char *const dataset_noise_types[];
     {"noise_type", PARAM_TYPE_ENUM, offsetof(structure, common.noise_type), "\"symmetric\"", 0, 0, 0,            \
      dataset_noise_types, NULL, "symmetric: any other class; asymmetric: the next class", false},               \
     {"blank", PARAM_TYPE_FLOAT, offsetof(structure, common.blank), "0", 0, 1, 0, NULL, NULL,                     \
-     "share of training samples with a twentieth of their contrast and a random class, whose extra marked is 1", false}, \
+     "share of training samples with a twentieth of their contrast and a random class, whose extra marked is 1",   \
+     false},                                                                                                     \
     {"data_seed", PARAM_TYPE_INT, offsetof(structure, common.data_seed), "null", 0, 9007199254740991.0, 0, NULL, \
      NULL, "seed of splits, noise and generators; the run's seed when absent", true}
 

@@ -203,7 +203,7 @@ setup() {
 
 @test "fcn-ctr fails where the effect is absent" {
     for run in linear mlp ecn lcn fcn-bce fcn fcn-detached; do
-        for seed in 101 102; do
+        for seed in 201 202; do
             mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
             echo '{"metrics": {"test": {"auroc": 0.5, "nll": 0.7}}}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
         done
@@ -221,13 +221,14 @@ setup() {
 
 @test "hyperspherical: the quick form trains and adds classes with every loss; fails where the effect is absent" {
     sh scripts/experiments/hyperspherical.sh --quick -o "$BATS_TEST_TMPDIR/hyperspherical" > "$BATS_TEST_TMPDIR/table"
-    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 10 ]
-    for seed in 101 102; do
+    [ "$(grep -c '^| [a-z_]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 12 ]
+    for seed in 201 202; do
         for loss in ce normalized_softmax cosface arcface sphereface; do
-            for data in digits mixture; do
+            for data in digits surface rectified; do
                 mkdir -p "$BATS_TEST_TMPDIR/same/$data-$loss-$seed"
                 echo '{}' > "$BATS_TEST_TMPDIR/same/$data-$loss-$seed/summary.json"
-                cp "$BATS_TEST_TMPDIR/hyperspherical/digits-ce-101/novel.json" "$BATS_TEST_TMPDIR/same/$data-$loss-$seed"
+                cp "$BATS_TEST_TMPDIR/hyperspherical/digits-ce-201/novel.json" "$BATS_TEST_TMPDIR/same/$data-$loss-$seed"
+                cp "$BATS_TEST_TMPDIR/hyperspherical/digits-ce-201/novel.json" "$BATS_TEST_TMPDIR/same/$data-$loss-$seed/five.json"
             done
         done
     done

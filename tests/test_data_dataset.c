@@ -1,119 +1,9 @@
-/* What data_load does with a data set: dividing, thinning out, label noise, normalisation. The data set is
-   one of the test's own, so that sizes, classes and values are known. */
-#include "tests/testing.h"
+/* What data_load does with a data set: dividing, thinning out, label noise, normalisation. */
+#include "tests/dataset_made.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "core/base/random.h"
 #include "core/base/threads.h"
-#include "data/dataset.h"
-#include "data/parts.h"
-
-struct made {
-    DatasetCommon common;
-    int64_t count, own_val, own_test, rank;
-    bool bytes, regression, tokens;
-};
-
-static const Param params[] = {
-    DATASET_COMMON_ROWS(struct made, "false"),
-    PARAM_INT(struct made, count, 100),
-    PARAM_INT(struct made, own_val, 0),
-    PARAM_INT(struct made, own_test, 0),
-    PARAM_INT(struct made, rank, 1),
-    PARAM_BOOL(struct made, bytes, false),
-    PARAM_BOOL(struct made, regression, false),
-    PARAM_BOOL(struct made, tokens, false),
-    PARAM_END
-};
-
-enum { CLASSES = 5, EXTENT = 3 };
-
-/* Class sizes 1:1:2:3:3, scattered. Column k has mean 10 k and deviation k + 1, the last is constant. */
-static int32_t class_of(int64_t index)
-{
-    return (int32_t[]){0, 1, 2, 2, 3, 3, 3, 4, 4, 4}[index * 7 % 10];
-}
-
-static void make_features(const struct made *made, Dataset *dataset, int64_t shift)
-{
-    dataset->type = made->bytes ? ARRAY_U8 : ARRAY_F32;
-    dataset->rank = (int)made->rank;
-    for (int i = 0; i < dataset->rank; i++)
-        dataset->shape[i] = EXTENT;
-    int64_t size = dataset->sample_stride = dataset_sample_size(dataset);
-    float *reals = arena_zero(dataset->arena, (size_t)(dataset->count * size), sizeof *reals);
-    uint8_t *bytes = arena_zero(dataset->arena, (size_t)(dataset->count * size), 1);
-    Random random = random_start(5, "test", (uint32_t)shift);
-    for (int64_t i = 0; i < dataset->count * size; i++) {
-        int64_t k = dataset->rank < 3 ? i % EXTENT : i % size / (size / EXTENT);
-        reals[i] = (float)((k == EXTENT - 1 ? 0 : (double)(k + 1) * random_normal(&random)) + 10 * (double)k +
-                           (double)shift);
-        bytes[i] = (uint8_t)(k == EXTENT - 1 ? 9 : random_below(&random, 50 + 100 * k) + shift);
-    }
-    dataset->features = made->bytes ? (const void *)bytes : reals;
-}
-
-static DataSplit make_split(const struct made *made, DataSplits *splits, int64_t count, int64_t shift)
-{
-    Dataset *dataset = data_splits_add(splits);
-    dataset->count = count;
-    make_features(made, dataset, shift);
-    dataset->target_kind = made->tokens ? TARGET_TOKENS : made->regression ? TARGET_VALUES : TARGET_CLASS;
-    dataset->classes = made->regression ? 2 : CLASSES;
-    dataset->tokenizer = made->tokens ? (const struct Tokenizer *)(const void *)made : NULL;
-    dataset->labels = arena_alloc(dataset->arena, (size_t)count * sizeof *dataset->labels);
-    dataset->values = arena_alloc(dataset->arena, (size_t)count * 2 * sizeof *dataset->values);
-    for (int64_t i = 0; i < count; i++) {
-        dataset->labels[i] = class_of(i);
-        dataset->values[2 * i] = (float)(i % 7 + shift);
-        dataset->values[2 * i + 1] = 4;
-    }
-    return data_split_all(splits->arena, dataset);
-}
-
-static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *error)
-{
-    (void)seed;
-    (void)error;
-    const struct made *made = values;
-    splits->train = make_split(made, splits, made->count, 0);
-    if (made->own_val)
-        splits->val = make_split(made, splits, made->own_val, 1);
-    if (made->own_test)
-        splits->test = make_split(made, splits, made->own_test, 2);
-    return true;
-}
-
-static const DatasetDef made_definition = {
-    .component = {.name = "made", .params = params, .size = sizeof(struct made)}, .load = load};
-
-static Error error;
-
-static bool try_load(const char *keys, uint64_t seed, DataSplits *splits)
-{
-    JsonSource *source = json_source_new();
-    Arena *arena = arena_new();
-    ParamContext context = {.source = source, .arena = arena, .error = &error};
-    struct made made;
-    const cJSON *tree = json_parse(source, "keys", keys, strlen(keys), &error);
-    bool good = tree && params_parse(&context, params, true, tree, &made);
-    assert_true(good);
-    Instance data = {&made_definition.component, &made};
-    good = data_load(&data, seed, splits, &error);
-    json_source_free(source);
-    arena_free(arena);
-    return good;
-}
-
-static DataSplits load_keys(const char *keys, uint64_t seed)
-{
-    DataSplits splits;
-    if (!try_load(keys, seed, &splits))
-        fail_msg("%s: %s", keys, error.message);
-    return splits;
-}
 
 static void assert_ascending(const DataSplit *split)
 {
@@ -368,44 +258,6 @@ static void test_data_dataset__label_noise_is_exact_and_on_train_only(void **sta
     data_free(&clean);
 }
 
-/* Of bytes and of reals: the differences to the mean shrink to a twentieth, for so many samples of train alone. */
-static void test_data_dataset__blank_samples_are_exact_and_in_train_only(void **state)
-{
-    (void)state;
-    for (int bytes = 0; bytes < 2; bytes++) {
-        DataSplits splits = load_keys(bytes ? "{\"count\": 1000, \"rank\": 2, \"bytes\": true, \"blank\": 0.255}"
-                                            : "{\"count\": 1000, \"rank\": 2, \"blank\": 0.255}", 6),
-                   plain = load_keys(bytes ? "{\"count\": 1000, \"rank\": 2, \"bytes\": true}"
-                                           : "{\"count\": 1000, \"rank\": 2}", 6);
-        const Dataset *dataset = splits.train.dataset;
-        const DatasetColumn *marked = dataset_column(dataset, "marked");
-        int64_t size = dataset_sample_size(dataset), faded = 0, moved = 0;
-        for (int64_t i = 0; i < dataset->count; i++) {
-            float sample[EXTENT * EXTENT], before[EXTENT * EXTENT];
-            dataset_sample(dataset, i, sample);
-            dataset_sample(plain.train.dataset, i, before);
-            double mean = 0, left = marked->values[i] != 0 ? 0.05 : 1;
-            for (int64_t k = 0; k < size; k++)
-                mean += (double)before[k] / (double)size;
-            for (int64_t k = 0; k < size; k++)
-                assert_true(fabs(mean + left * ((double)before[k] - mean) - (double)sample[k]) < (bytes ? 0.5 / 255 : 0) + 1e-5);
-            faded += marked->values[i] != 0;
-            moved += dataset->labels[i] != class_of(i);
-            assert_true(marked->values[i] != 0 || dataset->labels[i] == class_of(i));
-        }
-        assert_int_equal(faded, 255);
-        assert_in_range(moved, 255 * (CLASSES - 1) / CLASSES - 30, 255);
-        data_free(&splits);
-        data_free(&plain);
-    }
-    DataSplits splits = load_keys("{\"count\": 100, \"split\": [0.5, 0.5], \"blank\": 1}", 6);
-    for (int64_t i = 0; i < 50; i++) {
-        assert_true(dataset_column(splits.train.dataset, "marked")->values[splits.train.order[i]] == 1);
-        assert_true(dataset_column(splits.val.dataset, "marked")->values[splits.val.order[i]] == 0);
-    }
-    data_free(&splits);
-}
-
 /* Mean and deviation of channel c over a split, of what dataset_sample gives. */
 static void measure(const DataSplit *split, int64_t c, double *mean, double *deviation)
 {
@@ -515,7 +367,6 @@ int main(void)
         cmocka_unit_test(test_data_dataset__text_is_cut_in_order),
         cmocka_unit_test(test_data_dataset__text_is_no_part),
         cmocka_unit_test(test_data_dataset__label_noise_is_exact_and_on_train_only),
-        cmocka_unit_test(test_data_dataset__blank_samples_are_exact_and_in_train_only),
         cmocka_unit_test(test_data_dataset__normalised_with_the_training_split),
         cmocka_unit_test(test_data_dataset__statistics_do_not_depend_on_threads),
         cmocka_unit_test(test_data_dataset__bytes_are_scaled_without_normalisation),

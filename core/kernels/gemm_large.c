@@ -50,7 +50,8 @@ enum { MOST_PANELS = 256, MOST_VALUES = 1 << 20 };
 
 bool gemm_large(const Product *p)
 {
-    /* Measured. With fewer values of k the traffic of C and of packed panels between caches costs more than is saved. */
+    /* Measured. With fewer values of k the traffic of C and of packed panels between caches costs more than is
+       saved. */
     enum { PAYS = 300 * 1000 * 1000, LEAST_K = 512, LEAST_TILES = 16, TASKS_EACH = 4 };
     const int64_t mr = p->kernels->mr, nr = p->kernels->nr, tiles = cut(p->m, mr), workers = threads_free();
     if (p->m * p->n * p->k < PAYS || p->k < LEAST_K || tiles < LEAST_TILES * workers || !p->packs_b ||
