@@ -138,7 +138,7 @@ static void print_loss(const LossDef *loss)
         if (loss->properties & (1 << bit))
             printf("  %s\n", loss_property_name(1 << bit));
     if (loss->part)
-        printf("  those of its terms\n");
+        printf("  those of its parts\n");
     for (const char *const *example = loss->examples; example && *example; example++)
         printf("%s  %s\n", example == loss->examples ? "\nExamples\n" : "", *example);
 }

@@ -76,7 +76,7 @@ static void print_loss(const LossDef *loss)
             snprintf(properties + strlen(properties), sizeof properties - strlen(properties), "%s%s",
                      properties[0] ? ", " : "", loss_property_name(bit));
     if (properties[0] || loss->part)
-        mdoc_text("Properties: %s.", properties[0] ? properties : "those of its terms");
+        mdoc_text("Properties: %s.", properties[0] ? properties : "those of its parts");
     for (const char *const *extra = loss->extras; extra && *extra; extra++) {
         size_t length = strlen(*extra);
         bool optional = (*extra)[length - 1] == '?';

@@ -25,7 +25,7 @@ const char *loss_kind_name(const LossDef *def)
 
 void loss_property_letters(const LossDef *def, char letters[5])
 {
-    snprintf(letters, 5, "%s", def->part ? "term" : "----");
+    snprintf(letters, 5, "%s", def->part ? "part" : "----");
     for (int bit = 0; !def->part && letters[bit]; bit++)
         if (def->properties & (1 << bit))
             letters[bit] = loss_property_name(1 << bit)[0];

@@ -161,7 +161,7 @@ bool loss_decodes(const Instance *loss);
 const char *loss_targets_name(LossTargets targets);             /* "classes", ... */
 /* The same, and of composites that it is their parts' to say. */
 const char *loss_kind_name(const LossDef *def);
-/* Four letters, '-' for what is not declared, "term" where parts decide. */
+/* Four letters, '-' for what is not declared, "part" where parts decide. */
 void loss_property_letters(const LossDef *def, char letters[5]);
 /* "bounded", ... of the bit, or NULL where it is no claim. */
 const char *loss_property_name(int property);

@@ -11,7 +11,7 @@ text() { # KEY: its text in one line of JSON on standard input; nothing for null
 }
 
 properties() { # of one line of JSON on standard input; null: parts decide
-    sed -n 's/.*"properties":[ \t]*null.*/those of its terms/p; s/.*"properties":[ \t]*\[\([^]]*\)\].*/\1/p' | sed 's/"//g; s/,[ \t]*/, /g'
+    sed -n 's/.*"properties":[ \t]*null.*/those of its parts/p; s/.*"properties":[ \t]*\[\([^]]*\)\].*/\1/p' | sed 's/"//g; s/,[ \t]*/, /g'
 }
 
 # arXiv:NUMBER becomes a link.
