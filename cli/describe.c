@@ -133,7 +133,9 @@ static void print_loss(const LossDef *loss)
     for (const char *const *extra = loss->extras; extra && *extra; extra++)
         printf("%s  %.*s%s\n", extra == loss->extras ? "\nExtras\n" : "", (int)strcspn(*extra, "?"), *extra,
                strchr(*extra, '?') ? " (optional)" : "");
-    printf("\nProperties\n  %s\n", loss->whole_batch ? "one value of the whole batch" : "a value for each sample");
+    printf("\nProperties\n");
+    if (!loss->part)
+        printf("  %s\n", loss->whole_batch ? "one value of the whole batch" : "a value for each sample");
     for (int bit = 0; bit < PROPERTY_BITS; bit++)
         if (loss->properties & (1 << bit))
             printf("  %s\n", loss_property_name(1 << bit));

@@ -22,7 +22,6 @@ static Tensor *some_weights(int64_t count)
 /* What the loss takes, in the tape's arena. */
 static int sample_inputs(const Instance *loss, uint64_t seed, NamedTensor *inputs)
 {
-    const LossDef *def = (const LossDef *)loss->component;
     Random random = random_start(seed, "loss sample", 0);
     LossInput in = loss_sample(loss, &random, SAMPLES, 0);
     int count = 0;
@@ -31,7 +30,7 @@ static int sample_inputs(const Instance *loss, uint64_t seed, NamedTensor *input
         inputs[count++] = (NamedTensor){"targets", false, in.targets};
     if (in.features)
         inputs[count++] = (NamedTensor){"features", false, in.features};
-    if (!def->whole_batch)
+    if (!loss_any_leaf(loss, loss_is_whole_batch))
         inputs[count++] = (NamedTensor){"weights", false, some_weights(in.logits->shape[0])};
     for (int i = 0; i < in.extra_count; i++)
         inputs[count++] = (NamedTensor){in.extras[i].name, true, in.extras[i].value};

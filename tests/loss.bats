@@ -71,6 +71,15 @@ setup() {
     [ "$count" -ge 69 ]
 }
 
+@test "the sample of a sum with a term of the whole batch has no weights" {
+    spec='{"type": "sum", "terms": ["bias", "mw", {"type": "entropy", "weight": -0.1}]}'
+    "$XENT" loss "$spec" --sample inputs > command
+    [ ! -e inputs/weights.npy ] && [ -e inputs/features.npy ]
+    sed 's/^xent/"$XENT"/' command > run.sh
+    run sh run.sh
+    [ "$status" -eq 0 ] && [ -s inputs/gradient.npy ]
+}
+
 @test "a sample needs a folder that is not there, and nothing else" {
     mkdir there
     for words in "--sample there" "--sample z.npy" "--sample new --logits z.npy" "--sample new --grad g.npy"; do
