@@ -185,6 +185,8 @@ bool loss_looks_inside(const LossDef *def);         /* it has a `tap` */
 bool loss_targets_meet(LossTargets *common, LossTargets other);
 /* The input as the part wants it: extras that it takes, its states, its factor left out. */
 LossInput loss_part_input(const Instance *loss, int64_t index, const LossInput *in);
+/* Logits [N, 1], and targets, lose their second axis where the loss wants no other than scores [N]. */
+void loss_drop_score_axis(const Instance *loss, LossInput *in);
 double loss_part_factor(const Instance *loss, int64_t index, const ScheduleContext *at);
 
 /* Random inputs of the declared kinds, F64, in the tape's arena; 0 columns: as many as the examples are for. */

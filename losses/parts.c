@@ -244,10 +244,9 @@ double loss_part_factor(const Instance *loss, int64_t index, const ScheduleConte
     return def->factor ? def->factor(loss->values, index, at) : 1;
 }
 
-/* The one column of scores loses its axis, for losses that want no other. */
-static void narrow(const Instance *part, LossInput *in)
+void loss_drop_score_axis(const Instance *loss, LossInput *in)
 {
-    if (!loss_every_leaf(part, loss_is_of_scores) || in->logits->rank != 2 || in->logits->shape[1] != 1)
+    if (!loss_every_leaf(loss, loss_is_of_scores) || in->logits->rank != 2 || in->logits->shape[1] != 1)
         return;
     in->logits = t_reshape(in->logits, SHAPE(in->logits->shape[0]));
     if (in->targets && in->targets->rank == 2 && in->targets->shape[1] == 1)
@@ -268,6 +267,6 @@ LossInput loss_part_input(const Instance *loss, int64_t index, const LossInput *
         own.state = own.state ? own.state + loss_state_width(part_of(loss, i), columns) : NULL;
         own.run_state = own.run_state ? own.run_state + loss_run_state_width(part_of(loss, i)) : NULL;
     }
-    narrow(part, &own);
+    loss_drop_score_axis(part, &own);
     return own;
 }

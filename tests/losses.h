@@ -58,38 +58,4 @@ static inline Tensor *loss_gradient(const Instance *loss, const LossInput *in)
     return gradient_of(loss_evaluate(loss, in).loss, in->logits);
 }
 
-/* The derivative of the loss by element i of an input, from differences, with an error of the fourth order. */
-static inline double loss_difference(const Instance *loss, const LossInput *in, Tensor *input, int64_t i)
-{
-    double x = tensor_value(input, i), h = 1e-4, estimate[2];
-    bool was = tape_record(false);
-    for (int k = 0; k < 2; k++, h /= 2) {
-        tensor_set(input, i, x + h);
-        double above = loss_value(loss, in);
-        tensor_set(input, i, x - h);
-        estimate[k] = (above - loss_value(loss, in)) / (2 * h);
-    }
-    tensor_set(input, i, x);
-    tape_record(was);
-    return (4 * estimate[1] - estimate[0]) / 3;
-}
-
-static inline bool is_detached(const LossDef *def)
-{
-    return def->properties & LOSS_DETACHED;
-}
-
-/* Every example of every loss, the bare name where there are none. */
-static inline void walk_losses(void (*visit)(const LossDef *def, const char *spec))
-{
-    for (const Component *const *item = component_kind("loss")->items; *item; item++) {
-        const LossDef *def = (const LossDef *)*item;
-        char bare[80];
-        snprintf(bare, sizeof bare, "\"%s\"", def->component.name);
-        const char *const alone[] = {bare, NULL}, *const *examples = def->examples ? def->examples : alone;
-        for (; *examples; examples++)
-            visit(def, *examples);
-    }
-}
-
 #endif

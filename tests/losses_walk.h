@@ -72,6 +72,27 @@ static inline void walk_fitted(int64_t (*columns)(const LossDef *), void (*check
 
 /* ---- Gradients ---- */
 
+/* The derivative of the loss by element i of an input, from differences, with an error of the fourth order. */
+static inline double loss_difference(const Instance *loss, const LossInput *in, Tensor *input, int64_t i)
+{
+    double x = tensor_value(input, i), h = 1e-4, estimate[2];
+    bool was = tape_record(false);
+    for (int k = 0; k < 2; k++, h /= 2) {
+        tensor_set(input, i, x + h);
+        double above = loss_value(loss, in);
+        tensor_set(input, i, x - h);
+        estimate[k] = (above - loss_value(loss, in)) / (2 * h);
+    }
+    tensor_set(input, i, x);
+    tape_record(was);
+    return (4 * estimate[1] - estimate[0]) / 3;
+}
+
+static inline bool is_detached(const LossDef *def)
+{
+    return def->properties & LOSS_DETACHED;
+}
+
 static inline void check_gradient(const Case *item, const char *name, Tensor *input)
 {
     Tensor *gradient = gradient_of(loss_evaluate(&item->loss, &item->in).loss, input);

@@ -1,17 +1,14 @@
 /* Every instruction set the machine has, against double precision. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include "core/base/memory.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const isas[] = {"baseline", "avx2", "avx512"};
-enum { ISAS = sizeof isas / sizeof isas[0] };
 
 static uint64_t random_state;
 
@@ -252,15 +249,7 @@ int main(void)
         cmocka_unit_test(test_batch),
         cmocka_unit_test(test_steady_state_allocates_nothing),
     };
-    int failures = cmocka_run_group_tests_name("kernels: choice", once, NULL, NULL);
-    for (int i = 0; i < ISAS; i++) {
-        Error error;
-        if (!kernels_select(isas[i], &error)) {
-            print_message("%s\n", error.message);
-            continue;
-        }
-        failures += cmocka_run_group_tests_name(isas[i], each, NULL, NULL);
-    }
+    int failures = cmocka_run_group_tests_name("kernels: choice", once, NULL, NULL) + RUN_ON_EACH_ISA(each, NULL, NULL);
     threads_stop();
     return failures;
 }

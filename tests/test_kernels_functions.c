@@ -1,14 +1,12 @@
 /* Elementary functions and rows of softmax, for every instruction set the machine has, against double precision. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include "core/base/memory.h"
 #include "core/base/random.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const isas[] = {"baseline", "avx2", "avx512"};
 
 /* ---- Elementary functions ---- */
 
@@ -219,14 +217,5 @@ int main(void)
         cmocka_unit_test(test_kernels_functions__stores_past_caches),
         cmocka_unit_test(test_kernels_functions__two_passes),
     };
-    int failures = 0;
-    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
-        Error error;
-        if (!kernels_select(isas[i], &error)) {
-            print_message("%s\n", error.message);
-            continue;
-        }
-        failures += cmocka_run_group_tests_name(isas[i], tests, NULL, NULL);
-    }
-    return failures;
+    return RUN_ON_EACH_ISA(tests, NULL, NULL);
 }

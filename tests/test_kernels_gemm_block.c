@@ -1,5 +1,5 @@
 /* Products of packed blocks against sums in double, over random shapes. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 #include <string.h>
@@ -7,7 +7,6 @@
 #include "core/base/memory.h"
 #include "core/base/random.h"
 #include "core/kernels/gemm_block.h"
-#include "core/kernels/kernels.h"
 
 static void draw(Random *random, int64_t count, float *values)
 {
@@ -103,12 +102,5 @@ static void test_kernels_gemm_block__agrees_with_sums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels_gemm_block__agrees_with_sums)};
-    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
-    int failures = 0;
-    for (int i = 0; i < 3; i++) {
-        Error error;
-        if (kernels_select(isas[i], &error))
-            failures += cmocka_run_group_tests_name(isas[i], tests, NULL, NULL);
-    }
-    return failures;
+    return RUN_ON_EACH_ISA(tests, NULL, NULL);
 }

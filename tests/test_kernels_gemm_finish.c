@@ -1,17 +1,15 @@
 /* What is fused to products, in every combination, for every instruction set, against double precision. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include "core/base/memory.h"
 #include "core/base/random.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const isas[] = {"baseline", "avx2", "avx512"};
-enum { ISAS = sizeof isas / sizeof isas[0], CASES = 300, SPARE = 2 };
+enum { CASES = 300, SPARE = 2 };
 
 typedef struct Function {
     UnaryKernel kernel;
@@ -201,15 +199,7 @@ int main(void)
         cmocka_unit_test(test_kernels_gemm_finish__random),
         cmocka_unit_test(test_kernels_gemm_finish__threads),
     };
-    int failures = 0;
-    for (int i = 0; i < ISAS; i++) {
-        Error error;
-        if (!kernels_select(isas[i], &error)) {
-            print_message("%s\n", error.message);
-            continue;
-        }
-        failures += cmocka_run_group_tests_name(isas[i], tests, NULL, NULL);
-    }
+    int failures = RUN_ON_EACH_ISA(tests, NULL, NULL);
     threads_stop();
     return failures;
 }

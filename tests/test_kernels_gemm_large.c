@@ -1,18 +1,16 @@
 /* Products large enough for threads to share what they pack, for every instruction set: elements against sums in double
    precision, and the same bits for any number of threads. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include "core/base/memory.h"
 #include "core/base/random.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const isas[] = {"baseline", "avx2", "avx512"};
-enum { ISAS = sizeof isas / sizeof isas[0], SAMPLES = 400, SPARE = 3 };
+enum { SAMPLES = 400, SPARE = 3 };
 
 typedef struct Case {
     int64_t m, n, k;
@@ -90,15 +88,7 @@ static void test_kernels_gemm_large__products(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels_gemm_large__products)};
-    int failures = 0;
-    for (int i = 0; i < ISAS; i++) {
-        Error error;
-        if (!kernels_select(isas[i], &error)) {
-            print_message("%s\n", error.message);
-            continue;
-        }
-        failures += cmocka_run_group_tests_name(isas[i], tests, NULL, NULL);
-    }
+    int failures = RUN_ON_EACH_ISA(tests, NULL, NULL);
     threads_stop();
     return failures;
 }

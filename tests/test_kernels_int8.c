@@ -1,16 +1,13 @@
 /* The integer products of every instruction set the machine has, against plain loops; and the same bits on all. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
 #include "core/kernels/int8.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const isas[] = {"baseline", "avx2", "avx512"};
-enum { ISAS = sizeof isas / sizeof isas[0] };
 
 /* ---- Products ---- */
 

@@ -1,14 +1,12 @@
 /* Steps of optimizers, for every instruction set the machine has, against the formulas in double precision. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include "core/base/random.h"
-#include "core/kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MOST = 1000, STEPS = 3 };
-static const char *const isas[] = {"baseline", "avx2", "avx512"};
 static const int64_t sizes[] = {0, 1, 3, 15, 16, 17, 64, 257, MOST};
 
 typedef struct State {
@@ -176,14 +174,5 @@ int main(void)
         cmocka_unit_test(test_kernels_optimizer__formulas),
         cmocka_unit_test(test_kernels_optimizer__cuts_keep_bits),
     };
-    int failed = 0;
-    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
-        Error error;
-        if (!kernels_select(isas[i], &error)) {
-            printf("skipped: %s\n", error.message);
-            continue;
-        }
-        failed += cmocka_run_group_tests_name(isas[i], tests, NULL, NULL);
-    }
-    return failed != 0;
+    return RUN_ON_EACH_ISA(tests, NULL, NULL);
 }

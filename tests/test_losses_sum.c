@@ -1,6 +1,7 @@
 /* Every loss is a term of a sum: value, rows, gradients and states of every example of every loss in the registry,
    alone and in sums of it. A loss that is added is checked here without a change. */
 #include "tests/losses_setting.h"
+#include "tests/losses_walk.h"
 
 /* The spec as a term of this weight. */
 static const char *term_of(Arena *arena, const char *spec, double weight)
@@ -18,16 +19,14 @@ typedef struct Sums {
     LossInput in;
 } Sums;
 
-static Sums sums_of(const char *spec)
+static Sums sums_of(const Case *item)
 {
-    Sums sums = {.spec = spec, .source = json_source_new(), .arena = arena_new()};
+    Sums sums = {.spec = item->spec, .source = json_source_new(), .arena = arena_new(), .alone = item->loss};
     const char *form = "{\"type\": \"sum\", \"terms\": [%s]}", *both = "{\"type\": \"sum\", \"terms\": [%s, %s]}";
-    sums.alone = loss_from(sums.source, sums.arena, spec);
-    sums.weighed = loss_from(sums.source, sums.arena, arena_format(sums.arena, form, term_of(sums.arena, spec, 0.7)));
-    sums.twice = loss_from(sums.source, sums.arena, arena_format(sums.arena, both, spec, spec));
-    Random random = random_start(7, spec, 0);
-    LossInput in = loss_sample(&sums.alone, &random, 5, 0);
-    sums.in = input_in(&in, ARRAY_F64);
+    const char *weighed = arena_format(sums.arena, form, term_of(sums.arena, item->spec, 0.7));
+    sums.weighed = loss_from(sums.source, sums.arena, weighed);
+    sums.twice = loss_from(sums.source, sums.arena, arena_format(sums.arena, both, item->spec, item->spec));
+    sums.in = input_in(&item->in, ARRAY_F64);
     if (sums.in.features)
         sums.in.features->requires_gradient = true;
     return sums;
@@ -37,7 +36,6 @@ static void drop_sums(Sums *sums)
 {
     arena_free(sums->arena);
     json_source_free(sums->source);
-    tape_reset();
 }
 
 static void assert_multiple(const char *spec, const char *what, const Tensor *got, const Tensor *alone, double factor)
@@ -76,10 +74,9 @@ static void compare_sum(const Sums *sums, const Instance *sum, double factor)
         compare_gradients(sums, sum, sums->in.extras[i].name, sums->in.extras[i].value, factor);
 }
 
-static void visit_values(const LossDef *def, const char *spec)
+static void check_values(Case *item)
 {
-    (void)def;
-    Sums sums = sums_of(spec);
+    Sums sums = sums_of(item);
     compare_sum(&sums, &sums.weighed, 0.7);
     compare_sum(&sums, &sums.twice, 2);
     if (!loss_any_leaf(&sums.alone, loss_is_whole_batch)) {
@@ -95,34 +92,28 @@ static void visit_values(const LossDef *def, const char *spec)
 static void test_losses_sum__every_loss_is_a_term(void **state)
 {
     (void)state;
-    walk_losses(visit_values);
+    walk(check_values);
 }
 
-static void visit_differences(const LossDef *def, const char *spec)
+static void check_differences(Case *item)
 {
-    (void)def;
-    Sums sums = sums_of(spec);
-    Tensor *gradient = gradient_of(loss_evaluate(&sums.weighed, &sums.in).loss, sums.in.logits);
-    for (int64_t i = 0; i < gradient->count && !loss_any_leaf(&sums.alone, is_detached); i++) {
-        double expected = loss_difference(&sums.weighed, &sums.in, sums.in.logits, i), got = tensor_value(gradient, i);
-        if (!(fabs(expected - got) <= 1e-6 * fmax(1, fabs(expected))))
-            fail_msg("%s: gradient of a sum of it by logits [%lld] is %.12g, by differences %.12g", spec, (long long)i,
-                     got, expected);
-    }
+    Sums sums = sums_of(item);
+    if (!loss_any_leaf(&sums.alone, is_detached))
+        check_gradient(&(Case){.spec = item->spec, .loss = sums.weighed, .in = sums.in}, "logits, in a sum",
+                       sums.in.logits);
     drop_sums(&sums);
 }
 
 static void test_losses_sum__gradients_agree_with_differences(void **state)
 {
     (void)state;
-    walk_losses(visit_differences);
+    walk(check_differences);
 }
 
 /* Each of two terms keeps what the loss keeps alone. */
-static void visit_states(const LossDef *def, const char *spec)
+static void check_states(Case *item)
 {
-    (void)def;
-    Sums sums = sums_of(spec);
+    Sums sums = sums_of(item);
     const int64_t samples = sums.in.logits->shape[0], columns = sums.in.logits->shape[sums.in.logits->rank - 1];
     const int64_t width = loss_state_width(&sums.alone, columns), run = loss_run_state_width(&sums.alone);
     assert_int_equal(loss_state_width(&sums.twice, columns), 2 * width);
@@ -134,7 +125,7 @@ static void visit_states(const LossDef *def, const char *spec)
     both.run_state = run ? arena_zero(sums.arena, (size_t)(2 * run), sizeof(float)) : NULL;
     for (int pass = 0; pass < 2; pass++) { /* the second one has met the samples */
         Tensor *alone = loss_evaluate(&sums.alone, &sums.in).loss;
-        assert_multiple(spec, "value", loss_evaluate(&sums.twice, &both).loss, alone, 2);
+        assert_multiple(sums.spec, "value", loss_evaluate(&sums.twice, &both).loss, alone, 2);
     }
     for (int64_t i = 0; i < samples * 2 * width; i++)
         assert_true(both.state[i] == sums.in.state[i / (2 * width) * width + i % width]);
@@ -146,7 +137,7 @@ static void visit_states(const LossDef *def, const char *spec)
 static void test_losses_sum__terms_keep_their_states_apart(void **state)
 {
     (void)state;
-    walk_losses(visit_states);
+    walk(check_states);
 }
 
 /* What is kept for the run lies behind that of the terms before, also inside sums of sums. */
@@ -222,22 +213,21 @@ static void test_losses_sum__one_column_is_scores(void **state)
 }
 
 /* What a composite takes and keeps is its parts'. */
-static void visit_composites(const LossDef *def, const char *spec)
+static void check_composites(Case *item)
 {
+    const LossDef *def = item->def;
     if (!def->part)
         return;
     assert_null(def->forward);
     assert_true(!def->extras && !def->state_width && !def->run_state_width && !def->tap && !def->cosines &&
                 !def->heads && !def->whole_batch && !def->outputs && !def->decode && !def->sums && !def->measure);
-    Setting setting = setting_of(spec, ROWS(1, 1, 0));
-    assert_non_null(loss_leaf(&setting.loss, 0));
-    drop(&setting);
+    assert_non_null(loss_leaf(&item->loss, 0));
 }
 
 static void test_losses_sum__composites_have_nothing_of_their_own(void **state)
 {
     (void)state;
-    walk_losses(visit_composites);
+    walk(check_composites);
 }
 
 int main(void)

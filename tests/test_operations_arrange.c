@@ -1,4 +1,5 @@
 /* Reductions, shapes and indices: sizes at which they are cut, ties, edges, deterministic scatter. */
+#include "tests/instruction_sets.h"
 #include "tests/tensors.h"
 
 #include <math.h>
@@ -34,8 +35,7 @@ static void check_reduction(Tensor *(*reduce)(Tensor *, int, bool), Tensor *x, d
 static void test_operations_arrange__reductions(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < ISAS; k++) {
         Error error;
         if (!kernels_select(isas[k], &error))
             continue;

@@ -1,12 +1,11 @@
 /* Attention by tiles against the definition: products and a softmax over the whole matrix of scores. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 static Tape *tape;
@@ -323,12 +322,5 @@ int main(void)
         cmocka_unit_test(test_operations_attention__memory_is_linear),
         cmocka_unit_test(test_operations_attention__rotation_depends_on_the_distance_alone),
     };
-    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
-    int failures = 0;
-    for (int i = 0; i < 3; i++) {
-        Error error;
-        if (kernels_select(isas[i], &error))
-            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
-    }
-    return failures;
+    return RUN_ON_EACH_ISA(tests, setup, teardown);
 }

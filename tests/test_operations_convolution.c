@@ -1,12 +1,11 @@
 /* Convolution against its definition: nested loops over every index, which share nothing with the code
    under test, for random shapes and options. Derivatives against differences are test_operations.c's. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 enum { CASES = 100, LARGE_CASES = 4, CROWDED_CASES = 6 }; /* crowded: small images, many channels */
@@ -197,8 +196,7 @@ static void test_operations_convolution__double_agrees_with_definition(void **st
 static void test_operations_convolution__single_agrees_with_definition(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < ISAS; i++) {
         Error error;
         if (kernels_select(isas[i], &error))
             check_cases(ARRAY_F32);
@@ -248,8 +246,7 @@ static void check_fused_cases(void)
 static void test_operations_convolution__one_pass_agrees_with_several(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < ISAS; i++) {
         Error error;
         if (kernels_select(isas[i], &error))
             check_fused_cases();

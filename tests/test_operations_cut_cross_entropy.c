@@ -1,12 +1,11 @@
 /* Cut cross-entropy against the dense one, beyond one block of tokens and one strip of words. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 static Tape *tape;
@@ -451,12 +450,5 @@ int main(void)
         cmocka_unit_test(test_operations_cut_cross_entropy__extra_memory_below_a_megabyte),
         cmocka_unit_test(test_operations_cut_cross_entropy__memory_does_not_grow_with_tokens_times_words),
     };
-    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
-    int failures = 0;
-    for (int i = 0; i < 3; i++) {
-        Error error;
-        if (kernels_select(isas[i], &error))
-            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
-    }
-    return failures;
+    return RUN_ON_EACH_ISA(tests, setup, teardown);
 }

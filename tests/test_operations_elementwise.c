@@ -1,5 +1,6 @@
 /* What differences of small samples cannot see: broadcasting of tensors large enough to be cut, every kernel on
    every instruction set over the whole range of numbers, edges, and gradients that are not derivatives. */
+#include "tests/instruction_sets.h"
 #include "tests/tensors.h"
 
 #include <math.h>
@@ -119,8 +120,7 @@ static void check_near(const char *isa, const char *name, const char *what, cons
 static void test_operations_elementwise__kernels_agree_with_double(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < ISAS; k++) {
         Error error;
         if (!kernels_select(isas[k], &error))
             continue;
@@ -258,8 +258,7 @@ static void test_operations_elementwise__cast(void **state)
 static void test_operations_elementwise__random_words_are_philox(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < ISAS; k++) {
         Error error;
         if (!kernels_select(isas[k], &error))
             continue;

@@ -1,13 +1,12 @@
 /* Normalisation beyond the small samples of test_operations.c: known values, sizes that are cut into tasks,
    large means. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/base/random.h"
 #include "core/base/threads.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 static Tape *tape;
@@ -148,12 +147,5 @@ int main(void)
         cmocka_unit_test(test_operations_norm__known_values),
         cmocka_unit_test(test_operations_norm__large_mean),
     };
-    static const char *const isas[] = {"baseline", "avx2", "avx512"}; /* those the machine has */
-    int failures = 0;
-    for (int i = 0; i < 3; i++) {
-        Error error;
-        if (kernels_select(isas[i], &error))
-            failures += cmocka_run_group_tests_name(isas[i], tests, setup, teardown);
-    }
-    return failures;
+    return RUN_ON_EACH_ISA(tests, setup, teardown);
 }

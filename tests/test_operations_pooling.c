@@ -1,11 +1,10 @@
 /* Pooling and resizing against their definitions, by loops that share nothing with the code under test, for
    random shapes and options. Derivatives against differences are test_operations.c's. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 
 #include "core/base/random.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operations.h"
 
 enum { CASES = 60 };
@@ -118,10 +117,9 @@ static void check_case(const Case *c, int number, ArrayType type, Random *random
 static void test_operations_pooling__agrees_with_definition(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
     Tape *tape = tape_new();
     tape_use(tape);
-    for (int isa = 0; isa < 3; isa++) {
+    for (int isa = 0; isa < ISAS; isa++) {
         Error error;
         if (!kernels_select(isas[isa], &error))
             continue;

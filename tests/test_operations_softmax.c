@@ -1,11 +1,10 @@
 /* The softmax family where numbers are extreme, and against what defines it; with the products that losses
    are made of. Derivatives against differences are test_operations.c's. */
-#include "tests/testing.h"
+#include "tests/instruction_sets.h"
 
 #include <math.h>
 
 #include "core/base/threads.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
 
@@ -89,8 +88,7 @@ static Tensor *member(int which, Tensor *x, Tensor *index)
 static void test_operations_softmax__single_agrees_with_double(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int isa = 0; isa < 3; isa++) {
+    for (int isa = 0; isa < ISAS; isa++) {
         Error error;
         if (!kernels_select(isas[isa], &error))
             continue;
@@ -197,8 +195,7 @@ static void test_operations_softmax__thresholds_of_extreme_logits(void **state)
 static void test_operations_softmax__distances_of_close_rows(void **state)
 {
     (void)state;
-    static const char *const isas[] = {"baseline", "avx2", "avx512"};
-    for (int isa = 0; isa < 3; isa++) {
+    for (int isa = 0; isa < ISAS; isa++) {
         Error error;
         if (!kernels_select(isas[isa], &error))
             continue;

@@ -181,9 +181,8 @@ const BenchmarkDef benchmark_losses = {
          .formula =
              "losses/NAME/CLASSES: bytes of the logits read and of their gradient written; flops are not counted",
          .notes = "The bare name runs every loss at 10, 1,000 and 100,000 classes, labels, bins, outputs or words. "
-                  "Those "
-                  "of a fixed number of columns have that size alone. Inputs are made up. Losses that compare samples "
-                  "with each other have batches of at most 64."},
+                  "Those of a fixed number of columns have that size alone. Inputs are made up. Losses that compare "
+                  "samples with each other have batches of at most 64."},
     .pattern = "losses/WORD/CLASSES",
     .each_example = each_example,
     .on_demand = true,

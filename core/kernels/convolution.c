@@ -8,14 +8,10 @@
 
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/convolution_run.h"
 #include "core/kernels/gemm.h"
-
-static int64_t cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
 
 static int64_t product(const int64_t *size)
 {
@@ -132,7 +128,7 @@ static bool shift_of(const ConvolutionShape *s, int axis, int64_t remainder, int
 
 static int64_t places_with_remainder(const ConvolutionShape *s, int axis, int64_t remainder)
 {
-    return remainder < s->in[axis] ? cut(s->in[axis] - remainder, s->stride[axis]) : 0;
+    return remainder < s->in[axis] ? ceil_div(s->in[axis] - remainder, s->stride[axis]) : 0;
 }
 
 static Source data_source(const ConvolutionShape *s)

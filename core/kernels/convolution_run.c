@@ -2,17 +2,13 @@
 
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm_scratch.h"
 
 /* Multiplications in a chunk of a parallel loop; batches and images (in floats) from which it is better to
    share out parts of an image than whole images; chunks that a loop over images is cut into. */
 enum { CHUNK_WORK = 500 * 1000, SMALL_BATCH = 8, LARGE_IMAGE = 1 << 20, IMAGE_CHUNKS = 64 };
-
-static int64_t cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
 
 static int64_t places_of(const Job *job)
 {
@@ -27,7 +23,7 @@ static void choose_tile(Plan *t)
     int best = 0;
     int64_t best_rows = INT64_MAX;
     for (int i = 0; i < CONVOLUTION_HEIGHTS; i++) {
-        int64_t height = kernel->tiles[i].height, rows = cut(t->rows, height) * height;
+        int64_t height = kernel->tiles[i].height, rows = ceil_div(t->rows, height) * height;
         /* A single row computes with the speed of three rows of a tile, at best. */
         rows *= height == 1 ? 3 : 1;
         if (rows < best_rows) {
@@ -37,7 +33,7 @@ static void choose_tile(Plan *t)
     }
     t->tile = kernel->tiles[best].run;
     t->height = kernel->tiles[best].height;
-    t->tiles = cut(t->rows, t->height);
+    t->tiles = ceil_div(t->rows, t->height);
 }
 
 /* Columns of a vector that are computed in vain count, whichever way it runs; and a tile of few places takes as long
@@ -46,15 +42,15 @@ static void choose_direction(Plan *t)
 {
     enum { LEAST_PLACES = 4, PACKING_ROWS = 24 };
     const Job *job = &t->jobs[0];
-    const int64_t nr = t->kernels->nr, width = job->grid[2], pieces = cut(width, t->kernels->mr);
+    const int64_t nr = t->kernels->nr, width = job->grid[2], pieces = ceil_div(width, t->kernels->mr);
     const int64_t row = width > pieces * LEAST_PLACES ? width : pieces * LEAST_PLACES;
-    const int64_t by_channels = cut(t->rows, nr) * nr * job->grid[0] * job->grid[1] * row;
-    const int64_t spread = cut(source_span(&t->source, job->grid), nr) * nr * t->tiles * t->height;
+    const int64_t by_channels = ceil_div(t->rows, nr) * nr * job->grid[0] * job->grid[1] * row;
+    const int64_t spread = ceil_div(source_span(&t->source, job->grid), nr) * nr * t->tiles * t->height;
     const int64_t packed = places_of(job) * (t->tiles * t->height + PACKING_ROWS);
     t->by_channels = t->places || by_channels <= (spread < packed ? spread : packed);
     if (t->by_channels) {
         t->height = nr;
-        t->tiles = cut(t->rows, nr);
+        t->tiles = ceil_div(t->rows, nr);
     }
 }
 
@@ -72,11 +68,11 @@ static void choose_panels(Plan *t)
     const Job *job = &t->jobs[0];
     int64_t nr = t->kernels->nr, places = places_of(job), best = 0;
     t->images = 1;
-    int64_t columns = cut(source_span(&t->source, job->grid), nr) * nr;
+    int64_t columns = ceil_div(source_span(&t->source, job->grid), nr) * nr;
     t->dense = !t->by_channels && shares_images(t) && places * (t->rows + PACKING_ROWS) < columns * t->rows;
     for (int64_t images = 1; t->dense && images * places <= MOST_PANELS * nr && images * LEAST_ITEMS <= t->batch &&
                              images * t->source.total < LARGE_IMAGE; images++) {
-        int64_t share = images * places * 1000 / (cut(images * places, nr) * nr);
+        int64_t share = images * places * 1000 / (ceil_div(images * places, nr) * nr);
         if (share > best) {
             best = share;
             t->images = images;
@@ -128,7 +124,7 @@ static int64_t spread_runs(const Plan *t, const Job *job, int64_t begin, int64_t
 static void find_runs(const Plan *t, Job *job, Arena *arena)
 {
     int64_t nr = t->kernels->nr, span = t->dense ? t->images * places_of(job) : source_span(&t->source, job->grid);
-    job->panels = cut(span, nr);
+    job->panels = ceil_div(span, nr);
     job->first_run = arena_alloc(arena, (size_t)(job->panels + 1) * sizeof(int64_t));
     /* A run for each row of the grid, and one more for each end of a panel. */
     job->run_room = t->images * job->grid[0] * job->grid[1] + job->panels;
@@ -253,7 +249,7 @@ static void compute_strip(const Strip *s, int64_t row, float *to)
 {
     const Plan *t = s->plan;
     const Job *job = s->job;
-    const int64_t nr = t->height, number = s->group * t->tiles + s->tile, pieces = cut(s->count, t->kernels->mr);
+    const int64_t nr = t->height, number = s->group * t->tiles + s->tile, pieces = ceil_div(s->count, t->kernels->mr);
     const float *x = t->buffer + s->group * t->depth * t->source.channel + row / job->grid[1] * t->source.step[0] +
                      row % job->grid[1] * t->source.step[1] + s->first;
     ConvolutionPlaces tile = {.k = job->k, .weight = job->packed + number * nr * job->k,
@@ -387,8 +383,8 @@ static void run_items(void *context, int64_t begin, int64_t end)
 void plan_run(Plan *t, Arena *arena)
 {
     prepare(t, arena);
-    int64_t items = cut(t->batch, t->images);
+    int64_t items = ceil_div(t->batch, t->images);
     if (items > 0)
-        parallel_for(items, shares_images(t) ? cut(items, IMAGE_CHUNKS) : items, run_items, t);
+        parallel_for(items, shares_images(t) ? ceil_div(items, IMAGE_CHUNKS) : items, run_items, t);
     recycle(t, arena);
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/kernels.h"
@@ -30,11 +31,6 @@ typedef struct Block {
     int64_t first, count, most;         /* images under way; in a block */
     int64_t tiles_down, tasks_across;
 } Block;
-
-static int64_t cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
 
 static int64_t product(const int64_t *size)
 {
@@ -168,15 +164,15 @@ static void choose_block(Block *t)
     enum { COPY_ROWS = 12 };
     const ConvolutionShape *s = t->shape;
     int64_t places = product(s->out), views = s->groups * t->columns * places;
-    t->row = cut(source_span(&t->source, s->out), 16) * 16;
+    t->row = ceil_div(source_span(&t->source, s->out), 16) * 16;
     t->image = (s->out_channels + WEIGHT_MAX_ROWS) * t->row + 16;
     t->dense = t->out >= 3 && places * (t->out + COPY_ROWS) < t->row * t->out;
     int64_t floats = t->source.total + (t->dense ? s->out_channels * places + views : t->image);
     t->most = BLOCK_FLOATS / floats + 1;
     t->most = t->most < MAX_BLOCK ? t->most : MAX_BLOCK;
-    t->most = cut(s->batch, cut(s->batch, t->most));
+    t->most = ceil_div(s->batch, ceil_div(s->batch, t->most));
     if (t->dense) /* an odd number of cache lines, as rows are read side by side */
-        t->row = (cut(t->most * places, 16) | 1) * 16;
+        t->row = (ceil_div(t->most * places, 16) | 1) * 16;
 }
 
 static void find_runs(Block *t)
@@ -215,8 +211,8 @@ void convolution_weight(const ConvolutionShape *s, const float *x, const float *
         convolution_weight_channels(s, &t.source, x, y, places, weight, arena);
         return;
     }
-    t.tiles_down = cut(t.out, t.kernels->convolution.weight_rows);
-    t.tasks_across = cut(t.columns, t.kernels->convolution.weight_taps * TASK_TILES);
+    t.tiles_down = ceil_div(t.out, t.kernels->convolution.weight_rows);
+    t.tasks_across = ceil_div(t.columns, t.kernels->convolution.weight_taps * TASK_TILES);
     t.offsets = arena_alloc(arena, (size_t)t.columns * sizeof(int64_t));
     convolution_weight_offsets(s, &t.source, t.columns, t.offsets);
     choose_block(&t);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/convolution_source.h"
 #include "core/kernels/gemm_scratch.h"
@@ -28,16 +29,6 @@ typedef struct Outer {
     int64_t rows, rows_together;    /* of the grid */
 } Outer;
 
-static int64_t cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
-
-static int64_t smaller(int64_t x, int64_t y)
-{
-    return x < y ? x : y;
-}
-
 static int64_t product(const int64_t *size)
 {
     return size[0] * size[1] * size[2];
@@ -52,7 +43,7 @@ static float *sums_of(const Outer *t, int64_t part, int64_t panel)
 static void run_columns(const Outer *t, int64_t first, int64_t count, int64_t begin, int64_t end, const float *x,
                         const float *gradient, float *sums)
 {
-    const int64_t pieces = cut(end - begin, t->kernels->mr);
+    const int64_t pieces = ceil_div(end - begin, t->kernels->mr);
     const int64_t wide = t->panels * t->kernels->nr, width = t->shape->out[2];
     ConvolutionTaps tile = {.x = x, .y = gradient - first * width * wide, .runs = t->runs + first,
                             .run_count = count, .y_place = wide};
@@ -122,7 +113,7 @@ static void run_tasks(void *context, int64_t first_task, int64_t last_task)
             for (int64_t group = 0; group < s->groups; group++) {
                 const int64_t channel = group * t->in;
                 source_fill(&t->source, t->x + image * s->in_channels * product(s->in), x, channel + begin / t->taps,
-                            channel + cut(end, t->taps));
+                            channel + ceil_div(end, t->taps));
                 run_group(t, image, group, part, begin, end, x + channel * t->source.channel, gradient, scratch);
             }
     }
@@ -132,7 +123,7 @@ static void run_tasks(void *context, int64_t first_task, int64_t last_task)
 static void add_parts(void *context, int64_t first, int64_t last)
 {
     const Outer *t = context;
-    const int64_t nr = t->kernels->nr, pieces = cut(t->columns, COLUMNS_TOGETHER);
+    const int64_t nr = t->kernels->nr, pieces = ceil_div(t->columns, COLUMNS_TOGETHER);
     for (int64_t i = first; i < last; i++) {
         const int64_t panel = i / pieces, begin = i % pieces * COLUMNS_TOGETHER;
         const int64_t count = smaller(COLUMNS_TOGETHER, t->columns - begin), row = panel % t->panels * nr;
@@ -156,11 +147,11 @@ static void prepare(Outer *t, Arena *arena)
         t->runs[i] = (ConvolutionRun){.from = i * s->out[2], .count = s->out[2],
                                       .source = i / s->out[1] * step[0] + i % s->out[1] * step[1]};
     t->rows_together = smaller(GRADIENT_FLOATS / (s->out[2] * t->kernels->nr) + 1, t->rows);
-    t->rows_together = cut(t->rows, cut(t->rows, t->rows_together));
+    t->rows_together = ceil_div(t->rows, ceil_div(t->rows, t->rows_together));
     t->rows_together += t->places ? t->rows_together % 2 : 0; /* pairs stay together */
     const int64_t floats = s->groups * t->panels * t->columns * t->kernels->nr;
     t->parts = smaller(smaller(TASKS, s->batch), SUM_FLOATS / floats + 1);
-    t->shares = smaller(cut(TASKS, t->parts), cut(t->columns, 2 * t->kernels->mr));
+    t->shares = smaller(ceil_div(TASKS, t->parts), ceil_div(t->columns, 2 * t->kernels->mr));
     t->sums = arena_alloc(arena, (size_t)(t->parts * floats) * sizeof(float));
 }
 
@@ -171,10 +162,10 @@ void convolution_weight_channels(const ConvolutionShape *s, const Source *source
                .in = s->in_channels / s->groups, .out = s->out_channels / s->groups, .taps = product(s->kernel),
                .rows = s->out[0] * s->out[1]};
     t.columns = t.in * t.taps;
-    t.panels = cut(t.out, t.kernels->nr);
+    t.panels = ceil_div(t.out, t.kernels->nr);
     prepare(&t, arena);
     parallel_for(t.parts * t.shares, 1, run_tasks, &t);
-    parallel_for(s->groups * t.panels * cut(t.columns, COLUMNS_TOGETHER), 1, add_parts, &t);
+    parallel_for(s->groups * t.panels * ceil_div(t.columns, COLUMNS_TOGETHER), 1, add_parts, &t);
     arena_recycle(arena, t.sums,
                   (size_t)(t.parts * s->groups * t.panels * t.columns * t.kernels->nr) * sizeof(float));
     arena_recycle(arena, t.runs, (size_t)t.rows * sizeof *t.runs);
@@ -190,7 +181,7 @@ bool convolution_weight_channels_pay(const ConvolutionShape *s, const Source *so
     const int64_t out = s->out_channels / s->groups, columns = s->in_channels / s->groups * product(s->kernel);
     const int64_t places = product(s->out), rows = s->out[0] * s->out[1], nr = kernel->nr;
     const int64_t high = kernel->convolution.weight_rows, wide = kernel->convolution.weight_taps;
-    const int64_t mine = cut(out, nr) * nr * (2 * places + rows) / 2 * (columns + TURNING);
-    const int64_t row = smaller(cut(source_span(source, s->out), 16) * 16, places * (out + 12) / out);
-    return mine < cut(out, high) * high * row * cut(columns, wide) * wide * 4 / 3;
+    const int64_t mine = ceil_div(out, nr) * nr * (2 * places + rows) / 2 * (columns + TURNING);
+    const int64_t row = smaller(ceil_div(source_span(source, s->out), 16) * 16, places * (out + 12) / out);
+    return mine < ceil_div(out, high) * high * row * ceil_div(columns, wide) * wide * 4 / 3;
 }

@@ -4,6 +4,7 @@
    thread computes it. */
 #include "core/kernels/gemm.h"
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm_scratch.h"
 #include "core/kernels/gemm_tiles.h"
@@ -12,25 +13,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
-static int64_t smaller(int64_t x, int64_t y)
-{
-    return x < y ? x : y;
-}
-
-static int64_t cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
-
-static int64_t round_up(int64_t n, int64_t unit)
-{
-    return cut(n, unit) * unit;
-}
-
 /* The largest piece <= limit (a multiple of unit) that cuts n into equal parts. */
 static int64_t even_piece(int64_t n, int64_t limit, int64_t unit)
 {
-    return round_up(cut(n, cut(n, limit)), unit);
+    return round_up(ceil_div(n, ceil_div(n, limit)), unit);
 }
 
 static int64_t second_cache;
@@ -49,7 +35,7 @@ static void measure_second_cache(void)
 static void compute_tasks(void *context, int64_t begin, int64_t end)
 {
     const Product *p = context;
-    const int64_t across = cut(p->n, p->task_columns);
+    const int64_t across = ceil_div(p->n, p->task_columns);
     const int64_t room_a = p->packs_a ? gemm_packed_rows(p->most_rows, p->piece_k) : 0;
     const bool finishes = gemm_finishes(p);
     for (int64_t task = begin; task < end; task++) {
@@ -97,9 +83,9 @@ static void choose_tasks(Product *t, int64_t count)
     const double b_cycles = packing_cycles(t->packs_b, t->b.column_stride == 1, 0.2);
     double least = INFINITY;
     for (int64_t across = 1; across <= count; across++) {
-        const int64_t columns = even_piece(t->n, cut(t->n, across), nr);
-        const int64_t rows = even_piece(t->m, cut(t->m, cut(count, cut(t->n, columns))), mr);
-        const int64_t turns = cut(cut(t->n, columns) * cut(t->m, rows), threads);
+        const int64_t columns = even_piece(t->n, ceil_div(t->n, across), nr);
+        const int64_t rows = even_piece(t->m, ceil_div(t->m, ceil_div(count, ceil_div(t->n, columns))), mr);
+        const int64_t turns = ceil_div(ceil_div(t->n, columns) * ceil_div(t->m, rows), threads);
         const double cycles = (double)(rows * columns) * 2 / (double)nr + a_cycles * (double)rows +
                               b_cycles * (double)columns;
         if ((double)turns * cycles < least) {
@@ -115,7 +101,7 @@ static int64_t count_tasks(const Product *t)
 {
     enum { MOST_ROWS = 4096, MOST_COLUMNS = 1024, TASKS_EACH = 4, TASK_PAYS = 400 * 1000 };
     const int64_t work = t->m * t->n * t->k, threads = threads_free();
-    const int64_t least = cut(t->m, MOST_ROWS) * cut(t->n, MOST_COLUMNS);
+    const int64_t least = ceil_div(t->m, MOST_ROWS) * ceil_div(t->n, MOST_COLUMNS);
     if (threads == 1 || work < GEMM_THREADS_PAY)
         return least;
     const int64_t count = threads * smaller(TASKS_EACH, work / (threads * TASK_PAYS) + 1);
@@ -144,7 +130,7 @@ static void multiply_packed(Product *t)
     if (gemm_finishes(t)) /* while the rows of C are near */
         limit_m = smaller(limit_m, round_up(second_cache / 8 / (t->task_columns * size), mr));
     t->most_rows = even_piece(t->task_rows, limit_m, mr);
-    const int64_t tasks = count == 1 ? 1 : cut(t->m, t->task_rows) * cut(t->n, t->task_columns);
+    const int64_t tasks = count == 1 ? 1 : ceil_div(t->m, t->task_rows) * ceil_div(t->n, t->task_columns);
     parallel_for(tasks, t->m * t->n * t->k < GEMM_THREADS_PAY ? tasks : 1, compute_tasks, t);
 }
 

@@ -2,13 +2,9 @@
 
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/kernels/gemm_pack.h"
 #include "core/kernels/kernels.h"
-
-static int64_t smaller(int64_t x, int64_t y)
-{
-    return x < y ? x : y;
-}
 
 GemmLeft gemm_left_rows(const float *data, int64_t stride)
 {

@@ -3,22 +3,13 @@
 
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm_scratch.h"
 
 /* Multiplications below which packing costs more than it brings (measured: it already pays at 8 x 8 x 8), and the sizes
    for which most of a tile would be wasted. */
 enum { PACKING_PAYS = 512, SKINNY = 4 };
-
-static int64_t smaller(int64_t x, int64_t y)
-{
-    return x < y ? x : y;
-}
-
-static int64_t cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
 
 /* ---- Small and skinny products ---- */
 
@@ -100,7 +91,7 @@ static void multiply_few_rows(const Product *t)
 static void compute_dots(void *context, int64_t begin, int64_t end)
 {
     const Product *t = context;
-    const int64_t down = cut(t->m, 4);
+    const int64_t down = ceil_div(t->m, 4);
     float dots[16];
     for (int64_t block = begin; block < end; block++) {
         const int64_t i = block % down * 4, row = smaller(i, t->m - 4);
@@ -131,8 +122,8 @@ static void multiply_dots(Product *t)
                 copy[j * t->k + p] = t->b.data[p * t->b.row_stride + j * t->b.column_stride];
         t->b = (Matrix){copy, 1, t->k};
     }
-    const int64_t blocks = cut(t->m, 4) * cut(t->n, 4);
-    parallel_for(blocks, t->m * t->n * t->k < GEMM_THREADS_PAY ? blocks : cut(blocks, 16), compute_dots, t);
+    const int64_t blocks = ceil_div(t->m, 4) * ceil_div(t->n, 4);
+    parallel_for(blocks, t->m * t->n * t->k < GEMM_THREADS_PAY ? blocks : ceil_div(blocks, 16), compute_dots, t);
 }
 
 static void add_bias(const Product *t)

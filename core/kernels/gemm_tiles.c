@@ -1,14 +1,10 @@
 /* The tiles of a block of C, and the packing of what they read. */
 #include "core/kernels/gemm_tiles.h"
 
+#include "core/base/integers.h"
 #include "core/kernels/gemm_pack.h"
 
 #include <string.h>
-
-static int64_t smaller(int64_t x, int64_t y)
-{
-    return x < y ? x : y;
-}
 
 /* ---- Packing ---- */
 

@@ -26,14 +26,14 @@ static bool machine_has_quads(void)
 static void plan_chunks(Int8Panels *p, Arena *arena)
 {
     const Int8Weights *w = &p->weights;
-    const int64_t groups = int8_cut(w->inputs, w->group), most = groups * int8_cut(w->group, MAX_CHUNK);
+    const int64_t groups = ceil_div(w->inputs, w->group), most = groups * ceil_div(w->group, MAX_CHUNK);
     Int8Chunk *chunks = arena_zero(arena, (size_t)most, sizeof *chunks);
     for (int64_t g = 0; g < groups; g++) {
         const int64_t end = (g + 1) * w->group < w->inputs ? (g + 1) * w->group : w->inputs;
         for (int64_t first = g * w->group; first < end; first += MAX_CHUNK) {
             const int64_t length = end - first < MAX_CHUNK ? end - first : MAX_CHUNK;
-            chunks[p->chunk_count++] = (Int8Chunk){first, length, g, int8_cut(length, p->depth)};
-            p->words += int8_cut(length, p->depth);
+            chunks[p->chunk_count++] = (Int8Chunk){first, length, g, ceil_div(length, p->depth)};
+            p->words += ceil_div(length, p->depth);
         }
     }
     p->chunks = chunks;
@@ -77,7 +77,7 @@ static void pack_columns(void *context, int64_t begin, int64_t end)
 {
     Int8Panels *p = context;
     const Int8Weights *w = &p->weights;
-    const int64_t columns = p->kernels->columns, groups = int8_cut(w->inputs, w->group);
+    const int64_t columns = p->kernels->columns, groups = ceil_div(w->inputs, w->group);
     for (int64_t panel = begin; panel < end; panel++) {
         int32_t *to = p->data + panel * columns * (p->words + p->chunk_count);
         for (int64_t c = 0; c < p->chunk_count; c++) {
@@ -110,7 +110,7 @@ Int8Panels *int8_pack(const Int8Weights *weights, bool pairs, Arena *arena)
     p->tile = quads ? p->kernels->quads : p->kernels->pairs;
     p->depth = quads ? 4 : 2;
     plan_chunks(p, arena);
-    const int64_t panels = int8_cut(weights->outputs, p->kernels->columns);
+    const int64_t panels = ceil_div(weights->outputs, p->kernels->columns);
     const int64_t panel_size = p->kernels->columns * (p->words + p->chunk_count);
     p->data = arena_alloc(arena, (size_t)(panels * panel_size) * sizeof *p->data);
     p->sums = arena_alloc(arena, (size_t)(weights->outputs * p->chunk_count) * sizeof *p->sums);
@@ -121,13 +121,13 @@ Int8Panels *int8_pack(const Int8Weights *weights, bool pairs, Arena *arena)
 int64_t int8_packed_rows_size(const Int8Panels *panels, int64_t rows)
 {
     const int64_t height = panels->kernels->rows;
-    return int8_cut(rows, height) * height * panels->words + rows * panels->chunk_count;
+    return ceil_div(rows, height) * height * panels->words + rows * panels->chunk_count;
 }
 
 int32_t *int8_row_sums(const Int8Panels *panels, int64_t rows, int32_t *packed)
 {
     const int64_t height = panels->kernels->rows;
-    return packed + int8_cut(rows, height) * height * panels->words;
+    return packed + ceil_div(rows, height) * height * panels->words;
 }
 
 void int8_pack_rows(const Int8Panels *panels, int64_t rows, const int8_t *codes, int32_t *packed, int64_t begin,
@@ -168,7 +168,7 @@ static void add_zeros(const Int8Product *t, const Tile *tile, int64_t c, int64_t
 {
     const Int8Panels *p = t->panels;
     const Int8Weights *w = &p->weights;
-    const int64_t groups = int8_cut(w->inputs, w->group), g = p->chunks[c].group, row = tile->row + i;
+    const int64_t groups = ceil_div(w->inputs, w->group), g = p->chunks[c].group, row = tile->row + i;
     const int64_t row_sum = w->zeros ? int8_row_sums(p, t->rows, t->packed)[row * p->chunk_count + c] : 0;
     for (int64_t j = 0; j < tile->columns; j++) {
         const int64_t column = tile->column + j;
@@ -183,7 +183,7 @@ static void add_chunk(const Int8Product *t, Tile *tile, int64_t c)
 {
     const Int8Panels *p = t->panels;
     const Int8Weights *w = &p->weights;
-    const int64_t groups = int8_cut(w->inputs, w->group), width = p->kernels->columns, g = p->chunks[c].group;
+    const int64_t groups = ceil_div(w->inputs, w->group), width = p->kernels->columns, g = p->chunks[c].group;
     double scales[INT8_MAX_COLUMNS];
     for (int64_t j = 0; j < tile->columns; j++)
         scales[j] = (double)w->scales[(tile->column + j) * groups + g];
@@ -321,10 +321,10 @@ void int8_multiply_packed(const Int8Product *product)
     enum { WORK = 1 << 17, TASK_ROWS = 8 }; /* words that are worth a thread's while; a block that stays near */
     const Int8Panels *p = product->panels;
     const int64_t tile_work = p->kernels->rows * p->words + 1;
-    Tasks t = {product, int8_cut(product->rows, p->kernels->rows), int8_cut(p->weights.outputs, p->kernels->columns),
+    Tasks t = {product, ceil_div(product->rows, p->kernels->rows), ceil_div(p->weights.outputs, p->kernels->columns),
                TASK_ROWS, WORK / (tile_work * TASK_ROWS) + 1, 0};
-    t.across = int8_cut(t.column_panels, t.task_columns);
-    parallel_for(int8_cut(t.row_panels, t.task_rows) * t.across, 1, run_tasks, &t);
+    t.across = ceil_div(t.column_panels, t.task_columns);
+    parallel_for(ceil_div(t.row_panels, t.task_rows) * t.across, 1, run_tasks, &t);
 }
 
 typedef struct Packing {
@@ -345,6 +345,6 @@ void int8_multiply(const Int8Panels *panels, int64_t rows, const int8_t *codes, 
 {
     int32_t *packed = (int32_t *)(void *)gemm_scratch(int8_packed_rows_size(panels, rows));
     Packing packing = {panels, rows, codes, packed};
-    parallel_for(int8_cut(rows, panels->kernels->rows), 8, pack_some_rows, &packing);
+    parallel_for(ceil_div(rows, panels->kernels->rows), 8, pack_some_rows, &packing);
     int8_multiply_packed(&(Int8Product){panels, rows, packed, scales, zeros, output});
 }

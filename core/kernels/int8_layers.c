@@ -83,7 +83,7 @@ void int8_linear(const Int8Panels *panels, Int8Grid grid, int64_t rows, const fl
 {
     Linear t = {.panels = panels, .grid = grid, .rows = rows, .x = x};
     place_scratch(&t, 0);
-    const int64_t row_panels = int8_cut(rows, panels->kernels->rows);
+    const int64_t row_panels = ceil_div(rows, panels->kernels->rows);
     const int64_t panel_work = panels->weights.inputs * panels->kernels->rows;
     parallel_for(row_panels, (1 << 14) / (panel_work + 1) + 1, quantize_rows, &t);
     const Int8Output output = {y, panels->weights.outputs, 1, bias};
@@ -153,7 +153,7 @@ static void quantize_places(const Convolution *t, const Linear *rows, const floa
         int8_quantize_row(t->grid, inputs, patch, rows->codes + i * inputs, rows->scales + i, rows->zeros + i);
     }
     int8_pack_rows(rows->panels, rows->rows, rows->codes, rows->packed, 0,
-                   int8_cut(rows->rows, rows->panels->kernels->rows));
+                   ceil_div(rows->rows, rows->panels->kernels->rows));
 }
 
 /* patch [inputs, PLACES]: all places side by side; what lies beyond them is 0. */
@@ -223,8 +223,8 @@ static void convolve_piece(const Convolution *t, int64_t image, int64_t group, i
                                t->bias ? t->bias + group * outputs : NULL};
     const Int8Product product = {panels, rows.rows, rows.packed, rows.scales, t->grid.symmetric ? NULL : rows.zeros,
                                  &output};
-    int8_multiply_panels(&product, 0, int8_cut(rows.rows, panels->kernels->rows), 0,
-                         int8_cut(outputs, panels->kernels->columns));
+    int8_multiply_panels(&product, 0, ceil_div(rows.rows, panels->kernels->rows), 0,
+                         ceil_div(outputs, panels->kernels->columns));
 }
 
 static void convolve_pieces(void *context, int64_t begin, int64_t end)
@@ -248,7 +248,7 @@ void int8_convolution(const ConvolutionShape *shape, Int8Panels *const *panels, 
     t.offsets = memory_array((size_t)panels[0]->weights.inputs, sizeof *t.offsets);
     list_offsets(&t);
     parallel_for(channels, (1 << 16) / (t.in + 1) + 1, pad_channels, &t);
-    t.pieces = int8_cut(t.out, PLACES);
+    t.pieces = ceil_div(t.out, PLACES);
     parallel_for(shape->batch * shape->groups * t.pieces, 1, convolve_pieces, &t);
     memory_free(t.padded);
     memory_free(t.offsets);

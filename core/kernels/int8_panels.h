@@ -2,6 +2,7 @@
 #ifndef XENT_KERNELS_INT8_PANELS_H
 #define XENT_KERNELS_INT8_PANELS_H
 
+#include "core/base/integers.h"
 #include "core/kernels/int8.h"
 
 /* A run of inputs with one scale, short enough that 32 bits hold its sums. */
@@ -42,10 +43,5 @@ void int8_multiply_panels(const Int8Product *product, int64_t row_begin, int64_t
                           int64_t column_end);
 /* The whole product, shared out. */
 void int8_multiply_packed(const Int8Product *product);
-
-static inline int64_t int8_cut(int64_t n, int64_t piece)
-{
-    return (n + piece - 1) / piece;
-}
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/base/integers.h"
 #include "core/base/threads.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/gemm_block.h"
@@ -28,16 +29,6 @@ typedef struct Work {
 typedef struct Tile {
     int64_t n, head, first_query, rows, first_key, columns;
 } Tile;
-
-static int64_t blocks(int64_t n, int64_t size)
-{
-    return (n + size - 1) / size;
-}
-
-static int64_t smaller(int64_t x, int64_t y)
-{
-    return x < y ? x : y;
-}
 
 static int64_t grain(int64_t multiplications)
 {
@@ -99,7 +90,7 @@ static void move_to_keys(const Attention *shape, Tile *tile, int64_t block)
 /* How many blocks of keys the last row sees; the others are skipped. */
 static int64_t visible_blocks(const Attention *shape, const Tile *tile)
 {
-    return blocks(attention_visible(shape, tile->first_query + tile->rows - 1), KEYS);
+    return ceil_div(attention_visible(shape, tile->first_query + tile->rows - 1), KEYS);
 }
 
 /* Rows of queries (i from 0) whose keys in the tile end where those of the last one do. */
@@ -278,7 +269,7 @@ static void forward_block(const Work *work, Tile tile)
 static void forward_blocks(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
-    const int64_t each = blocks(work->shape->queries, QUERIES), heads = work->shape->heads;
+    const int64_t each = ceil_div(work->shape->queries, QUERIES), heads = work->shape->heads;
     for (int64_t k = begin; k < end; k++)
         forward_block(work, query_tile(work->shape, k / each / heads, k / each % heads, k % each));
 }
@@ -299,7 +290,7 @@ void attention_single(const Attention *shape, const Tensor *query, const Tensor 
                  .output = tensor_f32(output),
                  .parts = tensor_f32(parts)};
     const int64_t rows = smaller(shape->queries, QUERIES);
-    parallel_for(shape->batch * shape->heads * blocks(shape->queries, QUERIES),
+    parallel_for(shape->batch * shape->heads * ceil_div(shape->queries, QUERIES),
                  grain(2 * rows * shape->keys * shape->width), forward_blocks, &work);
 }
 
@@ -397,7 +388,7 @@ static void backward_heads(void *context, int64_t begin, int64_t end)
         const Tile keys = {.n = n, .head = first, .columns = shape->keys};
         clear_keys(work, &keys);
         for (int64_t head = first; head < first + group; head++)
-            for (int64_t block = 0; block < blocks(shape->queries, QUERIES); block++)
+            for (int64_t block = 0; block < ceil_div(shape->queries, QUERIES); block++)
                 backward_query_block(work, query_tile(shape, n, head, block));
     }
 }
@@ -406,7 +397,7 @@ static void backward_heads(void *context, int64_t begin, int64_t end)
 static void backward_queries(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
-    const int64_t each = blocks(work->shape->queries, QUERIES), heads = work->shape->heads;
+    const int64_t each = ceil_div(work->shape->queries, QUERIES), heads = work->shape->heads;
     for (int64_t k = begin; k < end; k++)
         backward_query_block(work, query_tile(work->shape, k / each / heads, k / each % heads, k % each));
 }
@@ -416,14 +407,14 @@ static void backward_keys(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
     const Attention *shape = work->shape;
-    const int64_t each = blocks(shape->keys, KEYS), group = shape->heads / shape->key_heads;
+    const int64_t each = ceil_div(shape->keys, KEYS), group = shape->heads / shape->key_heads;
     for (int64_t k = begin; k < end; k++) {
         const int64_t n = k / each / shape->key_heads, key_head = k / each % shape->key_heads;
         Tile own = {.n = n, .head = key_head * group};
         move_to_keys(shape, &own, k % each);
         clear_keys(work, &own);
         for (int64_t head = key_head * group; head < (key_head + 1) * group; head++)
-            for (int64_t block = 0; block < blocks(shape->queries, QUERIES); block++) {
+            for (int64_t block = 0; block < ceil_div(shape->queries, QUERIES); block++) {
                 Tile tile = query_tile(shape, n, head, block);
                 if (k % each >= visible_blocks(shape, &tile))
                     continue;
@@ -438,7 +429,7 @@ static void backward_mask(void *context, int64_t begin, int64_t end)
 {
     const Work *work = context;
     const Attention *shape = work->shape;
-    const int64_t each = blocks(shape->queries, QUERIES), own_heads = shape->mask_head_stride ? shape->heads : 1;
+    const int64_t each = ceil_div(shape->queries, QUERIES), own_heads = shape->mask_head_stride ? shape->heads : 1;
     const int64_t sharing = shape->heads / own_heads, batches = shape->mask_batch_stride ? 1 : shape->batch;
     for (int64_t k = begin; k < end; k++) {
         const int64_t first_head = k / each % own_heads, first = shape->mask_batch_stride ? k / each / own_heads : 0;
@@ -456,7 +447,7 @@ static float *output_of(Tensor *tensor)
 void attention_gradient_single(const Attention *shape, const AttentionGradient *gradient)
 {
     const int64_t heads = shape->batch * shape->heads, key_heads = shape->batch * shape->key_heads;
-    const int64_t query_blocks = blocks(shape->queries, QUERIES), key_blocks = blocks(shape->keys, KEYS);
+    const int64_t query_blocks = ceil_div(shape->queries, QUERIES), key_blocks = ceil_div(shape->keys, KEYS);
     const int64_t cost = 5 * smaller(shape->queries, QUERIES) * shape->width;
     Work base = {.shape = shape, .query = floats(gradient->query), .key = floats(gradient->key),
                  .value = floats(gradient->value), .mask = floats(gradient->mask),

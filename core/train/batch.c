@@ -141,10 +141,6 @@ LossInput objective_loss_input(ObjectiveContext *context, const Forward *forward
         targets = t_reshape(targets, SHAPE(-1));
         features = features ? t_reshape(features, SHAPE(-1, features->shape[features->rank - 1])) : NULL;
     }
-    if (loss_every_leaf(loss, loss_is_of_scores)) {
-        logits = t_reshape(logits, SHAPE(-1));
-        targets = targets->rank == 2 ? t_reshape(targets, SHAPE(-1)) : targets;
-    }
     LossInput input = {
         .logits = logits,
         .targets = targets,
@@ -156,6 +152,7 @@ LossInput objective_loss_input(ObjectiveContext *context, const Forward *forward
         .random = random_start(context->seed, "loss", (uint32_t)forward->step),
         .at = context->at,
     };
+    loss_drop_score_axis(loss, &input);
     give_extras(loss, batch, &input);
     if (context->logged)
         give_figures(loss, "", context, &input);

@@ -54,10 +54,7 @@ static LossInput probe(const Instance *loss, const Dataset *dataset, bool soft)
         in.logits = t_zeros(ARRAY_F32, SHAPE(2, dataset->shape[0], dataset->classes));
         in.targets = t_zeros(ARRAY_I32, SHAPE(2, dataset->shape[0]));
     }
-    if (loss_every_leaf(loss, loss_is_of_scores) && in.logits->shape[1] == 1) {
-        in.logits = t_reshape(in.logits, SHAPE(-1));
-        in.targets = in.targets->rank == 2 ? t_reshape(in.targets, SHAPE(-1)) : in.targets;
-    }
+    loss_drop_score_axis(loss, &in);
     if (loss_takes_extra(loss, "x"))
         loss_set_extra(&in, "x", t_zeros(ARRAY_F32, SHAPE(2, 1)));
     if (loss_takes_extra(loss, "group") && dataset->group_count)
