@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/tensor/operations.h"
+#include "losses/rows.h"
 
 static const char *const target_names[] = {
     [LOSS_NO_TARGETS] = "none", [LOSS_CLASSES] = "classes", [LOSS_CLASSES_OR_SOFT] = "classes or probabilities",
@@ -240,7 +241,7 @@ LossResult loss_evaluate(const Instance *loss, const LossInput *in)
         weighed.weights = weights;
         return evaluate_parts(loss, &weighed);
     }
-    Tensor *value = def->forward(loss->values, in);
+    Tensor *value = loss_rows_apply(loss, in) ? loss_rows(loss, in) : def->forward(loss->values, in);
     if (def->whole_batch)
         return (LossResult){value, NULL};
     assert(value->rank == 1 && value->shape[0] == in->logits->shape[0]);

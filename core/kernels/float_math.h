@@ -1,0 +1,101 @@
+/* Elementary functions of floats without branches, for loops that the compiler is to vectorise; of the same formulas as
+   the vector functions of kernels_isa.c. Errors are below 2 ulp where nothing else is said. NaN gives NaN. */
+#ifndef XENT_KERNELS_FLOAT_MATH_H
+#define XENT_KERNELS_FLOAT_MATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define FLOAT_MATH static inline __attribute__((always_inline))
+
+FLOAT_MATH int32_t float_bits(float x)
+{
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+FLOAT_MATH float float_of_bits(int32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* x = n ln2 + r, |r| <= ln2 / 2; the scale 2^n in two halves, for results below the smallest normal number. */
+FLOAT_MATH float float_exp(float x)
+{
+    const float round_bias = 12582912.0F; /* 1.5 * 2^23: adding it rounds to an integer */
+    x = x > 89.0F ? 89.0F : x;
+    x = x < -105.0F ? -105.0F : x;
+    const float biased = x * 1.44269504F + round_bias, n = biased - round_bias;
+    const float r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
+    float p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = (p * (r * r) + r) + 1.0F;
+    const int32_t exponent = float_bits(biased) - float_bits(round_bias), half = exponent >> 1;
+    return (p * float_of_bits((half + 127) << 23)) * float_of_bits((exponent - half + 127) << 23);
+}
+
+/* x = m 2^e with m in [sqrt(1/2), sqrt(2)). -inf at 0, NaN below. */
+FLOAT_MATH float float_log(float x)
+{
+    const int32_t small = x < 1.17549435e-38F ? 23 : 0;
+    const float scaled = x > 0.0F ? (small ? x * 8388608.0F : x) : 1.0F;
+    const int32_t bits = float_bits(scaled) - 0x3f3504f3;
+    const float e = (float)((bits >> 23) - small);
+    const float f = float_of_bits((bits & 0x7fffff) + 0x3f3504f3) - 1.0F, z = f * f;
+    float p = f * 7.0376836292e-2F + -1.1514610310e-1F;
+    p = p * f + 1.1676998740e-1F;
+    p = p * f + -1.2420140846e-1F;
+    p = p * f + 1.4249322787e-1F;
+    p = p * f + -1.6668057665e-1F;
+    p = p * f + 2.0000714765e-1F;
+    p = p * f + -2.4999993993e-1F;
+    p = p * f + 3.3333331174e-1F;
+    p = p * f * z + e * -2.12194440e-4F;
+    p = p - z * 0.5F;
+    float y = (f + p) + e * 0.693359375F;
+    y = x == 0.0F ? -INFINITY : y;
+    y = x < 0.0F ? NAN : y;
+    return x < INFINITY ? y : x;
+}
+
+/* x >= -1 and finite. The rounding error of 1 + x, divided by its derivative, is put back. */
+FLOAT_MATH float float_log1p(float x)
+{
+    const float w = 1.0F + x;
+    const float corrected = float_log(w) + (x - (w - 1.0F)) / w;
+    return w == 0.0F ? -INFINITY : corrected;
+}
+
+/* Taylor's series where the difference would cancel. */
+FLOAT_MATH float float_expm1(float x)
+{
+    float p = x * (1.0F / 5040) + 1.0F / 720;
+    p = p * x + 1.0F / 120;
+    p = p * x + 1.0F / 24;
+    p = p * x + 1.0F / 6;
+    p = p * x + 0.5F;
+    p = p * (x * x) + x;
+    const float far = float_exp(x) - 1.0F;
+    return fabsf(x) < 0.35F ? p : far;
+}
+
+/* log(1 + exp(-|x|)) = softplus(x) - max(x, 0) */
+FLOAT_MATH float float_softplus_tail(float x)
+{
+    return float_log1p(float_exp(-fabsf(x)));
+}
+
+FLOAT_MATH float float_sigmoid(float x)
+{
+    const float e = float_exp(-fabsf(x));
+    return (x < 0.0F ? e : 1.0F) / (1.0F + e);
+}
+
+#endif

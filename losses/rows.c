@@ -1,0 +1,78 @@
+#include "losses/rows.h"
+
+#include <string.h>
+
+#include "core/kernels/kernels.h"
+#include "core/tensor/operations.h"
+#include "core/tensor/row_function.h"
+
+typedef struct RowContext {
+    const Instance *loss;
+    LossInput in;
+    LossRowFunction run;
+} RowContext;
+
+static const LossDef *definition(const Instance *loss)
+{
+    return (const LossDef *)loss->component;
+}
+
+static bool wants_gradient(const Tensor *tensor)
+{
+    return tensor && tensor->requires_gradient;
+}
+
+bool loss_rows_apply(const Instance *loss, const LossInput *in)
+{
+    const LossRows *rows = definition(loss)->rows;
+    if (!rows || in->logits->type != ARRAY_F32 || in->logits->rank != 2 || wants_gradient(in->targets) ||
+        wants_gradient(in->features))
+        return false;
+    for (int i = 0; i < in->extra_count; i++)
+        if (wants_gradient(in->extras[i].value))
+            return false;
+    return !rows->takes || rows->takes(loss->values, in);
+}
+
+static LossRow loss_row(const RowContext *context, const Row *row)
+{
+    const Tensor *targets = context->in.targets;
+    LossRow result = {.in = &context->in, .index = row->index, .columns = row->columns, .logits = row->x, .target = -1,
+                      .scratch = row->scratch};
+    if (targets && targets->type == ARRAY_I32)
+        result.target = tensor_i32(targets)[row->index];
+    else if (targets)
+        result.targets = tensor_f32(targets) + row->index * (targets->count / targets->shape[0]);
+    return result;
+}
+
+static float run_row(const void *values, const Row *row)
+{
+    const RowContext *context = values;
+    const LossRow own = loss_row(context, row);
+    return context->run(context->loss->values, &own, row->gradient);
+}
+
+static Tensor *composed(const void *values, Tensor *x)
+{
+    const RowContext *context = values;
+    LossInput in = context->in;
+    in.logits = x;
+    return definition(context->loss)->forward(context->loss->values, &in);
+}
+
+static int isa_in_use(void)
+{
+    const char *isa = kernels()->isa;
+    return strcmp(isa, "avx512") == 0 ? ROW_AVX512 : strcmp(isa, "avx2") == 0 ? ROW_AVX2 : ROW_BASELINE;
+}
+
+Tensor *loss_rows(const Instance *loss, const LossInput *in)
+{
+    const LossRows *rows = definition(loss)->rows;
+    RowContext *context = arena_zero(tape_arena(), 1, sizeof *context);
+    *context = (RowContext){loss, *in, rows->run[isa_in_use()]};
+    RowFunction *function = arena_zero(tape_arena(), 1, sizeof *function);
+    *function = (RowFunction){rows->scratch, run_row, composed};
+    return t_rows(function, context, in->logits);
+}

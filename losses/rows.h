@@ -1,0 +1,118 @@
+/* A loss of a row in closed form. Beside its `forward`, which says what is meant and serves doubles, a loss may have, in
+   its file,
+
+       ROW float NAME_row(const void *self, const LossRow *row, float *gradient) {...}
+       LOSS_ROWS(NAME)
+
+   and `.rows = &rows_NAME`: the loss of one row in nats and, where `gradient` [columns] is not NULL, its derivatives by
+   the row's logits. It is compiled for each instruction set, with gradients and without. Loops over columns behind
+   ROW_LOOP, ROW_SUM or ROW_MAX are vectorised if what they read is in local variables (not behind `row->` or `self->`)
+   and nothing in them branches; core/kernels/float_math.h has functions for them. Sums over columns are of doubles.
+   tests/test_losses_rows.c compares every one of them with `forward`, for all examples of the loss. */
+#ifndef XENT_LOSSES_ROWS_H
+#define XENT_LOSSES_ROWS_H
+
+#include "core/kernels/float_math.h"
+#include "losses/loss.h"
+
+typedef struct LossRow {
+    const LossInput *in;
+    int64_t index, columns;     /* of the row; of its logits */
+    const float *logits;        /* [columns] */
+    int32_t target;             /* of integer targets; -1: there are none */
+    const float *targets;       /* of others, [columns of the targets]; NULL: there are none */
+    float *scratch;             /* [scratch columns], undefined */
+} LossRow;
+
+typedef float (*LossRowFunction)(const void *self, const LossRow *row, float *gradient);
+
+enum { ROW_BASELINE, ROW_AVX2, ROW_AVX512, ROW_ISAS };
+
+typedef struct LossRows {
+    LossRowFunction run[ROW_ISAS];
+    int64_t scratch;            /* floats for each column of a row */
+    /* Whether it serves these parameters and inputs; NULL: always. */
+    bool (*takes)(const void *self, const LossInput *in);
+} LossRows;
+
+#define ROW static inline __attribute__((always_inline))
+#define ROW_PRAGMA(text) _Pragma(#text)
+/* Before a loop whose passes do not depend on each other; that add to the named doubles; that find the largest. */
+#define ROW_LOOP ROW_PRAGMA(omp simd)
+#define ROW_SUM(...) ROW_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#define ROW_MAX(...) ROW_PRAGMA(omp simd reduction(max : __VA_ARGS__))
+
+#define ROW_VARIANT(name, isa, target)                                                                               \
+    target static float name##_row_##isa(const void *self, const LossRow *row, float *gradient)                      \
+    {                                                                                                                \
+        return gradient ? name##_row(self, row, gradient) : name##_row(self, row, NULL);                             \
+    }
+
+#ifdef __x86_64__
+#define ROW_TARGET(text) __attribute__((target(text)))
+/* Further arguments: .scratch, .takes. */
+#define LOSS_ROWS(name, ...)                                                                                         \
+    ROW_VARIANT(name, baseline, )                                                                                    \
+    ROW_VARIANT(name, avx2, ROW_TARGET("avx2,fma"))                                                                  \
+    ROW_VARIANT(name, avx512, ROW_TARGET("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512"))          \
+    static const LossRows rows_##name = {.run = {name##_row_baseline, name##_row_avx2, name##_row_avx512},           \
+                                         __VA_ARGS__};
+#else
+#define LOSS_ROWS(name, ...)                                                                                         \
+    ROW_VARIANT(name, baseline, )                                                                                    \
+    static const LossRows rows_##name = {.run = {name##_row_baseline}, __VA_ARGS__};
+#endif
+
+/* Whether the loss has rows that serve this input, and their values, [N]. */
+bool loss_rows_apply(const Instance *loss, const LossInput *in);
+Tensor *loss_rows(const Instance *loss, const LossInput *in);
+
+/* The log-sum-exp of a row in parts that are only added up with what is as large: in the sum, a large `largest` would
+   take the low bits of the other. */
+typedef struct RowSum {
+    float largest;              /* logit; 0 where that is infinite */
+    float log_sum;              /* log sum_k exp(z_k - largest) */
+} RowSum;
+
+ROW double row_sum_exp(const float *z, int64_t begin, int64_t end, float largest)
+{
+    double sum = 0;
+    ROW_SUM(sum)
+    for (int64_t k = begin; k < end; k++)
+        sum += (double)float_exp(z[k] - largest);
+    return sum;
+}
+
+ROW float row_largest(const float *z, int64_t columns)
+{
+    float largest = -INFINITY;
+    ROW_MAX(largest)
+    for (int64_t k = 0; k < columns; k++)
+        largest = z[k] > largest ? z[k] : largest;
+    return isinf(largest) ? 0 : largest;
+}
+
+ROW RowSum row_log_sum_exp(const LossRow *row)
+{
+    const float largest = row_largest(row->logits, row->columns);
+    return (RowSum){largest, (float)log(row_sum_exp(row->logits, 0, row->columns, largest))};
+}
+
+/* -log p_y of integer targets. */
+ROW float row_negative_log_likelihood(const LossRow *row, RowSum sum)
+{
+    return sum.log_sum - (row->logits[row->target] - sum.largest);
+}
+
+/* gradient_k = slope dg/dz_k = slope (p_k - [k = y]), g the above. */
+ROW void row_likelihood_gradient(const LossRow *row, RowSum sum, float slope, float *gradient)
+{
+    const float *z = row->logits;
+    const int64_t columns = row->columns;
+    ROW_LOOP
+    for (int64_t k = 0; k < columns; k++)
+        gradient[k] = slope * float_exp((z[k] - sum.largest) - sum.log_sum);
+    gradient[row->target] -= slope;
+}
+
+#endif

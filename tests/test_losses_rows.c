@@ -1,0 +1,137 @@
+/* Losses in closed form (losses/rows.h) against the operations that say what is meant, on every instruction set. */
+#include "tests/instruction_sets.h"
+#include "tests/losses_walk.h"
+
+#include <math.h>
+
+#include "core/kernels/float_math.h"
+#include "losses/rows.h"
+
+/* Only the logits require gradients, as where models are trained. */
+static LossInput single(const LossInput *in)
+{
+    LossInput copy = input_in(in, ARRAY_F32);
+    for (int i = 0; i < copy.extra_count; i++)
+        copy.extras[i].value->requires_gradient = false;
+    return copy;
+}
+
+static void assert_near(const Case *item, const char *what, const Tensor *got, const Tensor *expected)
+{
+    double scale = 1e-3;
+    for (int64_t i = 0; i < expected->count; i++)
+        scale = fmax(scale, fabs(tensor_value(expected, i)));
+    for (int64_t i = 0; i < expected->count; i++) {
+        double a = tensor_value(got, i), b = tensor_value(expected, i);
+        if (!(fabs(a - b) <= 1e-5 * scale))
+            fail_msg("%s, %lld columns: %s [%lld] is %.9g in closed form, %.9g of operations", item->spec,
+                     (long long)item->in.logits->shape[1], what, (long long)i, a, b);
+    }
+}
+
+static void compare(Case *item)
+{
+    LossInput in = single(&item->in);
+    if (!item->def->rows || !loss_rows_apply(&item->loss, &in))
+        return;
+    LossInput twice = input_in(&in, ARRAY_F64); /* of the rounded inputs */
+    Tensor *value = loss_rows(&item->loss, &in), *expected = item->def->forward(item->loss.values, &twice);
+    assert_near(item, "value", value, expected);
+    Tensor *factors = t_new(ARRAY_F32, SHAPE(value->shape[0])), *doubles = t_new(ARRAY_F64, SHAPE(value->shape[0]));
+    for (int64_t i = 0; i < factors->count; i++) {
+        tensor_set(factors, i, 0.5 + 0.25 * (double)i);
+        tensor_set(doubles, i, tensor_value(factors, i));
+    }
+    Tensor *got = gradient_of(t_sum(t_mul(value, factors), 0, false), in.logits);
+    assert_near(item, "gradient", got, gradient_of(t_sum(t_mul(expected, doubles), 0, false), twice.logits));
+    bool was = tape_record(false);
+    assert_same_bits(value, loss_rows(&item->loss, &in));
+    tape_record(was);
+}
+
+static void scale_logits(Case *item, double factor)
+{
+    for (int64_t i = 0; i < item->in.logits->count; i++)
+        tensor_set(item->in.logits, i, factor * tensor_value(item->in.logits, i));
+}
+
+static void compare_spread(Case *item)
+{
+    compare(item);
+    scale_logits(item, 20);
+    compare(item);
+}
+
+static void test_losses_rows__agree_with_operations(void **state)
+{
+    (void)state;
+    walk(compare_spread);
+}
+
+/* Whole vectors, and remainders of all lengths. */
+static int64_t wide(const LossDef *def)
+{
+    return def->columns ? def->columns : def->least_columns > 67 ? def->least_columns : 67;
+}
+
+static int64_t narrow(const LossDef *def)
+{
+    return def->columns ? def->columns : def->least_columns > 5 ? def->least_columns : 5;
+}
+
+static void test_losses_rows__agree_for_other_widths(void **state)
+{
+    (void)state;
+    walk_fitted(wide, compare_spread);
+    walk_fitted(narrow, compare_spread);
+}
+
+typedef struct Function { const char *name; float (*single)(float); double (*twice)(double); float low, high, ulp; } Function;
+
+static double softplus_tail(double x)
+{
+    return log1p(exp(-fabs(x)));
+}
+
+static double sigmoid(double x)
+{
+    return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+}
+
+static void test_float_math__errors_are_small(void **state)
+{
+    (void)state;
+    static const Function functions[] = {
+        {"exp", float_exp, exp, -87, 88, 2},          {"log", float_log, log, 1e-38F, 1e38F, 2},
+        {"log1p", float_log1p, log1p, -0.999F, 1e4F, 3}, {"expm1", float_expm1, expm1, -10, 80, 3},
+        {"sigmoid", float_sigmoid, sigmoid, -80, 80, 3}, {"softplus", float_softplus_tail, softplus_tail, -80, 80, 4},
+    };
+    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++)
+        for (int i = 0; i <= 20000; i++) {
+            const Function *each = functions + f;
+            double share = (double)i / 20000;
+            /* evenly, and evenly in the logarithm of the distance from the lower end */
+            for (int way = 0; way < 2; way++) {
+                float x = (float)(way ? each->low + (each->high - each->low) * exp(-40 * share)
+                                      : each->low + (each->high - each->low) * share);
+                x = x > each->high ? each->high : x;
+                double expected = each->twice((double)x), got = (double)each->single(x);
+                double unit = fmax(fabs(expected) * 0x1p-24, 0x1p-149);
+                if (!(fabs(got - expected) <= 2 * (double)each->ulp * unit))
+                    fail_msg("%s(%.9g) is %.9g, expected %.9g", each->name, (double)x, got, expected);
+            }
+        }
+    assert_true(isnan(float_exp(NAN)) && isnan(float_log(NAN)) && isnan(float_sigmoid(NAN)) && isnan(float_log(-1)));
+    assert_true(float_log(0) == -INFINITY && float_log1p(-1) == -INFINITY && float_exp(-INFINITY) == 0);
+    assert_true(isinf(float_exp(100)) && float_log(INFINITY) == INFINITY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TAPE_TEST(test_losses_rows__agree_with_operations),
+        TAPE_TEST(test_losses_rows__agree_for_other_widths),
+    };
+    const struct CMUnitTest functions[] = {cmocka_unit_test(test_float_math__errors_are_small)};
+    return cmocka_run_group_tests(functions, NULL, NULL) + RUN_ON_EACH_ISA(tests, NULL, NULL);
+}
