@@ -102,8 +102,8 @@ typedef struct LossDef {
        They can be had without the logits (the objective factored_output). NULL: not so. */
     double (*of_moments)(const void *self, const LossMoments *moments, double slopes[3]);
     Tensor *(*forward)(const void *self, const LossInput *in); /* -> [N] nats, or rank 0 for whole_batch */
-    /* The same in closed form, in single precision, where nothing but the logits wants a gradient (losses/rows.h). NULL:
-       `forward` is fast enough, or there is none. */
+    /* The same in closed form, in single precision, where nothing but the logits wants a gradient (losses/rows.h).
+       NULL: `forward` serves. */
     const struct LossRows *rows;
     /* What training logs of a batch beside the loss: names, NULL-terminated, at most LOSS_MOST_FIGURES, and their
        values; NaN: undefined. Called before or after `forward`, with the same input. NULL: nothing. */

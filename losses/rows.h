@@ -1,5 +1,5 @@
-/* A loss of a row in closed form. Beside its `forward`, which says what is meant and serves doubles, a loss may have, in
-   its file,
+/* A loss of a row in closed form. Beside its `forward`, which says what is meant and serves doubles, a loss may have,
+   in its file,
 
        ROW float NAME_row(const void *self, const LossRow *row, float *gradient) {...}
        LOSS_ROWS(NAME)
@@ -50,11 +50,16 @@ typedef struct LossRows {
 
 #ifdef __x86_64__
 #define ROW_TARGET(text) __attribute__((target(text)))
+#ifdef __clang__
+#define ROW_AVX512_TARGET ROW_TARGET("avx512f,avx512dq,avx512bw,avx512vl,fma")
+#else
+#define ROW_AVX512_TARGET ROW_TARGET("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512")
+#endif
 /* Further arguments: .scratch, .takes. */
 #define LOSS_ROWS(name, ...)                                                                                         \
     ROW_VARIANT(name, baseline, )                                                                                    \
     ROW_VARIANT(name, avx2, ROW_TARGET("avx2,fma"))                                                                  \
-    ROW_VARIANT(name, avx512, ROW_TARGET("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512"))          \
+    ROW_VARIANT(name, avx512, ROW_AVX512_TARGET)                                                                     \
     static const LossRows rows_##name = {.run = {name##_row_baseline, name##_row_avx2, name##_row_avx512},           \
                                          __VA_ARGS__};
 #else

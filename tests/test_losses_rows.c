@@ -86,7 +86,12 @@ static void test_losses_rows__agree_for_other_widths(void **state)
     walk_fitted(narrow, compare_spread);
 }
 
-typedef struct Function { const char *name; float (*single)(float); double (*twice)(double); float low, high, ulp; } Function;
+typedef struct Function {
+    const char *name;
+    float (*single)(float);
+    double (*twice)(double);
+    float low, high, ulp;
+} Function;
 
 static double softplus_tail(double x)
 {

@@ -40,8 +40,8 @@ static void scale_rows(void *context, int64_t begin, int64_t end)
 {
     const Scale *scale = context;
     const int64_t n = scale->columns;
-    for (int64_t i = begin; i < end; i++)
-        kernels()->elementwise.unary[UNARY_scale](n, scale->slopes + i * n, scale->result + i * n, scale->factors[i], 0);
+    for (int64_t i = begin, at = i * n; i < end; i++, at += n)
+        kernels()->elementwise.unary[UNARY_scale](n, scale->slopes + at, scale->result + at, scale->factors[i], 0);
 }
 
 static void backward_rows(const Node *node, Tensor *gradient, Tensor **gradients)
