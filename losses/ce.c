@@ -1,5 +1,6 @@
 /* Cross-entropy of hard or soft targets, with label smoothing (Szegedy et al. 2016), class weights, and
    an index that is ignored. */
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct ce { double label_smoothing; FloatList class_weights; int64_t ignore_index; };
@@ -77,6 +78,38 @@ static Tensor *forward(const void *values, const LossInput *in)
     return t_neg(t_sum(t_mul(targets, log_p), -1, false));
 }
 
+/* Bare cross-entropy of hard targets is an operation of its own, fused already. */
+static bool takes_row(const void *values, const LossInput *in)
+{
+    return loss_targets_are_soft(in) || ((const struct ce *)values)->label_smoothing > 0;
+}
+
+ROW float ce_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct ce *self = values;
+    const int64_t columns = row->columns;
+    const float *t = row->targets;
+    const float keep = (float)(1 - self->label_smoothing), share = (float)(self->label_smoothing / (double)columns);
+    const double *weights = self->class_weights.items;
+    float *c = row->scratch;
+    if (!t && self->ignore_index != PARAM_UNSET && row->target == self->ignore_index) {
+        for (int64_t k = 0; k < (gradient ? columns : 0); k++)
+            gradient[k] = 0;
+        return 0;
+    }
+    ROW_LOOP
+    for (int64_t k = 0; k < columns; k++)
+        c[k] = t ? keep * t[k] + share : share;
+    if (!t)
+        c[row->target] += keep;
+    ROW_LOOP
+    for (int64_t k = 0; k < (t && self->class_weights.count ? columns : 0); k++)
+        c[k] *= (float)weights[k];
+    return row_cross_entropy(row, c, gradient);
+}
+
+LOSS_ROWS(ce, .scratch = 1, .takes = takes_row)
+
 static const char *const examples[] = {
     "\"ce\"", "{\"type\": \"ce\", \"label_smoothing\": 0.1}",
     "{\"type\": \"ce\", \"class_weights\": [1, 2, 0.5], \"ignore_index\": 1}", NULL};
@@ -89,6 +122,6 @@ const LossDef loss_ce = {
                            "target "
                            "joins the sample weight in the mean; for soft targets each class's term is multiplied."},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER,
-    .forward = forward, .weights = weights, .check = check, .ignore_index = ignore_index, .plain = plain,
+    .forward = forward, .rows = &rows_ce, .weights = weights, .check = check, .ignore_index = ignore_index, .plain = plain,
     .examples = examples,
 };

@@ -2,6 +2,7 @@
    on the cosine (Wang et al. 2018), on the angle (Deng et al. 2019), a multiple of the angle (Liu et al. 2017). */
 #include <math.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 /* weight_norm is that of the layer cosine_linear. */
@@ -89,7 +90,25 @@ static Tensor *arcface(const void *values, const LossInput *in)
     return scaled_loss(in, cosine, t_where(within, moved, t_add_scalar(own, -m * sin(m))), self->scale);
 }
 
-/* (-1)^k cos(m a) - 2k with k = floor(m a / pi); cos(m a) is Chebyshev's polynomial of cos a. */
+/* k = floor(m a / pi) */
+static double sphere_turns(const struct sphereface *self, double cosine)
+{
+    const double angle = acos(fmin(fmax(cosine, -1), 1)), m = (double)self->margin;
+    return fmin(floor(m * angle / M_PI), m - 1);
+}
+
+/* (-1)^k and 2k */
+static double sphere_sign(const struct sphereface *self, double cosine)
+{
+    return fmod(sphere_turns(self, cosine), 2) == 0 ? 1 : -1;
+}
+
+static double sphere_shift(const struct sphereface *self, double cosine)
+{
+    return 2 * sphere_turns(self, cosine);
+}
+
+/* (-1)^k cos(m a) - 2k; cos(m a) is Chebyshev's polynomial of cos a. */
 static Tensor *sphereface(const void *values, const LossInput *in)
 {
     const struct sphereface *self = values;
@@ -102,13 +121,58 @@ static Tensor *sphereface(const void *values, const LossInput *in)
         multiple = next;
     }
     for (int64_t i = 0; i < own->count; i++) {
-        double angle = acos(fmin(fmax(tensor_value(own, i), -1), 1));
-        double k = fmin(floor((double)self->margin * angle / M_PI), (double)self->margin - 1);
-        tensor_set(sign, i, fmod(k, 2) == 0 ? 1 : -1);
-        tensor_set(shift, i, 2 * k);
+        tensor_set(sign, i, sphere_sign(self, tensor_value(own, i)));
+        tensor_set(shift, i, sphere_shift(self, tensor_value(own, i)));
     }
     return scaled_loss(in, cosine, t_sub(t_mul(sign, multiple), shift), self->scale);
 }
+
+/* ---- In closed form, of cosines ---- */
+
+static bool are_cosines(const void *self, const LossInput *in)
+{
+    (void)self;
+    return !loss_extra(in, "weight");
+}
+
+ROW float cosine_margin_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct head *self = values;
+    const float scale = (float)self->scale;
+    const RowMargin margin = {scale * (row->logits[row->target] - (float)self->margin), scale};
+    return row_margin_cross_entropy(row, scale, 0, margin, gradient);
+}
+
+ROW float arcface_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct head *self = values;
+    const double m = self->margin, own = (double)row->logits[row->target], squared = (1 - own) * (1 + own);
+    const double sine = squared > 0 ? sqrt(squared) : 0;
+    const bool within = -cos(m) <= own;
+    const double moved = within ? own * cos(m) - sine * sin(m) : own - m * sin(m);
+    const double slope = within ? cos(m) + (sine > 0 ? own / sine * sin(m) : 0) : 1;
+    const RowMargin margin = {(float)(self->scale * moved), (float)(self->scale * slope)};
+    return row_margin_cross_entropy(row, (float)self->scale, 0, margin, gradient);
+}
+
+/* Chebyshev's polynomials and their derivatives by the same recurrence. */
+ROW float sphereface_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct sphereface *self = values;
+    const double own = (double)row->logits[row->target], sign = sphere_sign(self, own), shift = sphere_shift(self, own);
+    double before = 1, slope_before = 0, multiple = own, slope = 1;
+    for (int64_t n = 1; n < self->margin; n++) {
+        const double next = 2 * own * multiple - before, next_slope = 2 * (multiple + own * slope) - slope_before;
+        before = multiple, slope_before = slope;
+        multiple = next, slope = next_slope;
+    }
+    const RowMargin margin = {(float)(self->scale * (sign * multiple - shift)), (float)(self->scale * sign * slope)};
+    return row_margin_cross_entropy(row, (float)self->scale, 0, margin, gradient);
+}
+
+LOSS_ROWS(cosine_margin, .takes = are_cosines)
+LOSS_ROWS(arcface, .takes = are_cosines)
+LOSS_ROWS(sphereface, .takes = are_cosines)
 
 /* Softmax of the scaled cosines, without the margin that the target has in training. */
 static void decode_scaled(int64_t outputs, double scale, const double *cosine, double *log_p)
@@ -162,14 +226,14 @@ const LossDef loss_normalized_softmax = {
                   .params = normalized_params,
                   .size = sizeof(struct head), .source = "arXiv:1704.06369, arXiv:2102.03243",
                   .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
-    HEAD, .unit_directions = unit_directions, .decode = decode, .forward = cosine_margin,
+    HEAD, .unit_directions = unit_directions, .decode = decode, .forward = cosine_margin, .rows = &rows_cosine_margin,
 };
 
 const LossDef loss_cosface = {
     .component = {.name = "cosface", .summary = "cross-entropy of scaled cosines with a margin on the cosine",
                   .params = cosface_params, .size = sizeof(struct head), .source = "arXiv:1801.09414",
                   .formula = "-log softmax(scale (cos - margin e_y))_y", .notes = NOTES},
-    HEAD, .decode = decode, .forward = cosine_margin,
+    HEAD, .decode = decode, .forward = cosine_margin, .rows = &rows_cosine_margin,
 };
 
 const LossDef loss_arcface = {
@@ -178,7 +242,7 @@ const LossDef loss_arcface = {
                   .formula = "-log softmax(scale cos')_y, cos'_y = cos(a + margin); beyond a = pi - margin: cos a - "
                              "margin sin margin",
                   .notes = NOTES " At the angles 0 and pi the derivative of the sine is taken as 0."},
-    HEAD, .decode = decode, .forward = arcface,
+    HEAD, .decode = decode, .forward = arcface, .rows = &rows_arcface,
 };
 
 const LossDef loss_sphereface = {
@@ -186,5 +250,5 @@ const LossDef loss_sphereface = {
                   .params = sphereface_params, .size = sizeof(struct sphereface), .source = "arXiv:1704.08063",
                   .formula = "-log softmax(scale cos')_y, cos'_y = (-1)^k cos(margin a) - 2k, k = floor(margin a / pi)",
                   .notes = NOTES},
-    HEAD, .decode = decode_sphereface, .forward = sphereface,
+    HEAD, .decode = decode_sphereface, .forward = sphereface, .rows = &rows_sphereface,
 };

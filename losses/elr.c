@@ -1,4 +1,8 @@
 /* Early-learning regularisation: predictions are held to their own running mean. Liu et al. 2020. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct elr { double beta; Weight lambda; };
@@ -40,6 +44,60 @@ static Tensor *forward(const void *values, const LossInput *in)
     return t_add(loss_negative_log_likelihood(in), t_scale(t_log(rest), weight_at(&self->lambda, &in->at)));
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Rows of one sample would write the same state at once. */
+static bool samples_differ(const void *self, const LossInput *in)
+{
+    (void)self;
+    const int64_t count = in->logits->shape[0];
+    if (!in->state || !in->ids)
+        return true;
+    int64_t *ids = memory_array((size_t)count, sizeof *ids);
+    memcpy(ids, in->ids, (size_t)count * sizeof *ids);
+    qsort(ids, (size_t)count, sizeof *ids, compare_ids);
+    bool differ = true;
+    for (int64_t i = 1; i < count && differ; i++)
+        differ = ids[i] != ids[i - 1];
+    memory_free(ids);
+    return differ;
+}
+
+/* With S = sum_k p_k (1 - q_k): p - e_y + lambda p_k ((1 - q_k) / S - 1). */
+ROW float elr_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct elr *self = values;
+    const float keep = (float)self->beta, lambda = (float)weight_at(&self->lambda, &row->in->at), *z = row->logits;
+    const int64_t columns = row->columns;
+    const RowSum all = row_log_sum_exp(row);
+    float *state = loss_state_of(row->in, row->index, columns), *rest = row->scratch, *q = state ? state : rest;
+    if (!state)
+        memset(rest, 0, (size_t)columns * sizeof *rest);
+    double sum = 0;
+    ROW_SUM(sum)
+    for (int64_t k = 0; k < columns; k++) {
+        const float p = float_exp((z[k] - all.largest) - all.log_sum);
+        const float mean = keep * q[k] + (1 - keep) * p;
+        q[k] = mean;
+        sum += (double)(p * (1 - mean));
+    }
+    const float inverse = (float)(1 / sum);
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++) {
+        const float p = float_exp((z[k] - all.largest) - all.log_sum);
+        gradient[k] = p * (1 + lambda * ((1 - q[k]) * inverse - 1));
+    }
+    if (gradient)
+        gradient[row->target] -= 1;
+    return row_negative_log_likelihood(row, all) + lambda * (float)log(sum);
+}
+
+LOSS_ROWS(elr, .scratch = 1, .takes = samples_differ)
+
 const LossDef loss_elr = {
     .component = {.name = "elr", .summary = "early-learning regularisation against memorised label noise",
                   .params = params,
@@ -50,5 +108,5 @@ const LossDef loss_elr = {
                            "no gradient."},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_DETACHED, .state_width = state_width,
     .one_class = -1.0700248318161973, /* 3 log 0.7 */
-    .forward = forward,
+    .forward = forward, .rows = &rows_elr,
 };

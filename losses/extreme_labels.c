@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct decoupled_softmax { bool sample_positives; };
@@ -134,6 +135,70 @@ static Tensor *bce_multi(const void *self, const LossInput *in)
     Tensor *negative = t_mul(t_add_scalar(t_neg(t), 1), t_softplus(z));
     return t_mean(t_add(t_mul(t, t_softplus(t_neg(z))), negative), -1, false);
 }
+
+/* Positives are counted whatever their value. */
+ROW float softmax_multi_row(const void *self, const LossRow *row, float *gradient)
+{
+    (void)self;
+    const int64_t columns = row->columns;
+    const float *t = row->targets;
+    float *positive = row->scratch;
+    ROW_LOOP
+    for (int64_t k = 0; k < columns; k++)
+        positive[k] = t[k] > 0 ? 1 : 0;
+    return row_cross_entropy(row, positive, gradient);
+}
+
+LOSS_ROWS(softmax_multi, .scratch = 1)
+
+static bool takes_all_positives(const void *values, const LossInput *in)
+{
+    (void)in;
+    return !((const struct decoupled_softmax *)values)->sample_positives;
+}
+
+/* With u_l = sigmoid(A - s_l) / P of the P positives and A the log-sum-exp of the negatives: -u_l at a positive, the sum
+   of the u_l times softmax of the negatives at a negative. */
+ROW float decoupled_row(const void *self, const LossRow *row, float *gradient)
+{
+    (void)self;
+    const int64_t columns = row->columns;
+    const float *z = row->logits, *t = row->targets;
+    float rival = -INFINITY;
+    ROW_MAX(rival)
+    for (int64_t k = 0; k < columns; k++) {
+        const float x = t[k] > 0 ? -INFINITY : z[k];
+        rival = x > rival ? x : rival;
+    }
+    const bool alone = rival == -INFINITY;
+    rival = alone ? 0 : rival;
+    double negatives = 0, positives = 0;
+    ROW_SUM(negatives, positives)
+    for (int64_t k = 0; k < columns; k++) {
+        const float e = float_exp(z[k] - rival);
+        negatives += (double)(t[k] > 0 ? 0 : e);
+        positives += (double)(t[k] > 0 ? 1.0F : 0.0F);
+    }
+    const float log_sum = alone ? -INFINITY : (float)log(negatives), share = (float)(1 / positives);
+    double value = 0, pushed = 0;
+    ROW_SUM(value, pushed)
+    for (int64_t k = 0; k < columns; k++) {
+        const float gap = alone ? -200 : (rival - z[k]) + log_sum, u = float_sigmoid(gap);
+        const float cost = (gap > 0 ? gap : 0) + float_softplus_tail(gap);
+        value += (double)(t[k] > 0 ? cost : 0);
+        pushed += (double)(t[k] > 0 ? u : 0);
+    }
+    const float factor = share * (float)pushed;
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++) {
+        const float gap = alone ? -200 : (rival - z[k]) + log_sum, u = float_sigmoid(gap);
+        const float p = alone ? 0 : float_exp(-gap);
+        gradient[k] = t[k] > 0 ? -share * u : factor * p;
+    }
+    return (float)(value / positives);
+}
+
+LOSS_ROWS(decoupled, .takes = takes_all_positives)
 
 /* ---- Soft top-k ---- */
 
@@ -293,7 +358,7 @@ const LossDef loss_decoupled_softmax = {
                   .params = decoupled_params, .size = sizeof(struct decoupled_softmax), .source = "arXiv:2310.10636",
                   .formula = "mean over positives p of log(e^{s_p} + sum_n e^{s_n}) - s_p, n negatives",
                   .notes = NOTES},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled, .any_labels = true,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled, .rows = &rows_decoupled, .any_labels = true,
     .positives = true, .check = check_some_positive, .examples = decoupled_examples, .sample = sample,
     .sample_columns = 7,
 };
@@ -313,7 +378,7 @@ const LossDef loss_softmax_multi = {
     .component = {.name = "softmax_multi", .summary = "softmax of each positive label against all labels, summed",
                   .source = "arXiv:2310.10636", .formula = "sum over positives p of log sum_l e^{s_l} - s_p",
                   .notes = NOTES},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi, .any_labels = true,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi, .rows = &rows_softmax_multi, .any_labels = true,
     .positives = true, .check = check_some_positive, .sample = sample, .sample_columns = 7,
 };
 

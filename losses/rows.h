@@ -120,4 +120,70 @@ ROW void row_likelihood_gradient(const LossRow *row, RowSum sum, float slope, fl
     gradient[row->target] -= slope;
 }
 
+/* -sum_k p_k log p_k */
+ROW double row_entropy(const LossRow *row, RowSum all)
+{
+    const float *z = row->logits;
+    const int64_t columns = row->columns;
+    double entropy = 0;
+    ROW_SUM(entropy)
+    for (int64_t k = 0; k < columns; k++) {
+        const float log_p = (z[k] - all.largest) - all.log_sum;
+        entropy -= (double)(float_exp(log_p) * log_p);
+    }
+    return entropy;
+}
+
+/* -sum_k c_k log p_k of coefficients c [columns]; gradient_k = (sum c) p_k - c_k. */
+ROW float row_cross_entropy(const LossRow *row, const float *c, float *gradient)
+{
+    const RowSum all = row_log_sum_exp(row);
+    const float *z = row->logits;
+    const int64_t columns = row->columns;
+    double value = 0, total = 0;
+    ROW_SUM(value, total)
+    for (int64_t k = 0; k < columns; k++) {
+        value -= (double)(c[k] * ((z[k] - all.largest) - all.log_sum));
+        total += (double)c[k];
+    }
+    const float factor = (float)total;
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++)
+        gradient[k] = factor * float_exp((z[k] - all.largest) - all.log_sum) - c[k];
+    return (float)value;
+}
+
+/* What stands in for the target's logit in a loss with a margin, and its derivative by that logit. */
+typedef struct RowMargin { float own, slope; } RowMargin;
+
+/* Cross-entropy of integer targets at logits scale (z - center), where `margin` replaces the target's. */
+ROW float row_margin_cross_entropy(const LossRow *row, float scale, float center, RowMargin margin, float *gradient)
+{
+    const float *z = row->logits;
+    const int64_t columns = row->columns, target = row->target;
+    float rival = -INFINITY;
+    ROW_MAX(rival)
+    for (int64_t k = 0; k < target; k++)
+        rival = z[k] > rival ? z[k] : rival;
+    ROW_MAX(rival)
+    for (int64_t k = target + 1; k < columns; k++)
+        rival = z[k] > rival ? z[k] : rival;
+    rival = scale * (rival - center);
+    const float largest = rival > margin.own ? rival : margin.own;
+    double sum = exp((double)(margin.own - largest));
+    ROW_SUM(sum)
+    for (int64_t k = 0; k < target; k++)
+        sum += (double)float_exp(scale * (z[k] - center) - largest);
+    ROW_SUM(sum)
+    for (int64_t k = target + 1; k < columns; k++)
+        sum += (double)float_exp(scale * (z[k] - center) - largest);
+    const float log_sum = (float)log(sum), loss = log_sum - (margin.own - largest);
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++)
+        gradient[k] = scale * float_exp((scale * (z[k] - center) - largest) - log_sum);
+    if (gradient)
+        gradient[target] = margin.slope * float_expm1(-loss);
+    return loss;
+}
+
 #endif

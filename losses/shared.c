@@ -57,6 +57,12 @@ bool loss_targets_are_soft(const LossInput *in)
     return in->targets->type != ARRAY_I32;
 }
 
+bool loss_has_soft_targets(const void *self, const LossInput *in)
+{
+    (void)self;
+    return loss_targets_are_soft(in);
+}
+
 Tensor *loss_one_hot(const LossInput *in)
 {
     return t_one_hot(in->targets, loss_columns(in), in->logits->type);

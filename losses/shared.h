@@ -26,6 +26,8 @@ Tensor *loss_divergence(Tensor *log_p, Tensor *log_q);
 
 /* For losses that take classes or probabilities: [N, C] probabilities of the logits' type. */
 bool loss_targets_are_soft(const LossInput *in);
+/* The same for LossRows.takes. */
+bool loss_has_soft_targets(const void *self, const LossInput *in);
 Tensor *loss_soft_targets(const LossInput *in);
 Tensor *loss_one_hot(const LossInput *in);
 /* -sum_k t_k log p_k, [N]. */

@@ -1,6 +1,7 @@
 /* A weighted sum of losses, and the entropy of the prediction, which is mostly a term of one:
 
        {"type": "sum", "terms": [{"type": "ce"}, {"type": "entropy", "weight": -0.1}]} */
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct sum { TermList terms; };
@@ -79,8 +80,27 @@ const LossDef loss_sum = {
     .part = part, .factor = factor, .examples = examples, .fit = fit,
 };
 
+/* -p_k (log p_k + H) */
+ROW float entropy_row(const void *self, const LossRow *row, float *gradient)
+{
+    (void)self;
+    const RowSum all = row_log_sum_exp(row);
+    const double entropy = row_entropy(row, all);
+    const float *z = row->logits, H = (float)entropy;
+    const int64_t columns = row->columns;
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++) {
+        const float log_p = (z[k] - all.largest) - all.log_sum;
+        gradient[k] = -float_exp(log_p) * (log_p + H);
+    }
+    return H;
+}
+
+LOSS_ROWS(entropy)
+
 const LossDef loss_entropy = {
     .component = {.name = "entropy", .summary = "entropy of the prediction, a term of sums", .source = "Shannon 1948",
                   .formula = "-sum_k p_k log p_k, p = softmax(z)"},
-    .targets = LOSS_NO_TARGETS, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .forward = entropy,
+    .targets = LOSS_NO_TARGETS, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED,
+    .forward = entropy, .rows = &rows_entropy,
 };

@@ -2,6 +2,7 @@
    student and its teacher Doebler, Marsden and Yang 2023. */
 #include <math.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct symmetric_ce { double log_zero; Weight alpha, beta; };
@@ -36,6 +37,35 @@ static Tensor *forward(const void *values, const LossInput *in)
                  t_scale(reverse(self, &held, cross_entropy), weight_at(&self->beta, &held.at)));
 }
 
+/* Of hard targets `forward` is a function of -log p_y. alpha (sum t p - t) - beta p_k (l_k - sum p l), l = log t held. */
+ROW float symmetric_ce_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct symmetric_ce *self = values;
+    const float alpha = (float)weight_at(&self->alpha, &row->in->at), beta = (float)weight_at(&self->beta, &row->in->at);
+    const float zero = (float)self->log_zero, *z = row->logits, *t = row->targets;
+    const int64_t columns = row->columns;
+    const RowSum all = row_log_sum_exp(row);
+    double forward = 0, reverse = 0, total = 0;
+    ROW_SUM(forward, reverse, total)
+    for (int64_t k = 0; k < columns; k++) {
+        const float log_p = (z[k] - all.largest) - all.log_sum, log_t = float_log(t[k]);
+        const float held = log_t > zero ? log_t : zero;
+        forward -= (double)(t[k] * log_p);
+        reverse -= (double)(float_exp(log_p) * held);
+        total += (double)t[k];
+    }
+    const float mean = -(float)reverse, sum = (float)total;
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++) {
+        const float p = float_exp((z[k] - all.largest) - all.log_sum), log_t = float_log(t[k]);
+        const float held = log_t > zero ? log_t : zero;
+        gradient[k] = alpha * (sum * p - t[k]) - beta * p * (held - mean);
+    }
+    return (float)((double)alpha * forward + (double)beta * reverse);
+}
+
+LOSS_ROWS(symmetric_ce, .takes = loss_has_soft_targets)
+
 static const char *const examples[] = {
     "\"symmetric_ce\"", "{\"type\": \"symmetric_ce\", \"alpha\": 0.1, \"beta\": 2, \"log_zero\": -6}", NULL};
 
@@ -46,5 +76,6 @@ const LossDef loss_symmetric_ce = {
                   .notes = "Soft targets have no gradient. With a teacher's probabilities, alpha and beta 0.5 and a "
                            "log_zero that no log t is below, such as -100, it is the consistency loss of RMT "
                            "(arXiv:2211.13081)."},
-    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward, .examples = examples,
+    .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT, .forward = forward,
+    .rows = &rows_symmetric_ce, .examples = examples,
 };

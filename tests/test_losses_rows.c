@@ -29,8 +29,22 @@ static void assert_near(const Case *item, const char *what, const Tensor *got, c
     }
 }
 
+/* As where models are trained: cosines, not the embeddings and directions that they are of. */
+static void drop_head(Case *item)
+{
+    const Tensor *weight = loss_extra(&item->in, "weight");
+    if (!item->def->cosines || !weight)
+        return;
+    Random random = random_start(4, "cosines", 0);
+    item->in.logits = t_new(ARRAY_F64, SHAPE(item->in.logits->shape[0], weight->shape[0]));
+    item->in.extra_count = 0;
+    for (int64_t i = 0; i < item->in.logits->count; i++)
+        tensor_set(item->in.logits, i, 2 * random_uniform(&random) - 1);
+}
+
 static void compare(Case *item)
 {
+    drop_head(item);
     LossInput in = single(&item->in);
     if (!item->def->rows || !loss_rows_apply(&item->loss, &in))
         return;
@@ -58,7 +72,7 @@ static void scale_logits(Case *item, double factor)
 static void compare_spread(Case *item)
 {
     compare(item);
-    scale_logits(item, 20);
+    scale_logits(item, item->def->cosines ? -1 : 20);
     compare(item);
 }
 

@@ -16,6 +16,8 @@ struct Component {
     const char *notes;      /* further paragraphs for the page; NULL */
     /* What the ranges of single keys cannot say; NULL when there is nothing. */
     bool (*validate)(const void *values, Error *error);
+    /* Fills fields that are no keys and follow from the keys, in the arena; after `validate`. NULL: there are none. */
+    void (*derive)(void *values, Arena *arena);
     const char *no_weight;  /* of schedules: why a weight cannot move by it; NULL: it can */
 };
 

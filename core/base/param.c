@@ -457,6 +457,8 @@ bool param_parse_instance(ParamContext *context, const char *kind_name, const Pa
     }
     if (component->validate && !component->validate(values, context->error))
         return param_refused(context, value);
+    if (component->derive)
+        component->derive(values, context->arena);
     *instance = (Instance){component, values};
     return true;
 }
