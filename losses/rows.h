@@ -97,10 +97,15 @@ ROW float row_largest(const float *z, int64_t columns)
     return isinf(largest) ? 0 : largest;
 }
 
+ROW RowSum row_log_sum_exp_of(const float *z, int64_t columns)
+{
+    const float largest = row_largest(z, columns);
+    return (RowSum){largest, (float)log(row_sum_exp(z, 0, columns, largest))};
+}
+
 ROW RowSum row_log_sum_exp(const LossRow *row)
 {
-    const float largest = row_largest(row->logits, row->columns);
-    return (RowSum){largest, (float)log(row_sum_exp(row->logits, 0, row->columns, largest))};
+    return row_log_sum_exp_of(row->logits, row->columns);
 }
 
 /* -log p_y of integer targets. */
