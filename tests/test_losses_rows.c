@@ -18,7 +18,7 @@ static LossInput single(const LossInput *in)
 
 static void assert_near(const Case *item, const char *what, const Tensor *got, const Tensor *expected)
 {
-    double scale = 1e-3;
+    double scale = 1e-2;
     for (int64_t i = 0; i < expected->count; i++)
         scale = fmax(scale, fabs(tensor_value(expected, i)));
     for (int64_t i = 0; i < expected->count; i++) {
