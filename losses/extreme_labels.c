@@ -127,14 +127,6 @@ static Tensor *softmax_multi(const void *self, const LossInput *in)
     return t_neg(t_sum(t_mul(positive, t_log_softmax(in->logits)), -1, false));
 }
 
-static Tensor *bce_multi(const void *self, const LossInput *in)
-{
-    (void)self;
-    Tensor *t = in->targets, *z = in->logits;
-    Tensor *negative = t_mul(t_add_scalar(t_neg(t), 1), t_softplus(z));
-    return t_mean(t_add(t_mul(t, t_softplus(t_neg(z))), negative), -1, false);
-}
-
 /* ---- Soft top-k ---- */
 
 static bool validate_topk(const void *values, Error *error)
@@ -315,11 +307,4 @@ const LossDef loss_softmax_multi = {
                   .notes = NOTES},
     .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi, .any_labels = true,
     .positives = true, .check = check_some_positive, .sample = sample, .sample_columns = 7,
-};
-
-const LossDef loss_bce_multi = {
-    .component = {.name = "bce_multi", .summary = "binary cross-entropy of each label, averaged over labels",
-                  .source = "arXiv:2310.10636", .formula = "mean over labels of softplus(s) - t s",
-                  .notes = "Logits are scores [B, L], already divided by the temperature."},
-    .targets = LOSS_LABELS, .forward = bce_multi, .any_labels = true,
 };
