@@ -5,9 +5,10 @@
        LOSS_ROWS(NAME)
 
    and `.rows = &rows_NAME`: the loss of one row in nats and, where `gradient` [columns] is not NULL, its derivatives by
-   the row's logits; of masks, all axes after the first are a row. It is compiled for each instruction set, with gradients and without. Loops over columns behind
-   ROW_LOOP, ROW_SUM or ROW_MAX are vectorised if what they read is in local variables (not behind `row->` or `self->`)
-   and nothing in them branches; core/kernels/float_math.h has functions for them. Sums over columns are of doubles.
+   the row's logits; of masks, all axes after the first are a row. It is compiled for each instruction set, with
+   gradients and without. Loops over columns behind ROW_LOOP, ROW_SUM or ROW_MAX are vectorised if what they read is in
+   local variables (not behind `row->` or `self->`) and nothing in them branches; core/kernels/float_math.h has
+   functions for them. Sums over columns are of doubles.
    tests/test_losses_rows.c compares every one of them with `forward`, for all examples of the loss. */
 #ifndef XENT_LOSSES_ROWS_H
 #define XENT_LOSSES_ROWS_H

@@ -23,6 +23,12 @@ FLOAT_MATH float float_of_bits(int32_t bits)
     return x;
 }
 
+/* -127 < n < 128; unsigned, as n of a NaN is anything. */
+FLOAT_MATH float float_power_of_two(int32_t n)
+{
+    return float_of_bits((int32_t)((uint32_t)(n + 127) << 23));
+}
+
 /* x = n ln2 + r, |r| <= ln2 / 2; the scale 2^n in two halves, for results below the smallest normal number. */
 FLOAT_MATH float float_exp(float x)
 {
@@ -38,7 +44,7 @@ FLOAT_MATH float float_exp(float x)
     p = p * r + 5.0000001201e-1F;
     p = (p * (r * r) + r) + 1.0F;
     const int32_t exponent = float_bits(biased) - float_bits(round_bias), half = exponent >> 1;
-    return (p * float_of_bits((half + 127) << 23)) * float_of_bits((exponent - half + 127) << 23);
+    return (p * float_power_of_two(half)) * float_power_of_two(exponent - half);
 }
 
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)). -inf at 0, NaN below. */
