@@ -54,9 +54,8 @@ typedef struct Factors { float positive, negative, clip, keep; } Factors;
 /* The loss of label t at logit z, times -1, and its derivative by z. Comments beside are of clip = 0. */
 ROW float label(Factors by, bool clips, bool fourth, float z, float t, float *slope)
 {
-    const float e = float_exp(-fabsf(z)), share = 1 / (1 + e), tail = float_log1p(e);
-    const float p = z < 0 ? e * share : share, rest = z < 0 ? share : e * share;
-    const float log_p = (z < 0 ? z : 0) - tail, log_rest = (z > 0 ? -z : 0) - tail;
+    const RowLogistic of = row_logistic(z);
+    const float p = of.p, rest = of.rest, log_p = (z < 0 ? z : 0) - of.tail, log_rest = (z > 0 ? -z : 0) - of.tail;
     const float focus = by.positive > 0 ? float_exp(by.positive * log_rest) : 1;
     const float beyond = clips ? p - by.clip : p, base = beyond > 0 ? beyond : 0;   /* p */
     const float log_base = clips ? float_log(base) : log_p, log_pn = clips ? float_log1p(-base) : log_rest;

@@ -1,4 +1,5 @@
 /* Squared errors over classes: of the probabilities (Brier 1950), of the outputs themselves. */
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 static Tensor *brier(const void *self, const LossInput *in)
@@ -23,6 +24,14 @@ static double mse_onehot_of_moments(const void *self, const LossMoments *moments
     return moments->squares - 2 * moments->target + 1;
 }
 
+ROW float mse_onehot_row(const void *self, const LossRow *row, float *gradient)
+{
+    return row->targets ? (float)row_squares(row, 1, gradient)
+                        : row_of_moments(self, mse_onehot_of_moments, 0, row, gradient);
+}
+
+LOSS_ROWS(mse_onehot)
+
 const LossDef loss_brier = {
     .component = {.name = "brier", .summary = "squared error of the probabilities, summed over classes",
                   .source = "Brier 1950", .formula = "sum_k (softmax(z)_k - t_k)^2"},
@@ -34,5 +43,6 @@ const LossDef loss_mse_onehot = {
     .component = {.name = "mse_onehot",
                   .summary = "squared error of the outputs to the one-hot target, summed over classes",
                   .source = "arXiv:1604.08859", .formula = "sum_k (z_k - t_k)^2"},
-    .targets = LOSS_CLASSES_OR_SOFT, .forward = mse_onehot, .of_moments = mse_onehot_of_moments,
+    .targets = LOSS_CLASSES_OR_SOFT, .forward = mse_onehot, .rows = &rows_mse_onehot,
+    .of_moments = mse_onehot_of_moments,
 };

@@ -122,6 +122,6 @@ const LossDef loss_ce = {
                            "target "
                            "joins the sample weight in the mean; for soft targets each class's term is multiplied."},
     .targets = LOSS_CLASSES_OR_SOFT, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_PROPER,
-    .forward = forward, .rows = &rows_ce, .weights = weights, .check = check, .ignore_index = ignore_index, .plain = plain,
-    .examples = examples,
+    .forward = forward, .rows = &rows_ce, .weights = weights, .check = check, .ignore_index = ignore_index,
+    .plain = plain, .examples = examples,
 };

@@ -156,8 +156,8 @@ const LossDef loss_ldam = {
                   .size = sizeof(struct ldam), .source = "arXiv:1906.07413",
                   .formula = "-log softmax(scale (z - m_y e_y))_y, m_c = max_margin (min n / n_c)^(1/4)",
                   .derive = derive_ldam},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldam, .rows = &rows_ldam, .check = check_ldam,
-    .fit = fit_counts, .examples = ldam_examples,
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldam,
+    .rows = &rows_ldam, .check = check_ldam, .fit = fit_counts, .examples = ldam_examples,
 };
 
 /* ---- Logit adjustment ---- */

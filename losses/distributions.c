@@ -2,6 +2,7 @@
    probability score of a normal (Gneiting and Raftery 2007). Targets are [N]. */
 #include <math.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct pinball { FloatList quantiles; };
@@ -79,6 +80,26 @@ static Tensor *pinball(const void *values, const LossInput *in)
     return t_mean(t_add(t_mul(slope, residual), t_relu(t_neg(residual))), -1, false);
 }
 
+/* d/dz = [r < 0] - q */
+ROW float pinball_row(const void *self, const LossRow *row, float *gradient)
+{
+    const double *quantiles = ((const struct pinball *)self)->quantiles.items;
+    const float *z = row->logits, t = row->targets[0];
+    const int64_t columns = row->columns;
+    const float scale = 1 / (float)columns;
+    double sum = 0;
+    ROW_SUM(sum)
+    for (int64_t k = 0; k < columns; k++) {
+        const float q = (float)quantiles[k], r = t - z[k];
+        sum += (double)(q * r + (r < 0 ? -r : 0));
+        if (gradient)
+            gradient[k] = scale * ((float)(r < 0) - q);
+    }
+    return (float)(sum / (double)columns);
+}
+
+LOSS_ROWS(pinball)
+
 /* e^z, z held between -80 and 80, near the ends of single precision; beyond, the gradient goes on as at the border. */
 static Tensor *deviation(Tensor *z)
 {
@@ -122,7 +143,7 @@ const LossDef loss_pinball = {
                   .notes = "A trained model has a column for each quantile. The prediction is the median, on the line "
                            "between the quantiles next to 0.5 where that is none of them."},
     .targets = LOSS_VALUES, .outputs = pinball_outputs, .decode = decode_median, .forward = pinball,
-    .check = check_pinball, .fit = fit_pinball, .sample = sample_column,
+    .rows = &rows_pinball, .check = check_pinball, .fit = fit_pinball, .sample = sample_column,
 };
 
 const LossDef loss_crps = {

@@ -128,14 +128,6 @@ static Tensor *softmax_multi(const void *self, const LossInput *in)
     return t_neg(t_sum(t_mul(positive, t_log_softmax(in->logits)), -1, false));
 }
 
-static Tensor *bce_multi(const void *self, const LossInput *in)
-{
-    (void)self;
-    Tensor *t = in->targets, *z = in->logits;
-    Tensor *negative = t_mul(t_add_scalar(t_neg(t), 1), t_softplus(z));
-    return t_mean(t_add(t_mul(t, t_softplus(t_neg(z))), negative), -1, false);
-}
-
 /* Positives are counted whatever their value. */
 ROW float softmax_multi_row(const void *self, const LossRow *row, float *gradient)
 {
@@ -157,8 +149,8 @@ static bool takes_all_positives(const void *values, const LossInput *in)
     return !((const struct decoupled_softmax *)values)->sample_positives;
 }
 
-/* With u_l = sigmoid(A - s_l) / P of the P positives and A the log-sum-exp of the negatives: -u_l at a positive, the sum
-   of the u_l times softmax of the negatives at a negative. */
+/* With u_l = sigmoid(A - s_l) / P of the P positives and A the log-sum-exp of the negatives: -u_l at a positive, the
+   sum of the u_l times softmax of the negatives at a negative. */
 ROW float decoupled_row(const void *self, const LossRow *row, float *gradient)
 {
     (void)self;
@@ -358,7 +350,8 @@ const LossDef loss_decoupled_softmax = {
                   .params = decoupled_params, .size = sizeof(struct decoupled_softmax), .source = "arXiv:2310.10636",
                   .formula = "mean over positives p of log(e^{s_p} + sum_n e^{s_n}) - s_p, n negatives",
                   .notes = NOTES},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled, .rows = &rows_decoupled, .any_labels = true,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = decoupled,
+    .rows = &rows_decoupled, .any_labels = true,
     .positives = true, .check = check_some_positive, .examples = decoupled_examples, .sample = sample,
     .sample_columns = 7,
 };
@@ -378,13 +371,7 @@ const LossDef loss_softmax_multi = {
     .component = {.name = "softmax_multi", .summary = "softmax of each positive label against all labels, summed",
                   .source = "arXiv:2310.10636", .formula = "sum over positives p of log sum_l e^{s_l} - s_p",
                   .notes = NOTES},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi, .rows = &rows_softmax_multi, .any_labels = true,
-    .positives = true, .check = check_some_positive, .sample = sample, .sample_columns = 7,
-};
-
-const LossDef loss_bce_multi = {
-    .component = {.name = "bce_multi", .summary = "binary cross-entropy of each label, averaged over labels",
-                  .source = "arXiv:2310.10636", .formula = "mean over labels of softplus(s) - t s",
-                  .notes = "Logits are scores [B, L], already divided by the temperature."},
-    .targets = LOSS_LABELS, .forward = bce_multi, .any_labels = true,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = softmax_multi,
+    .rows = &rows_softmax_multi, .any_labels = true, .positives = true,
+    .check = check_some_positive, .sample = sample, .sample_columns = 7,
 };

@@ -1,7 +1,9 @@
 /* Values as histograms on a fixed grid, compared by cross-entropy: HL-Gauss and two-hot targets (Farebrother et al.
    2024) and the projected next-state distribution of C51 (Bellemare et al. 2017). Targets have no gradient. */
 #include <math.h>
+#include <string.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 #define GRID(structure)                                                                  \
@@ -97,6 +99,31 @@ static Tensor *cross_entropy(const LossInput *in, Tensor *t)
     return t_mean(t_reshape(of_values, SHAPE(in->logits->shape[0], -1)), -1, false);
 }
 
+/* Of one value: sum_k t_k (-log p_k), t not 0 for k in [begin, end) alone, where t[0] is t_begin.
+   gradient_k = share (p_k sum t - t_k). */
+ROW double cross_entropy_of(const float *z, int64_t bins, const float *t, int64_t begin, int64_t end, float share,
+                            float *gradient)
+{
+    const float largest = row_largest(z, bins);
+    const double log_sum = log(row_sum_exp(z, 0, bins, largest));
+    double mass = 0, sum = 0;
+    ROW_SUM(mass, sum)
+    for (int64_t k = begin; k < end; k++) {
+        mass += (double)t[k - begin];
+        sum += (double)t[k - begin] * (log_sum - (double)(z[k] - largest));
+    }
+    if (gradient) {
+        const float scale = share * (float)mass, rest = (float)log_sum;
+        ROW_LOOP
+        for (int64_t k = 0; k < bins; k++)
+            gradient[k] = scale * float_exp((z[k] - largest) - rest);
+        ROW_LOOP
+        for (int64_t k = begin; k < end; k++)
+            gradient[k] -= share * t[k - begin];
+    }
+    return sum;
+}
+
 /* Phi((b - y) / sigma) - Phi((a - y) / sigma), a <= b, through the tail on the side where both lie. */
 static double normal_mass(double y, double sigma, double a, double b)
 {
@@ -126,15 +153,59 @@ static Tensor *hl_gauss(const void *values, const LossInput *in)
     return cross_entropy(in, t);
 }
 
-/* Adds `mass` at value y to the m locations from vmin to vmax, shared by the two neighbours; y is held to the grid. */
-static void place(const struct grid *grid, double y, double mass, double *row)
+/* t of the bins from `begin` on that have an edge within 9 standard deviations of the value: beyond, there is less than
+   the resolution of doubles. Returns where they end. */
+static int64_t normal_bins(const struct hl_gauss *self, double value, int64_t *begin, float *t)
 {
-    double at = (fmin(fmax(y, grid->vmin),
-                      grid->vmax) - grid->vmin) / (grid->vmax - grid->vmin) * (double)(grid->bins - 1);
-    int64_t low = (int64_t)floor(at);
-    row[low] += mass * (1 - (at - (double)low));
-    if (low + 1 < grid->bins)
-        row[low + 1] += mass * (at - (double)low);
+    const double width = (self->vmax - self->vmin) / (double)self->bins, sigma = self->sigma_ratio * width;
+    const double y = fmin(fmax(value, self->vmin), self->vmax), reach = 9 * sigma;
+    *begin = (int64_t)fmax(0, floor((y - reach - self->vmin) / width));
+    const int64_t end = (int64_t)fmin((double)self->bins, ceil((y + reach - self->vmin) / width));
+    double low = (self->vmin + width * (double)*begin - y) / (sigma * M_SQRT2), low_tail = erfc(fabs(low)), total = 0;
+    for (int64_t k = *begin; k < end; k++) {
+        const double high = (self->vmin + width * (double)(k + 1) - y) / (sigma * M_SQRT2), tail = erfc(fabs(high));
+        /* the tails on one side; the bin that has both sides */
+        const double mass = low < 0 && high > 0 ? 0.5 * (erf(high) - erf(low)) : 0.5 * fabs(low_tail - tail);
+        t[k - *begin] = (float)mass;
+        total += mass;
+        low = high;
+        low_tail = tail;
+    }
+    for (int64_t k = 0; k < end - *begin; k++)
+        t[k] = (float)((double)t[k] / total);
+    return end;
+}
+
+/* The mean over the values of a row. */
+ROW float hl_gauss_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct hl_gauss *self = values;
+    const int64_t bins = self->bins, count = row->columns / bins;
+    double sum = 0;
+    for (int64_t v = 0; v < count; v++) {
+        int64_t begin, end = normal_bins(self, (double)row->targets[v], &begin, row->scratch);
+        sum += cross_entropy_of(row->logits + v * bins, bins, row->scratch, begin, end, 1 / (float)count,
+                                gradient ? gradient + v * bins : NULL);
+    }
+    return (float)(sum / (double)count);
+}
+
+LOSS_ROWS(hl_gauss, .scratch = 1)
+
+/* Of value y, held to the grid, among the m locations from vmin, 0, to vmax, m - 1. */
+ROW double position(const struct grid *grid, double y)
+{
+    double above = fmin(fmax(y, grid->vmin), grid->vmax) - grid->vmin;
+    return above / (grid->vmax - grid->vmin) * (double)(grid->bins - 1);
+}
+
+/* Adds `mass` at a position to its two neighbours, of whom the last location is the second. */
+ROW void place(int64_t bins, double at, double mass, double *row)
+{
+    const int64_t down = (int64_t)at, low = down < bins - 2 ? down : bins - 2;
+    const double share = at - (double)low;
+    row[low] += mass * (1 - share);
+    row[low + 1] += mass * share;
 }
 
 static void set_row(Tensor *t, int64_t i, double *row)
@@ -151,11 +222,28 @@ static Tensor *two_hot(const void *values, const LossInput *in)
     Tensor *t = t_new(in->logits->type, SHAPE(in->targets->count, grid->bins));
     double *row = arena_zero(tape_arena(), (size_t)grid->bins, sizeof *row);
     for (int64_t i = 0; i < t->shape[0]; i++) {
-        place(grid, tensor_value(in->targets, i), 1, row);
+        place(grid->bins, position(grid, tensor_value(in->targets, i)), 1, row);
         set_row(t, i, row);
     }
     return cross_entropy(in, t);
 }
+
+ROW float two_hot_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct grid *grid = values;
+    const int64_t bins = grid->bins, count = row->columns / bins;
+    double sum = 0;
+    for (int64_t v = 0; v < count; v++) {
+        const double at = position(grid, (double)row->targets[v]);
+        const int64_t low = (int64_t)fmin(at, (double)(bins - 2));
+        const float share = (float)(at - (double)low), t[2] = {1 - share, share};
+        sum += cross_entropy_of(row->logits + v * bins, bins, t, low, low + 2, 1 / (float)count,
+                                gradient ? gradient + v * bins : NULL);
+    }
+    return (float)(sum / (double)count);
+}
+
+LOSS_ROWS(two_hot)
 
 static bool check_c51(const void *values, const LossInput *in, Error *error)
 {
@@ -183,12 +271,76 @@ static Tensor *c51(const void *values, const LossInput *in)
         for (int64_t k = 0; k < self->bins; k++) {
             double atom = self->vmin + step * (double)k;
             double moved = tensor_value(reward, i) + self->gamma * (1 - tensor_value(done, i)) * atom;
-            place(values, moved, tensor_value(in->targets, i * self->bins + k), row);
+            place(self->bins, position(values, moved), tensor_value(in->targets, i * self->bins + k), row);
         }
         set_row(t, i, row);
     }
     return cross_entropy(in, t);
 }
+
+/* Atoms on their way: the location below each, and the parts of its mass for that and for the next. */
+enum { ATOMS = 256 };
+typedef struct Atoms { int32_t low[ATOMS]; float here[ATOMS], next[ATOMS]; } Atoms;
+
+/* Atom i moves to position first + factor i, held to the grid. */
+ROW void move_atoms(int64_t bins, double first, double factor, const float *mass, int64_t count, Atoms *to)
+{
+    const double last = (double)(bins - 1);
+    const int32_t top = (int32_t)bins - 2;
+    int32_t *lows = to->low;
+    float *here = to->here, *next = to->next;
+    ROW_LOOP
+    for (int32_t i = 0; i < (int32_t)count; i++) {
+        const double at = first + factor * (double)i, above = at > 0 ? at : 0, held = above < last ? above : last;
+        const int32_t down = (int32_t)held, low = down < top ? down : top;
+        const float share = (float)(held - (double)low);
+        lows[i] = low;
+        here[i] = mass[i] * (1 - share);
+        next[i] = mass[i] * share;
+    }
+}
+
+/* Adds the masses of all atoms to t [bins]. Those of the location `low` and of the next one are held back, as most
+   atoms are at the same location as the one before, or at the next. */
+ROW void project(int64_t bins, double first, double factor, const float *mass, float *t)
+{
+    Atoms atoms;
+    double here = 0, next = 0;
+    int32_t low = 0;
+    for (int64_t begin = 0; begin < bins; begin += ATOMS) {
+        const int64_t count = bins - begin < ATOMS ? bins - begin : ATOMS;
+        move_atoms(bins, first + factor * (double)begin, factor, mass + begin, count, &atoms);
+        for (int64_t i = 0; i < count; i++) {
+            if (atoms.low[i] != low) {
+                const bool neighbours = atoms.low[i] == low + 1;
+                t[low] += (float)here;
+                if (!neighbours)
+                    t[low + 1] += (float)next;
+                here = neighbours ? next : 0;
+                next = 0;
+                low = atoms.low[i];
+            }
+            here += (double)atoms.here[i];
+            next += (double)atoms.next[i];
+        }
+    }
+    t[low] += (float)here;
+    t[low + 1] += (float)next;
+}
+
+ROW float c51_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct c51 *self = values;
+    const int64_t bins = row->columns;
+    const double reward = tensor_value(loss_extra(row->in, "reward"), row->index);
+    const double factor = self->gamma * (1 - tensor_value(loss_extra(row->in, "done"), row->index));
+    const double step = (self->vmax - self->vmin) / (double)(bins - 1);
+    memset(row->scratch, 0, (size_t)bins * sizeof(float));
+    project(bins, (reward + factor * self->vmin - self->vmin) / step, factor, row->targets, row->scratch);
+    return (float)cross_entropy_of(row->logits, bins, row->scratch, 0, bins, 1, gradient);
+}
+
+LOSS_ROWS(c51, .scratch = 1)
 
 static void fit(int64_t columns, cJSON *spec)
 {
@@ -226,7 +378,8 @@ const LossDef loss_hl_gauss = {
                            "are moved to the nearest end. The prediction is the mean of the bins' centres. Targets "
                            "[N, K] have bins columns each, one value after the other; the loss is their mean.",
                   .validate = validate},
-    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .check = check_values,
+    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = hl_gauss, .rows = &rows_hl_gauss,
+    .check = check_values,
     .outputs = outputs, .decode = decode_centres, .least_columns = 2, .fit = fit,
     .examples = hl_gauss_examples, .sample = sample_value,
 };
@@ -239,7 +392,8 @@ const LossDef loss_two_hot = {
                            "nearest end. The prediction is the mean of the locations. Targets [N, K] have bins columns "
                            "each, one value after the other; the loss is their mean.",
                   .validate = validate},
-    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .check = check_values,
+    .targets = LOSS_VALUES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = two_hot, .rows = &rows_two_hot,
+    .check = check_values,
     .outputs = outputs, .decode = decode_locations, .least_columns = 2, .fit = fit,
     .examples = two_hot_examples, .sample = sample_value,
 };
@@ -255,6 +409,6 @@ const LossDef loss_c51 = {
                            "prediction is the mean of the locations, bins columns for each value.",
                   .validate = validate},
     .targets = LOSS_SOFT, .extras = c51_extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = c51,
-    .outputs = outputs, .decode = decode_locations, .check = check_c51, .least_columns = 2,
+    .rows = &rows_c51, .outputs = outputs, .decode = decode_locations, .check = check_c51, .least_columns = 2,
     .fit = fit, .examples = c51_examples, .sample = sample_c51,
 };

@@ -231,7 +231,8 @@ const LossDef loss_backward_correction = {
                   .params = params, .size = sizeof(struct noise_correction), .source = "arXiv:1609.03683",
                   .formula = "sum_k (M^-1)_{y k} (-log p_k)",
                   .notes = "M is the key noise_matrix or the extra of that name [C, C], rows the true class. There is "
-                           "no gradient by M, and of an extra the inverse is computed at every call. The loss may be negative and has no lower bound.",
+                           "no gradient by M, and of an extra the inverse is computed at every call. The loss may "
+                           "be negative and has no lower bound.",
                   .validate = validate, .derive = derive_inverse},
     .targets = LOSS_CLASSES, .extras = extras, .properties = LOSS_TRANSLATION_INVARIANT, .forward = backward_correction,
     .rows = &rows_backward_correction, .sample = sample,

@@ -2,6 +2,7 @@
    and Raschka 2021. */
 #include <math.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 /* `count` elements from `begin` on. */
@@ -27,6 +28,32 @@ static Tensor *coral(const void *self, const LossInput *in)
     (void)self;
     return t_sum(threshold_terms(in), -1, false);
 }
+
+/* sum softplus(-z_k), or softplus(z_k) where they are not passed, k in [begin, end). d/dz = -sigmoid(-z), or
+   sigmoid(z). */
+ROW double answers(const LossRow *row, int64_t begin, int64_t end, bool passed, float scale, float *gradient)
+{
+    const float *z = row->logits;
+    double sum = 0;
+    ROW_SUM(sum)
+    for (int64_t k = begin; k < end; k++) {
+        const RowLogistic of = row_logistic(z[k]);
+        const float x = passed ? -z[k] : z[k];
+        sum += (double)((x > 0 ? x : 0) + of.tail);
+        if (gradient)
+            gradient[k] = scale * (passed ? -of.rest : of.p);
+    }
+    return sum;
+}
+
+ROW float coral_row(const void *self, const LossRow *row, float *gradient)
+{
+    (void)self;
+    return (float)(answers(row, 0, row->target, true, 1, gradient) +
+                   answers(row, row->target, row->columns, false, 1, gradient));
+}
+
+LOSS_ROWS(coral)
 
 /* K-1 thresholds between K classes. */
 static int64_t thresholds(const void *self, int64_t classes)
@@ -95,6 +122,19 @@ static Tensor *corn(const void *self, const LossInput *in)
     return t_sum(t_mul(share, threshold_terms(in)), -1, false);
 }
 
+ROW float corn_row(const void *self, const LossRow *row, float *gradient)
+{
+    (void)self;
+    const int64_t asked = row->target < row->columns ? row->target + 1 : row->columns;
+    const float share = 1 / (float)asked;
+    for (int64_t k = asked; gradient && k < row->columns; k++)
+        gradient[k] = 0;
+    return (float)((answers(row, 0, row->target, true, share, gradient) +
+                    answers(row, row->target, asked, false, share, gradient)) / (double)asked);
+}
+
+LOSS_ROWS(corn)
+
 const LossDef loss_coral = {
     .component = {.name = "coral",
                   .summary = "ordinal classes by binary thresholds of shared weights",
@@ -110,6 +150,7 @@ const LossDef loss_coral = {
     .outputs = thresholds,
     .decode = decode_coral,
     .forward = coral,
+    .rows = &rows_coral,
 };
 
 const LossDef loss_corn = {
@@ -121,5 +162,5 @@ const LossDef loss_corn = {
                            "and their number joins its weight in the mean. P(y = k) is (1 - sigmoid(z_k)) times the "
                            "sigmoid(z_j) of all j < k."},
     .targets = LOSS_CLASSES, .unnamed_classes = 1, .outputs = thresholds, .decode = decode_corn, .forward = corn,
-    .weights = task_counts,
+    .rows = &rows_corn, .weights = task_counts,
 };

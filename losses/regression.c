@@ -1,4 +1,5 @@
 /* Losses of real values, the mean over the outputs of a sample. */
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 struct huber { double delta; };
@@ -42,13 +43,40 @@ static Tensor *huber(const void *self, const LossInput *in)
     return over_outputs(t_mul(held, t_sub(size, t_scale(held, 0.5))));
 }
 
+ROW float mse_row(const void *self, const LossRow *row, float *gradient)
+{
+    (void)self;
+    return (float)(row_squares(row, 1 / (float)row->columns, gradient) / (double)row->columns);
+}
+
+LOSS_ROWS(mse)
+
+/* d/dz = c with the sign of r */
+ROW float huber_row(const void *self, const LossRow *row, float *gradient)
+{
+    const float *z = row->logits, *t = row->targets, delta = (float)((const struct huber *)self)->delta;
+    const int64_t columns = row->columns;
+    const float scale = 1 / (float)columns;
+    double sum = 0;
+    ROW_SUM(sum)
+    for (int64_t k = 0; k < columns; k++) {
+        const float r = z[k] - t[k], size = fabsf(r), held = size > delta ? delta : size;
+        sum += (double)(held * (size - 0.5F * held));
+        if (gradient)
+            gradient[k] = scale * (r < 0 ? -held : held);
+    }
+    return (float)(sum / (double)columns);
+}
+
+LOSS_ROWS(huber)
+
 static const char *const huber_examples[] = {"\"huber\"", "{\"type\": \"huber\", \"delta\": 0.5}", NULL};
 
 const LossDef loss_mse = {
     .component = {.name = "mse", .summary = "mean squared error of values", .source = "Gauss 1809",
                   .formula = "mean over outputs of (z - t)^2",
                       .notes = "Predictions and targets are [N] or [N, outputs]."},
-    .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = mse, .check = check,
+    .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = mse, .rows = &rows_mse, .check = check,
 };
 
 const LossDef loss_huber = {
@@ -56,6 +84,6 @@ const LossDef loss_huber = {
                   .size = sizeof(struct huber), .source = "Huber 1964",
                   .formula = "r^2/2 where |r| <= delta, delta (|r| - delta/2) beyond; r = z - t; mean over outputs",
                   .notes = "Predictions and targets are [N] or [N, outputs]."},
-    .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = huber, .check = check,
-        .examples = huber_examples,
+    .targets = LOSS_VALUES, .least_rank = 1, .most_rank = 2, .forward = huber, .rows = &rows_huber,
+    .check = check, .examples = huber_examples,
 };

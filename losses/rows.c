@@ -25,7 +25,7 @@ static bool wants_gradient(const Tensor *tensor)
 bool loss_rows_apply(const Instance *loss, const LossInput *in)
 {
     const LossRows *rows = definition(loss)->rows;
-    if (!rows || in->logits->type != ARRAY_F32 || in->logits->rank != 2 || wants_gradient(in->targets) ||
+    if (!rows || in->logits->type != ARRAY_F32 || in->logits->rank < 2 || wants_gradient(in->targets) ||
         wants_gradient(in->features))
         return false;
     for (int i = 0; i < in->extra_count; i++)
@@ -74,5 +74,6 @@ Tensor *loss_rows(const Instance *loss, const LossInput *in)
     *context = (RowContext){loss, *in, rows->run[isa_in_use()]};
     RowFunction *function = arena_zero(tape_arena(), 1, sizeof *function);
     *function = (RowFunction){rows->scratch, run_row, composed};
-    return t_rows(function, context, in->logits);
+    Tensor *z = in->logits; /* masks: all axes after the first are a row's */
+    return t_rows(function, context, z->rank == 2 ? z : t_reshape(z, SHAPE(z->shape[0], z->count / z->shape[0])));
 }

@@ -5,9 +5,10 @@
        LOSS_ROWS(NAME)
 
    and `.rows = &rows_NAME`: the loss of one row in nats and, where `gradient` [columns] is not NULL, its derivatives by
-   the row's logits. It is compiled for each instruction set, with gradients and without. Loops over columns behind
-   ROW_LOOP, ROW_SUM or ROW_MAX are vectorised if what they read is in local variables (not behind `row->` or `self->`)
-   and nothing in them branches; core/kernels/float_math.h has functions for them. Sums over columns are of doubles.
+   the row's logits; of masks, all axes after the first are a row. It is compiled for each instruction set, with
+   gradients and without. Loops over columns behind ROW_LOOP, ROW_SUM or ROW_MAX are vectorised if what they read is in
+   local variables (not behind `row->` or `self->`) and nothing in them branches; core/kernels/float_math.h has
+   functions for them. Sums over columns are of doubles.
    tests/test_losses_rows.c compares every one of them with `forward`, for all examples of the loss. */
 #ifndef XENT_LOSSES_ROWS_H
 #define XENT_LOSSES_ROWS_H
@@ -189,6 +190,56 @@ ROW float row_margin_cross_entropy(const LossRow *row, float scale, float center
     if (gradient)
         gradient[target] = margin.slope * float_expm1(-loss);
     return loss;
+}
+
+/* sigmoid(z); sigmoid(-z), without the rounding of 1 - p; log(1 + exp(-|z|)) = softplus(z) - max(z, 0). */
+typedef struct RowLogistic { float p, rest, tail; } RowLogistic;
+
+ROW RowLogistic row_logistic(float z)
+{
+    const float e = float_exp(-fabsf(z)), inverse = 1 / ((1 + e) * (2 + e));
+    const float large = (2 + e) * inverse, small = e * large;
+    return (RowLogistic){z < 0 ? small : large, z < 0 ? large : small, float_twice_artanh((e + e * e) * inverse)};
+}
+
+/* sum_k (z_k - t_k)^2 of targets that are no integers; gradient_k = 2 slope (z_k - t_k). */
+ROW double row_squares(const LossRow *row, float slope, float *gradient)
+{
+    const float *z = row->logits, *t = row->targets;
+    const int64_t columns = row->columns;
+    double sum = 0;
+    ROW_SUM(sum)
+    for (int64_t k = 0; k < columns; k++) {
+        const float r = z[k] - t[k];
+        sum += (double)(r * r);
+        if (gradient)
+            gradient[k] = 2 * slope * r;
+    }
+    return sum;
+}
+
+/* A function of the moments of z - shift, of integer targets, as LossDef's of_moments. */
+ROW float row_of_moments(const void *self, double (*of)(const void *self, const LossMoments *m, double slopes[3]),
+                         float shift, const LossRow *row, float *gradient)
+{
+    const float *z = row->logits;
+    const int64_t columns = row->columns;
+    double sum = 0, squares = 0;
+    ROW_SUM(sum, squares)
+    for (int64_t k = 0; k < columns; k++) {
+        const double x = (double)(z[k] - shift);
+        sum += x;
+        squares += x * x;
+    }
+    const LossMoments moments = {columns, sum, squares, (double)(z[row->target] - shift)};
+    double slopes[3];
+    const float value = (float)of(self, &moments, slopes), constant = (float)slopes[0], linear = (float)(2 * slopes[1]);
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++)
+        gradient[k] = constant + linear * (z[k] - shift);
+    if (gradient)
+        gradient[row->target] += (float)slopes[2];
+    return value;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 /* 1 + o + o^2/2 as (1 + (1 + o)^2) / 2. */
@@ -124,13 +125,33 @@ static double z_of_moments(const void *values, const LossMoments *m, double slop
     return (fmax(x, 0) + log1p(decay)) / self->a;
 }
 
+ROW float taylor_softmax_row(const void *self, const LossRow *row, float *gradient)
+{
+    return row_of_moments(self, taylor_of_moments, 0, row, gradient);
+}
+
+ROW float spherical_softmax_row(const void *self, const LossRow *row, float *gradient)
+{
+    return row_of_moments(self, spherical_of_moments, 0, row, gradient);
+}
+
+/* Blind to shifts; the target's takes what all logits share from the moments, which lose low bits to it. */
+ROW float z_loss_row(const void *self, const LossRow *row, float *gradient)
+{
+    return row_of_moments(self, z_of_moments, row->logits[row->target], row, gradient);
+}
+
+LOSS_ROWS(taylor_softmax)
+LOSS_ROWS(spherical_softmax)
+LOSS_ROWS(z_loss)
+
 static const char *const z_examples[] = {"\"z_loss\"", "{\"type\": \"z_loss\", \"a\": 2, \"b\": 1.5}", NULL};
 
 const LossDef loss_taylor_softmax = {
     .component = {.name = "taylor_softmax",
                   .summary = "cross-entropy of softmax with exp replaced by its second-order series",
                   .source = "arXiv:1511.05042", .formula = "-log((1 + z_y + z_y^2/2) / sum_k (1 + z_k + z_k^2/2))"},
-    .targets = LOSS_CLASSES, .decode = decode_taylor, .forward = taylor_softmax,
+    .targets = LOSS_CLASSES, .decode = decode_taylor, .forward = taylor_softmax, .rows = &rows_taylor_softmax,
     .of_moments = taylor_of_moments,
 };
 
@@ -139,7 +160,7 @@ const LossDef loss_spherical_softmax = {
                   .params = spherical_params,
                   .size = sizeof(struct spherical_softmax), .source = "arXiv:1511.05042",
                   .formula = "-log((z_y^2 + eps) / sum_k (z_k^2 + eps))"},
-    .targets = LOSS_CLASSES, .decode = decode_spherical, .forward = spherical_softmax,
+    .targets = LOSS_CLASSES, .decode = decode_spherical, .forward = spherical_softmax, .rows = &rows_spherical_softmax,
     .of_moments = spherical_of_moments,
 };
 
@@ -151,7 +172,7 @@ const LossDef loss_z_loss = {
                   .notes = "There are no probabilities. A row whose variance is below 1e-12 has no gradient.",
                   .validate = validate_z},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT | LOSS_BOUNDED, .one_class = M_LN2,
-    .forward = z_loss,
+    .forward = z_loss, .rows = &rows_z_loss,
     .of_moments = z_of_moments,
     .examples = z_examples,
 };

@@ -37,11 +37,13 @@ static Tensor *forward(const void *values, const LossInput *in)
                  t_scale(reverse(self, &held, cross_entropy), weight_at(&self->beta, &held.at)));
 }
 
-/* Of hard targets `forward` is a function of -log p_y. alpha (sum t p - t) - beta p_k (l_k - sum p l), l = log t held. */
+/* Of soft targets (of hard ones `forward` is a function of -log p_y): alpha (sum t p - t) - beta p_k (l_k - sum p l)
+   with l = log t held. */
 ROW float symmetric_ce_row(const void *values, const LossRow *row, float *gradient)
 {
     const struct symmetric_ce *self = values;
-    const float alpha = (float)weight_at(&self->alpha, &row->in->at), beta = (float)weight_at(&self->beta, &row->in->at);
+    const float alpha = (float)weight_at(&self->alpha, &row->in->at);
+    const float beta = (float)weight_at(&self->beta, &row->in->at);
     const float zero = (float)self->log_zero, *z = row->logits, *t = row->targets;
     const int64_t columns = row->columns;
     const RowSum all = row_log_sum_exp(row);

@@ -100,6 +100,99 @@ static void test_losses_rows__agree_for_other_widths(void **state)
     walk_fitted(narrow, compare_spread);
 }
 
+/* ---- Inputs of other shapes than the samples ---- */
+
+static Tensor *normal(int rank, const int64_t *shape, double spread, uint32_t stream)
+{
+    return t_scale(t_random_normal(ARRAY_F64, rank, shape, random_start(7, "rows", stream)), spread);
+}
+
+static void compare_given(const char *spec, LossInput in)
+{
+    JsonSource *source = json_source_new();
+    Arena *arena = arena_new();
+    Case item = {.spec = spec, .loss = loss_from(source, arena, spec), .in = input_in(&in, ARRAY_F64)};
+    item.def = (const LossDef *)item.loss.component;
+    Error error;
+    if (!loss_check(&item.loss, &item.in, &error))
+        fail_msg("%s: %s", spec, error.message);
+    LossInput rounded = single(&item.in);
+    assert_true(loss_rows_apply(&item.loss, &rounded));
+    compare(&item);
+    arena_free(arena);
+    json_source_free(source);
+}
+
+static void test_losses_rows__take_all_axes_of_masks(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"\"dice\"", "{\"type\": \"dice\", \"squared\": true}", "\"tversky\""};
+    for (size_t i = 0; i < 3; i++)
+        compare_given(specs[i], (LossInput){.logits = normal(SHAPE(2, 3, 4, 5), 3, 0),
+                                            .targets = t_sigmoid(normal(SHAPE(2, 3, 4, 5), 3, 1))});
+}
+
+/* Some of them outside the grid. */
+static void test_losses_rows__take_several_values(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "{\"type\": \"hl_gauss\", \"bins\": 7}", "{\"type\": \"two_hot\", \"bins\": 7}",
+        "{\"type\": \"hl_gauss\", \"bins\": 7, \"sigma_ratio\": 0.01}",
+        "{\"type\": \"hl_gauss\", \"bins\": 7, \"sigma_ratio\": 100}"};
+    for (size_t i = 0; i < 4; i++)
+        compare_given(specs[i], (LossInput){.logits = normal(SHAPE(6, 21), 3, 0),
+                                            .targets = normal(SHAPE(6, 3), 10, 1)});
+}
+
+/* Atoms that stay in order, that all meet, that jump, that turn around; more of them than move at a time. */
+static void test_losses_rows__project_atoms(void **state)
+{
+    (void)state;
+    static const double done[] = {0, 1, 0.6, -1.5, 2.5};
+    LossInput in = {.logits = normal(SHAPE(5, 600), 3, 0), .targets = t_softmax(normal(SHAPE(5, 600), 1, 1))};
+    Tensor *dones = t_new(ARRAY_F64, SHAPE(5));
+    for (int i = 0; i < 5; i++)
+        tensor_set(dones, i, done[i]);
+    loss_set_extra(&in, "reward", normal(SHAPE(5), 4, 2));
+    loss_set_extra(&in, "done", dones);
+    compare_given("{\"type\": \"c51\", \"bins\": 600}", in);
+}
+
+/* Equal rivals, and logits at the margin. */
+static void test_losses_rows__break_ties_alike(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "\"hinge\"", "\"squared_hinge\"", "\"l2svm\"", "{\"type\": \"l2svm\", \"p\": 1}",
+        "{\"type\": \"hinge\", \"multiclass\": \"crammer_singer\"}",
+        "{\"type\": \"squared_hinge\", \"multiclass\": \"crammer_singer\"}"};
+    static const double logits[] = {-1, 1, 1, -1, 1, -1, 2, 2, 1, 3, 2, 2, 0, 0, 0, 0};
+    LossInput in = {.logits = t_new(ARRAY_F64, SHAPE(4, 4)), .targets = t_new(ARRAY_I32, SHAPE(4))};
+    for (int i = 0; i < 16; i++)
+        tensor_set(in.logits, i, logits[i]);
+    for (int i = 0; i < 4; i++)
+        tensor_i32(in.targets)[i] = i;
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        compare_given(specs[i], in);
+}
+
+static void test_losses_rows__take_probabilities(void **state)
+{
+    (void)state;
+    compare_given("\"mse_onehot\"", (LossInput){.logits = normal(SHAPE(4, 37), 3, 0),
+                                                .targets = t_softmax(normal(SHAPE(4, 37), 1, 1))});
+}
+
+static void test_losses_rows__keep_what_a_common_term_hides(void **state)
+{
+    (void)state;
+    LossInput in = {.logits = t_add_scalar(normal(SHAPE(4, 37), 0.01, 0), 1e4), .targets = t_new(ARRAY_I32, SHAPE(4))};
+    for (int i = 0; i < 4; i++)
+        tensor_i32(in.targets)[i] = 9 * i;
+    compare_given("\"z_loss\"", in);
+}
+
 typedef struct Function {
     const char *name;
     float (*single)(float);
@@ -150,6 +243,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TAPE_TEST(test_losses_rows__agree_with_operations),
         TAPE_TEST(test_losses_rows__agree_for_other_widths),
+        TAPE_TEST(test_losses_rows__take_all_axes_of_masks),
+        TAPE_TEST(test_losses_rows__take_several_values),
+        TAPE_TEST(test_losses_rows__project_atoms),
+        TAPE_TEST(test_losses_rows__break_ties_alike),
+        TAPE_TEST(test_losses_rows__take_probabilities),
+        TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
     };
     const struct CMUnitTest functions[] = {cmocka_unit_test(test_float_math__errors_are_small)};
     return cmocka_run_group_tests(functions, NULL, NULL) + RUN_ON_EACH_ISA(tests, NULL, NULL);
