@@ -152,10 +152,12 @@ void sgemm_finish(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int6
                  .beta = beta};
     if (m == 0 || n == 0)
         return;
-    if (!gemm_small(&t))
+    if (gemm_small(&t)) {
+        if (gemm_finishes(&t))
+            gemm_finish(&t, 0, m, 0, n);
+    } else if (!gemm_near(&t)) {
         multiply_packed(&t);
-    else if (gemm_finishes(&t))
-        gemm_finish(&t, 0, m, 0, n);
+    }
 }
 
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,

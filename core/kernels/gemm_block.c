@@ -22,18 +22,6 @@ int64_t gemm_whole_panels(int64_t n)
     return (n + nr - 1) / nr * nr;
 }
 
-/* Tiles that stick out are computed beside C. */
-static void edge_tile(GemmTile tile, int64_t rows, int64_t columns, int64_t k, const float *a, const GemmLeft *left,
-                      const float *b, int64_t b_step, bool adds, float *c, int64_t ldc)
-{
-    float whole[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64)));
-    const int64_t nr = kernels()->nr;
-    tile(k, a, left->row, left->step, b, b_step, NULL, 0, whole, nr);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            c[i * ldc + j] = whole[i * nr + j] + (adds ? c[i * ldc + j] : 0);
-}
-
 void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool adds, float *c, int64_t ldc)
 {
     const Kernels *table = kernels();
@@ -42,11 +30,11 @@ void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool a
         const float *right = b.data + j / nr * b.panel, *left = a.data;
         for (int64_t i = 0; i < m; i += mr, left += a.tile) {
             const int64_t rows = smaller(mr, m - i), columns = smaller(nr, n - j);
-            const GemmTile tile = table->gemm_tile[rows - 1];
+            float *to = c + i * ldc + j;
             if (columns == nr)
-                tile(k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, c + i * ldc + j, ldc);
+                table->gemm_tile[rows - 1](k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc);
             else
-                edge_tile(tile, rows, columns, k, left, &a, right, b.step, adds, c + i * ldc + j, ldc);
+                table->gemm_edge[rows - 1](columns, k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc);
         }
     }
 }

@@ -31,6 +31,9 @@ enum { GEMM_THREADS_PAY = 500 * 1000 };
    the bias; else false, and nothing is done. */
 bool gemm_small(Product *product);
 
+/* Those whose B lies along its rows and stays in the second cache, likewise, with all that follows. */
+bool gemm_near(Product *product);
+
 /* Large ones, likewise, whose packing and cuts of k and rows are chosen. */
 bool gemm_large(const Product *product);
 
