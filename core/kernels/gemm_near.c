@@ -36,8 +36,8 @@ static void compute_rows(void *context, int64_t begin, int64_t end)
 
 bool gemm_near(Product *t)
 {
-    /* Measured: floats of B, and multiplications that pay for a second thread and for a task of their own. A thread that
-       sleeps is woken for nothing, but at most once in the time that it looks for work. */
+    /* Measured: floats of B, and multiplications that pay for a second thread and for a task of their own. A thread
+       that sleeps is woken for nothing, but at most once in the time that it looks for work. */
     enum { MOST_B = 1 << 17, MOST_K = 1024, THREADS_PAY = 200 * 1000, TASK_PAYS = 2 * 1000 * 1000, TASKS_EACH = 4 };
     const int64_t apart = t->a.column_stride == 1 ? t->a.row_stride : t->a.column_stride;
     if (t->b.column_stride != 1 || t->n * t->k > MOST_B || t->k > MOST_K || t->b.row_stride % GEMM_PAGE == 0 ||
