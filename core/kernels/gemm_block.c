@@ -1,7 +1,5 @@
 #include "core/kernels/gemm_block.h"
 
-#include <string.h>
-
 #include "core/base/integers.h"
 #include "core/kernels/gemm_pack.h"
 #include "core/kernels/kernels.h"
@@ -39,16 +37,13 @@ void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool a
     }
 }
 
-void gemm_block_put_row(int64_t n, const float *row, int64_t at, int64_t panel, float *to)
+void gemm_block_put_rows(int64_t k, int64_t n, const float *rows, int64_t stride, int64_t panel, float *to)
 {
     const int64_t nr = kernels()->nr;
-    to += at * nr;
-    for (; n >= nr; n -= nr, row += nr, to += panel)
-        kernels()->gemm_pack_b(1, row, 0, to);
-    if (n == 0)
-        return;
-    memcpy(to, row, (size_t)n * sizeof(float));
-    memset(to + n, 0, (size_t)(nr - n) * sizeof(float));
+    for (; n >= nr; n -= nr, rows += nr, to += panel)
+        kernels()->gemm_pack_b(k, rows, stride, to);
+    if (n > 0)
+        kernels()->gemm_pack_edge(n, k, rows, stride, to);
 }
 
 void gemm_block_turn(int64_t n, int64_t first, int64_t count, GemmRight from, float *to)
