@@ -13,8 +13,8 @@
 #include "core/tensor/attention.h"
 
 /* Size of a tile, and of the parts of its rows, which skip the keys that none of them sees, where some see less than
-   others (all at once are faster where nothing is skipped); rows that pay for packing; multiplications worth a task; with so many heads, each head is a task
-   in backward. */
+   others (all at once are faster where nothing is skipped); rows that pay for packing; multiplications worth a task;
+   with so many heads, each head is a task in backward. */
 enum { QUERIES = 128, KEYS = QUERIES, ROWS = 24, PACKING_PAYS = 8, TASK = 256 * 1024, MANY_HEADS = 16 };
 
 typedef struct Work {
