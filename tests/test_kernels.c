@@ -163,10 +163,11 @@ static void test_bias(void **state)
 static void test_thread_count_keeps_bits(void **state)
 {
     (void)state;
-    static const int64_t shapes[][3] = {{300, 200, 900}, {65, 1000, 130}, {1000, 33, 64}, {129, 257, 33}};
+    static const int64_t shapes[][3] = {{300, 200, 900}, {65, 1000, 130}, {1000, 33, 64}, {129, 257, 33},
+                                        {64, 64, 64},    {97, 75, 301},   {13, 70, 1024}, {500, 130, 70}};
     static const int counts[] = {1, 2, 4};
     random_state = 2;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         Case t = new_case(shapes[i][0], shapes[i][1], shapes[i][2]);
         const size_t bytes = (size_t)t.size_c * sizeof(float);
         float *first = new_floats(t.size_c);

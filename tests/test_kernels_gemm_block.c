@@ -64,8 +64,7 @@ static void check_shape(Random *random, int64_t m, int64_t n, int64_t k)
     for (int64_t i = 0; i < m; i++)
         for (int64_t p = 0; p < k; p++)
             left[(i / mr * k + p) * mr + i % mr] = x.a[i * k + p];
-    for (int64_t p = 0; p < k; p++)
-        gemm_block_put_row(n, x.b + p * n, p, k * nr, panels);
+    gemm_block_put_rows(k, n, x.b, n, k * nr, panels);
     const GemmLeft rows = gemm_left_rows(x.a, k), packed = {left, k * mr, 1, mr};
     run(&x, rows, gemm_right_panels(panels, k), c);
     run(&x, packed, gemm_right_panels(panels, k), c);
@@ -75,8 +74,7 @@ static void check_shape(Random *random, int64_t m, int64_t n, int64_t k)
     for (int64_t p = 0; p < k; p++)
         for (int64_t j = 0; j < n; j++)
             transposed[j * k + p] = x.b[p * n + j];
-    for (int64_t j = 0; j < n; j++)
-        gemm_block_put_row(k, transposed + j * k, j, n * nr, put);
+    gemm_block_put_rows(n, k, transposed, k, n * nr, put);
     draw(random, k * whole, panels);
     for (int64_t j = 0; j < n; j += nr)
         gemm_block_turn(k, j, n - j < nr ? n - j : nr, gemm_right_panels(put, n), panels + j * k);

@@ -9,8 +9,9 @@
 
 /* A worker that slept is often woken on its caller's core, and both share it for some milliseconds until
    the scheduler moves one. So workers look for work for some tenths of a millisecond before they sleep:
-   longer than the serial stretches between the loops of a computation. */
-enum { MAX_WORKERS = 255, SPINS = 32000, MAX_SHARES = 64 };
+   longer than the serial stretches between the loops of a computation. And who finds itself on the core of
+   a thread with a lower number moves to another: at once when woken, else after so many looks. */
+enum { MAX_WORKERS = 255, SPINS = 32000, LOOKS = 1000, MAX_SHARES = 64 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work_ready = PTHREAD_COND_INITIALIZER, work_done = PTHREAD_COND_INITIALIZER;
@@ -69,23 +70,70 @@ static inline void spin_once(void)
 #endif
 }
 
+#ifdef __linux__
+static _Atomic int processors[MAX_WORKERS + 1]; /* where threads, the caller first, were seen last */
+
+static void note_processor(intptr_t number)
+{
+    atomic_store_explicit(&processors[number], sched_getcpu(), memory_order_relaxed);
+}
+
+static int processor_of(intptr_t number)
+{
+    return atomic_load_explicit(&processors[number], memory_order_relaxed);
+}
+
+/* To be taken off the processors of the others moves a thread, and it stays moved when it may go back. */
+static void leave_shared_processor(intptr_t number)
+{
+    cpu_set_t all, others;
+    bool shares = false;
+    note_processor(number);
+    for (intptr_t i = 0; i < number; i++)
+        shares |= processor_of(i) == processor_of(number);
+    if (!shares || sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    others = all;
+    for (intptr_t i = 0; i < number; i++)
+        CPU_CLR((size_t)processor_of(i), &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof all, &all);
+    note_processor(number);
+}
+#else
+static void note_processor(intptr_t number)
+{
+    (void)number;
+}
+
+static void leave_shared_processor(intptr_t number)
+{
+    (void)number;
+}
+#endif
+
 static bool is_open(void)
 {
     return atomic_load(&state) & OPEN;
 }
 
 /* Until there is an open loop, or the pool stops. */
-static void wait_for_work(void)
+static void wait_for_work(intptr_t number)
 {
-    for (int i = 0; i < spins; i++, spin_once())
+    for (int i = 1; i <= spins; i++, spin_once()) {
         if (is_open() || atomic_load(&stopping))
             return;
+        if (i % LOOKS == 0)
+            leave_shared_processor(number);
+    }
     pthread_mutex_lock(&lock);
     atomic_fetch_add(&sleepers, 1); /* before the test: who opens a loop looks at it afterwards */
     while (!is_open() && !atomic_load(&stopping))
         pthread_cond_wait(&work_ready, &lock);
     atomic_fetch_sub(&sleepers, 1);
     pthread_mutex_unlock(&lock);
+    if (spins > 0)
+        leave_shared_processor(number);
 }
 
 static bool enter(void)
@@ -115,7 +163,7 @@ static void leave(void)
 static void *worker(void *number)
 {
     for (;;) {
-        wait_for_work();
+        wait_for_work((intptr_t)number);
         if (atomic_load(&stopping))
             return NULL;
         if (!enter())
@@ -216,6 +264,7 @@ void parallel_for(int64_t n, int64_t grain, ParallelBody body, void *context)
     }
     if (started < wanted - 1)
         start_workers();
+    note_processor(0);
     loop.body = body;
     loop.context = context;
     loop.n = n;

@@ -119,7 +119,7 @@ static void multiply_packed(Product *t)
     t->piece_k = even_piece(t->k, limit_k, 1);
     t->most_rows = second_cache / 2 / (t->piece_k * size);
     choose_packing(t);
-    if (gemm_large(t))
+    if (gemm_large(t) || gemm_pieces(t))
         return;
     const int64_t count = count_tasks(t);
     t->task_rows = round_up(t->m, mr);
@@ -132,6 +132,12 @@ static void multiply_packed(Product *t)
     t->most_rows = even_piece(t->task_rows, limit_m, mr);
     const int64_t tasks = count == 1 ? 1 : ceil_div(t->m, t->task_rows) * ceil_div(t->n, t->task_columns);
     parallel_for(tasks, t->m * t->n * t->k < GEMM_THREADS_PAY ? tasks : 1, compute_tasks, t);
+}
+
+void gemm_tiled(Product *t)
+{
+    if (!gemm_near(t))
+        multiply_packed(t);
 }
 
 /* ---- Entry points ---- */
@@ -153,7 +159,7 @@ void sgemm_finish(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int6
     if (m == 0 || n == 0)
         return;
     if (!gemm_small(&t))
-        multiply_packed(&t);
+        gemm_tiled(&t);
     else if (gemm_finishes(&t))
         gemm_finish(&t, 0, m, 0, n);
 }

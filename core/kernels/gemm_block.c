@@ -1,7 +1,5 @@
 #include "core/kernels/gemm_block.h"
 
-#include <string.h>
-
 #include "core/base/integers.h"
 #include "core/kernels/gemm_pack.h"
 #include "core/kernels/kernels.h"
@@ -22,18 +20,6 @@ int64_t gemm_whole_panels(int64_t n)
     return (n + nr - 1) / nr * nr;
 }
 
-/* Tiles that stick out are computed beside C. */
-static void edge_tile(GemmTile tile, int64_t rows, int64_t columns, int64_t k, const float *a, const GemmLeft *left,
-                      const float *b, int64_t b_step, bool adds, float *c, int64_t ldc)
-{
-    float whole[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64)));
-    const int64_t nr = kernels()->nr;
-    tile(k, a, left->row, left->step, b, b_step, NULL, 0, whole, nr);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            c[i * ldc + j] = whole[i * nr + j] + (adds ? c[i * ldc + j] : 0);
-}
-
 void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool adds, float *c, int64_t ldc)
 {
     const Kernels *table = kernels();
@@ -42,25 +28,22 @@ void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool a
         const float *right = b.data + j / nr * b.panel, *left = a.data;
         for (int64_t i = 0; i < m; i += mr, left += a.tile) {
             const int64_t rows = smaller(mr, m - i), columns = smaller(nr, n - j);
-            const GemmTile tile = table->gemm_tile[rows - 1];
+            float *to = c + i * ldc + j;
             if (columns == nr)
-                tile(k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, c + i * ldc + j, ldc);
+                table->gemm_tile[rows - 1](k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc);
             else
-                edge_tile(tile, rows, columns, k, left, &a, right, b.step, adds, c + i * ldc + j, ldc);
+                table->gemm_edge[rows - 1](columns, k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc);
         }
     }
 }
 
-void gemm_block_put_row(int64_t n, const float *row, int64_t at, int64_t panel, float *to)
+void gemm_block_put_rows(int64_t k, int64_t n, const float *rows, int64_t stride, int64_t panel, float *to)
 {
     const int64_t nr = kernels()->nr;
-    to += at * nr;
-    for (; n >= nr; n -= nr, row += nr, to += panel)
-        kernels()->gemm_pack_b(1, row, 0, to);
-    if (n == 0)
-        return;
-    memcpy(to, row, (size_t)n * sizeof(float));
-    memset(to + n, 0, (size_t)(nr - n) * sizeof(float));
+    for (; n >= nr; n -= nr, rows += nr, to += panel)
+        kernels()->gemm_pack_b(k, rows, stride, to);
+    if (n > 0)
+        kernels()->gemm_pack_edge(n, k, rows, stride, to);
 }
 
 void gemm_block_turn(int64_t n, int64_t first, int64_t count, GemmRight from, float *to)

@@ -29,8 +29,9 @@ int64_t gemm_whole_panels(int64_t n);
 /* c [m, n] = a b, or c + a b where `adds`; k values a sum. */
 void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool adds, float *c, int64_t ldc);
 
-/* Row `at` of B: n values from `row` on go to their panels; the columns that are missing from the last become zeros. */
-void gemm_block_put_row(int64_t n, const float *row, int64_t at, int64_t panel, float *to);
+/* The first k rows of B, n values each, `stride` floats apart, to panels `panel` floats apart; the columns that are
+   missing from the last become zeros. */
+void gemm_block_put_rows(int64_t k, int64_t n, const float *rows, int64_t stride, int64_t panel, float *to);
 /* The transpose of rows put as above (n values each): `count` <= nr rows from row `first` on become one panel of B,
    [n][nr]; the columns that are missing become zeros. */
 void gemm_block_turn(int64_t n, int64_t first, int64_t count, GemmRight from, float *to);

@@ -31,6 +31,15 @@ enum { GEMM_THREADS_PAY = 500 * 1000 };
    the bias; else false, and nothing is done. */
 bool gemm_small(Product *product);
 
+/* Those whose B lies along its rows and stays in the second cache, likewise, with all that follows. */
+bool gemm_near(Product *product);
+
+/* Those whose cut of k gives every thread as many pieces, and whose C is small, likewise. */
+bool gemm_pieces(const Product *product);
+
+/* Any that are not small, as the thread can that calls it. */
+void gemm_tiled(Product *product);
+
 /* Large ones, likewise, whose packing and cuts of k and rows are chosen. */
 bool gemm_large(const Product *product);
 

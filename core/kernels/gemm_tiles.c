@@ -47,16 +47,18 @@ static void pack_a(const Block *t, int64_t row)
 static void pack_b(const Block *t, int64_t column)
 {
     const Matrix *b = &t->product->b;
-    const int64_t nr = t->product->kernels->nr;
+    const int64_t nr = t->product->kernels->nr, columns = smaller(nr, t->column_end - column);
     const float *from = b->data + t->first_k * b->row_stride + column * b->column_stride;
     float *to = t->packed_b + (column - t->column) * t->k;
-    const bool whole = column + nr <= t->column_end, apart = b->column_stride % GEMM_PAGE != 0;
+    const bool whole = columns == nr, apart = b->column_stride % GEMM_PAGE != 0;
     if (whole && b->column_stride == 1)
         t->product->kernels->gemm_pack_b(t->k, from, b->row_stride, to);
+    else if (b->column_stride == 1)
+        t->product->kernels->gemm_pack_edge(columns, t->k, from, b->row_stride, to);
     else if (whole && apart)
         t->product->kernels->gemm_turn_b(t->k, from, b->column_stride, to);
     else
-        pack_panel(nr, smaller(nr, t->column_end - column), t->k, from, b->column_stride, b->row_stride, to);
+        pack_panel(nr, columns, t->k, from, b->column_stride, b->row_stride, to);
 }
 
 /* ---- Computing ---- */
@@ -83,22 +85,6 @@ static Panel panel_of_b(const Block *t, int64_t column)
     if (p->packs_b || column + p->kernels->nr > t->column_end)
         return (Panel){t->packed_b + (column - t->column) * t->k, p->kernels->nr, p->kernels->nr};
     return (Panel){p->b.data + t->first_k * p->b.row_stride + column, 1, p->b.row_stride};
-}
-
-/* A tile that sticks out of C is computed beside it and then copied. */
-static void edge_tile(const Block *t, int64_t rows, int64_t columns, Panel a, Panel b, const float *bias, float beta,
-                      float *c)
-{
-    float tile[KERNEL_MAX_MR * KERNEL_MAX_NR] __attribute__((aligned(64))), padded[KERNEL_MAX_NR] = {0};
-    const int64_t nr = t->product->kernels->nr, ldc = t->product->ldc;
-    if (bias != NULL)
-        memcpy(padded, bias, (size_t)columns * sizeof(float));
-    t->product->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, padded, 0.0F, tile, nr);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) {
-            float *to = &c[i * ldc + j];
-            *to = beta == 0.0F ? tile[i * nr + j] : tile[i * nr + j] + beta * *to;
-        }
 }
 
 static void need_panel(const Block *t, int64_t column)
@@ -138,7 +124,8 @@ static void compute_panel(const Block *t, int64_t j, bool needs_a)
         if (columns == nr)
             p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc);
         else
-            edge_tile(t, rows, columns, a, b, bias, beta, c);
+            p->kernels->gemm_edge[rows - 1](columns, t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c,
+                                            p->ldc);
     }
 }
 

@@ -21,6 +21,9 @@ enum { KERNEL_MAX_MR = 16, KERNEL_MAX_NR = 32 };
 typedef void (*GemmTile)(int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
                          const float *bias, float beta, float *c, int64_t ldc);
 
+typedef void (*GemmEdge)(int64_t columns, int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b,
+                         int64_t b_step, const float *bias, float beta, float *c, int64_t ldc);
+
 typedef struct Kernels {
     const char *isa;
     int64_t mr, nr; /* rows and columns of the largest register block */
@@ -28,9 +31,13 @@ typedef struct Kernels {
     /* c[r + 1][nr] = a b + bias + beta c for gemm_tile[r], r < mr. Value (i, p) of a is at i a_row + p a_step, and
        row p of b at p b_step. bias: nr values for each row, or NULL. With beta 0, c is not read. */
     GemmTile gemm_tile[KERNEL_MAX_MR];
+    /* The same for the first `columns` of a tile, 1 to nr; of b whole vectors are read. */
+    GemmEdge gemm_edge[KERNEL_MAX_MR];
     /* Panels of mr rows of a (of nr columns of b) that lie next to each other, in the order in which blocks read. */
     void (*gemm_pack_a)(int64_t panels, int64_t k, const float *from, int64_t k_stride, float *to);
     void (*gemm_pack_b)(int64_t k, const float *from, int64_t k_stride, float *to);
+    /* A panel of b of fewer columns, filled up with 0. */
+    void (*gemm_pack_edge)(int64_t columns, int64_t k, const float *from, int64_t k_stride, float *to);
     /* A panel of nr columns of b, each of which lies along k. */
     void (*gemm_turn_b)(int64_t k, const float *from, int64_t line_stride, float *to);
     /* c[4][4] = products of 4 rows of a with 4 rows of b, all of k values that lie together. */

@@ -57,6 +57,22 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     __builtin_prefetch(to + NR - 1, 1, 2); \
     to += ldc;
 
+#define UPDATE_LEFT(i, third, rest) left##i += a##third[(rest)*a_row] * b_left;
+#define SET_PART(i, third, rest)               \
+    store_part(to, on_left, left##i);          \
+    store_part(to + LANES, on_right, right##i); \
+    to += ldc;
+#define ADD_PART(i, third, rest)                                                              \
+    store_part(to, on_left, left##i + beta * load_part(to, on_left, 0));                      \
+    store_part(to + LANES, on_right, right##i + beta * load_part(to + LANES, on_right, 0)); \
+    to += ldc;
+#define STEP_TILE \
+    a0 += a_step; \
+    a1 += a_step; \
+    a2 += a_step; \
+    a3 += a_step; \
+    b += b_step;
+
 #define DEFINE_TILE(rows, EACH)                                                                                       \
     static void gemm_tile_##rows(int64_t k, const float *a0, int64_t a_row, int64_t a_step, const float *b,           \
                                  int64_t b_step, const float *bias, float beta, float *c, int64_t ldc)                \
@@ -69,11 +85,7 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
         for (int64_t p = 0; p < k; p++) {                                                                             \
             const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
             EACH(UPDATE_ROW)                                                                                          \
-            a0 += a_step;                                                                                             \
-            a1 += a_step;                                                                                             \
-            a2 += a_step;                                                                                             \
-            a3 += a_step;                                                                                             \
-            b += b_step;                                                                                              \
+            STEP_TILE                                                                                                 \
         }                                                                                                             \
         if (bias) {                                                                                                   \
             const Vec bias_left = load(bias), bias_right = load(bias + LANES);                                        \
@@ -84,6 +96,35 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
             EACH(SET_ROW)                                                                                             \
         } else {                                                                                                      \
             EACH(ADD_ROW)                                                                                             \
+        }                                                                                                             \
+    }                                                                                                                 \
+    static void gemm_edge_##rows(int64_t columns, int64_t k, const float *a0, int64_t a_row, int64_t a_step,          \
+                                 const float *b, int64_t b_step, const float *bias, float beta, float *c,             \
+                                 int64_t ldc)                                                                         \
+    {                                                                                                                 \
+        const int64_t on_left = columns < LANES ? columns : LANES, on_right = columns - on_left;                      \
+        const float *a1 = a0 + 3 * a_row, *a2 = a0 + 6 * a_row, *a3 = a0 + 9 * a_row;                                 \
+        (void)a1, (void)a2, (void)a3;                                                                                 \
+        EACH(ZERO_ROW)                                                                                                \
+        for (int64_t p = 0; p < k && on_right == 0; p++) {                                                            \
+            const Vec b_left = load(b);                                                                               \
+            EACH(UPDATE_LEFT)                                                                                         \
+            STEP_TILE                                                                                                 \
+        }                                                                                                             \
+        for (int64_t p = 0; p < k && on_right > 0; p++) {                                                             \
+            const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
+            EACH(UPDATE_ROW)                                                                                          \
+            STEP_TILE                                                                                                 \
+        }                                                                                                             \
+        if (bias) {                                                                                                   \
+            const Vec bias_left = load_part(bias, on_left, 0), bias_right = load_part(bias + LANES, on_right, 0);     \
+            EACH(BIAS_ROW)                                                                                            \
+        }                                                                                                             \
+        float *to = c;                                                                                                \
+        if (beta == 0.0F) {                                                                                           \
+            EACH(SET_PART)                                                                                            \
+        } else {                                                                                                      \
+            EACH(ADD_PART)                                                                                            \
         }                                                                                                             \
     }
 
@@ -106,6 +147,7 @@ DEFINE_TILE(10, ROWS_11)
 DEFINE_TILE(11, ROWS_12)
 #endif
 #define TILE_ENTRY(i, third, rest) gemm_tile_##i,
+#define EDGE_ENTRY(i, third, rest) gemm_edge_##i,
 
 /* ---- Packing ---- */
 
@@ -120,6 +162,15 @@ static void gemm_pack_b(int64_t k, const float *from, int64_t k_stride, float *t
 {
     for (int64_t p = 0; p < k; p++)
         memcpy(to + p * NR, from + p * k_stride, NR * sizeof(float));
+}
+
+static void gemm_pack_edge(int64_t columns, int64_t k, const float *from, int64_t k_stride, float *to)
+{
+    const int64_t on_left = columns < LANES ? columns : LANES, on_right = columns - on_left;
+    for (int64_t p = 0; p < k; p++, from += k_stride, to += NR) {
+        store(to, load_part(from, on_left, 0));
+        store(to + LANES, load_part(from + LANES, on_right, 0));
+    }
 }
 
 /* ---- Products of rows with rows ---- */

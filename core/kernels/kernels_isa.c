@@ -71,20 +71,28 @@ INLINE Vec choose(Int mask, Vec yes, Vec no)
     return (Vec)(((Int)yes & mask) | ((Int)no & ~mask));
 }
 
-/* Loads `count` < LANES values and fills up with `rest`. */
+/* Loads `count` <= LANES values and fills up with `rest`; nothing behind them is touched. */
 INLINE Vec load_part(const float *x, int64_t count, float rest)
 {
+#if KERNEL_VECTOR_BYTES == 64
+    return (Vec)_mm512_mask_loadu_ps((__m512)splat(rest), (__mmask16)((1U << count) - 1), x);
+#else
     float part[LANES];
     store(part, splat(rest));
     memcpy(part, x, (size_t)count * sizeof(float));
     return load(part);
+#endif
 }
 
 INLINE void store_part(float *y, int64_t count, Vec v)
 {
+#if KERNEL_VECTOR_BYTES == 64
+    _mm512_mask_storeu_ps(y, (__mmask16)((1U << count) - 1), (__m512)v);
+#else
     float part[LANES];
     store(part, v);
     memcpy(y, part, (size_t)count * sizeof(float));
+#endif
 }
 
 INLINE float sum_lanes(Vec v)
@@ -332,8 +340,10 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .mr = MR,
     .nr = NR,
     .gemm_tile = {EACH_ROW(TILE_ENTRY)},
+    .gemm_edge = {EACH_ROW(EDGE_ENTRY)},
     .gemm_pack_a = gemm_pack_a,
     .gemm_pack_b = gemm_pack_b,
+    .gemm_pack_edge = gemm_pack_edge,
     .gemm_turn_b = gemm_turn_b,
     .gemm_dots = gemm_dots,
     .dot = dot,

@@ -12,9 +12,9 @@
 #include "core/kernels/kernels.h"
 #include "core/tensor/attention.h"
 
-/* Size of a tile, and of the parts of its rows, whose scores stay in the first cache, and which skip the keys that none
-   of their rows sees; rows that pay for packing; multiplications worth a task; with so many heads, each head is a task
-   in backward. */
+/* Size of a tile, and of the parts of its rows, which skip the keys that none of them sees, where some see less than
+   others (all at once are faster where nothing is skipped); rows that pay for packing; multiplications worth a task;
+   with so many heads, each head is a task in backward. */
 enum { QUERIES = 128, KEYS = QUERIES, ROWS = 24, PACKING_PAYS = 8, TASK = 256 * 1024, MANY_HEADS = 16 };
 
 typedef struct Work {
@@ -93,12 +93,12 @@ static int64_t visible_blocks(const Attention *shape, const Tile *tile)
     return ceil_div(attention_visible(shape, tile->first_query + tile->rows - 1), KEYS);
 }
 
-/* Rows of queries (i from 0) whose keys in the tile end where those of the last one do. */
+/* Rows of queries from i on whose keys in the tile end where those of the last one do. */
 static Tile part_of(const Attention *shape, const Tile *tile, int64_t i)
 {
     Tile part = *tile;
     part.first_query += i;
-    part.rows = smaller(ROWS, tile->rows - i);
+    part.rows = smaller(visible(shape, tile, 0) < tile->columns ? ROWS : QUERIES, tile->rows - i);
     part.columns = visible(shape, &part, part.rows - 1);
     return part;
 }
@@ -127,8 +127,7 @@ static Operand pack(const float *data, int64_t stride, int64_t count, int64_t wi
         return operand;
     const int64_t size = packed_size(width), nr = kernels()->nr;
     float *rows = *room, *columns = rows + size;
-    for (int64_t i = 0; i < count; i++)
-        gemm_block_put_row(width, data + i * stride, i, KEYS * nr, rows);
+    gemm_block_put_rows(count, width, data, stride, KEYS * nr, rows);
     for (int64_t i = 0; i < count && how & AS_COLUMNS; i += nr)
         gemm_block_turn(width, i, smaller(nr, count - i), gemm_right_panels(rows, KEYS), columns + i * width);
     operand.rows = rows;
@@ -227,13 +226,14 @@ static void forward_tile(const Work *work, const Tile *tile, float *largest, flo
 {
     const Attention *shape = work->shape;
     const int64_t d = shape->width, stride = query_stride(shape), keys = key_stride(shape), at = key_at(shape, tile);
-    float s[ROWS * KEYS] __attribute__((aligned(64))), *room = packing_room(shape, tile, 2);
+    float s[QUERIES * KEYS] __attribute__((aligned(64))), *room = packing_room(shape, tile, 2);
     const Operand query = {.data = work->query + query_at(shape, tile, 0), .stride = stride};
     const Operand key = pack(work->key + at, keys, tile->columns, d, AS_COLUMNS, &room);
     const Operand value = pack(work->value + at, keys, tile->columns, d, AS_ROWS, &room);
-    for (int64_t first = 0; first < tile->rows; first += ROWS) {
+    for (int64_t first = 0, rows; first < tile->rows; first += rows) {
         const Tile part = part_of(shape, tile, first);
         float *output = work->output + query_at(shape, &part, 0);
+        rows = part.rows;
         if (part.columns == 0)
             continue;
         compute_scores(work, &part, from_row(query, first), key, s);
@@ -303,7 +303,7 @@ static void backward_part(const Work *work, const Tile *part, Operand query, Ope
     const Attention *shape = work->shape;
     const int64_t d = shape->width, row = head_row(shape, part, 0), at = query_at(shape, part, 0);
     const int64_t key_from = key_at(shape, part);
-    float p[ROWS * KEYS] __attribute__((aligned(64))), ds[ROWS * KEYS] __attribute__((aligned(64)));
+    float p[QUERIES * KEYS] __attribute__((aligned(64))), ds[QUERIES * KEYS] __attribute__((aligned(64)));
     compute_scores(work, part, query, key, p);
     for (int64_t i = 0; i < part->rows; i++) {
         float *s = p + i * KEYS;
@@ -340,8 +340,9 @@ static void backward_tile(const Work *work, const Tile *tile)
     const Operand value = pack(work->value + key_from, keys, tile->columns, d, AS_COLUMNS, &room);
     const Operand query = pack(work->query + query_from, rows, tile->rows, d, AS_ROWS, &room);
     const Operand gradient = pack(work->gradient + query_from, rows, tile->rows, d, AS_ROWS, &room);
-    for (int64_t i = 0; i < tile->rows; i += ROWS) {
+    for (int64_t i = 0, part_rows; i < tile->rows; i += part_rows) {
         const Tile part = part_of(shape, tile, i);
+        part_rows = part.rows;
         if (part.columns > 0)
             backward_part(work, &part, from_row(query, i), key, value, from_row(gradient, i));
     }

@@ -87,8 +87,9 @@ void cut_pass(Work *work, const Vectors *held, const Vectors *passing, bool sums
 {
     const int64_t d = work->problem->width, nr = kernels()->nr;
     const bool packs = held->index || passing->index || d % nr != 0;
+    const int64_t most_rows = packs ? GATHERED : ROWS;
     sums = sums || work->problem->options.compensated;
-    work->rows = clamped(ROW_VALUES / d / GROUP * GROUP, GROUP, ROWS);
+    work->rows = clamped(most_rows * NARROW / d / GROUP * GROUP, GROUP, most_rows);
     work->columns = clamped(smaller(COLUMN_VALUES / d / nr * nr, gemm_whole_panels(pieces(held->count, TASKS))), nr,
                             COLUMNS);
     work->bench_count = smaller(threads_count(), pieces(held->count, work->columns));

@@ -9,11 +9,12 @@
 #include "core/kernels/gemm_block.h"
 #include "core/tensor/cut_cross_entropy.h"
 
-/* A tile is ROWS x COLUMNS logits, fewer rows where vectors are wider than 256. GROUP: rows that the filter keeps or
+/* A tile is ROWS x COLUMNS logits, fewer rows where vectors are wider than 256, and GATHERED rows where they have to be
+   gathered first: the more, the less often sums are read and written again. GROUP: rows that the filter keeps or
    drops together; a multiple of every kernel's tiles. PIECE: of a sum. MARGIN: rows that are a power of two apart would
    fall into few cache sets. TASKS: of a pass at least, where there are as many vectors. */
-enum { ROWS = 96, COLUMNS = 128, GROUP = 24, GROUPS = ROWS / GROUP, PIECE = 384, MARGIN = 16, TASKS = 16,
-       ROW_VALUES = ROWS * 256, COLUMN_VALUES = COLUMNS * 256 };
+enum { ROWS = 288, GATHERED = 96, COLUMNS = 128, GROUP = 24, GROUPS = ROWS / GROUP, PIECE = 384, MARGIN = 16,
+       TASKS = 16, NARROW = 256, COLUMN_VALUES = COLUMNS * NARROW };
 
 /* Embeddings that count, or words in their order. */
 typedef struct Vectors {
