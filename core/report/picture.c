@@ -5,26 +5,63 @@
 #include <string.h>
 
 #include "core/base/memory.h"
+#include "data/png_image.h"
 
-enum { EDGE_LEVELS = 12 };
+enum { EDGE_LEVELS = 12, SLOTS = 1024, NO_PLACE = -1, LEAST_ROOM = 8 };
+
+/* The colors of a picture, found by hashing; color 0 of a slot is none, others are 2^24 + RGB. */
+typedef struct Palette {
+    PngPalette colors;
+    uint32_t slots[SLOTS];
+    uint8_t places[SLOTS];
+} Palette;
+
+static uint32_t packed(Color color)
+{
+    return (uint32_t)color.red << 16 | (uint32_t)color.green << 8 | color.blue;
+}
+
+static Color unpacked(uint32_t color)
+{
+    return (Color){(uint8_t)(color >> 16), (uint8_t)(color >> 8), (uint8_t)color};
+}
+
+static Color palette_color(const Palette *palette, size_t place)
+{
+    const uint8_t *color = palette->colors.items[place];
+    return (Color){color[0], color[1], color[2]};
+}
+
+/* The place of a color in the palette, where it is added; NO_PLACE when there is no room. */
+static int palette_place(Palette *palette, Color color)
+{
+    uint32_t slot = packed(color) * 2654435761u >> 22, key = packed(color) | 1u << 24; /* Knuth's hash, ten bits */
+    while (palette->slots[slot] && palette->slots[slot] != key)
+        slot = (slot + 1) % SLOTS;
+    if (!palette->slots[slot]) {
+        if (palette->colors.count == PNG_PALETTE_MOST)
+            return NO_PLACE;
+        memcpy(palette->colors.items[palette->colors.count], &color, sizeof color);
+        palette->slots[slot] = key;
+        palette->places[slot] = (uint8_t)palette->colors.count++;
+    }
+    return palette->places[slot];
+}
 
 Picture *picture_new(int width, int height, Color paper)
 {
     assert(width > 0 && height > 0);
     Picture *picture = memory_new(sizeof *picture);
     size_t count = (size_t)width * (size_t)height;
-    *picture = (Picture){.width = width, .height = height, .left = width, .top = height};
-    picture->pixels = memory_array(count, 3);
+    *picture = (Picture){.width = width, .height = height, .top = height};
+    picture->palette = memory_new(sizeof *picture->palette);
+    picture->places = memory_new(count);
     picture->coverage = memory_new(count);
-    if (paper.red == paper.green && paper.green == paper.blue) {
-        memset(picture->pixels, paper.red, 3 * count);
-        return picture;
-    }
-    for (size_t i = 0; i < count; i++) {
-        picture->pixels[3 * i] = paper.red;
-        picture->pixels[3 * i + 1] = paper.green;
-        picture->pixels[3 * i + 2] = paper.blue;
-    }
+    picture->levels = memory_new((size_t)width);
+    picture->spans = memory_array((size_t)height, sizeof *picture->spans);
+    for (int y = 0; y < height; y++)
+        picture->spans[y] = (Span){width, 0};
+    palette_place(picture->palette, paper); /* place 0, which all pixels hold */
     return picture;
 }
 
@@ -32,9 +69,60 @@ void picture_free(Picture *picture)
 {
     if (!picture)
         return;
+    memory_free(picture->palette);
+    memory_free(picture->places);
     memory_free(picture->pixels);
     memory_free(picture->coverage);
+    memory_free(picture->levels);
+    memory_free(picture->spans);
     memory_free(picture);
+}
+
+Color picture_color(const Picture *picture, int x, int y)
+{
+    size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
+    return picture->pixels ? picture->pixels[at] : palette_color(picture->palette, picture->places[at]);
+}
+
+/* Drops the colors that have been painted over; false: there are hardly any. */
+static bool sweep_palette(Picture *picture)
+{
+    size_t count = (size_t)picture->width * (size_t)picture->height;
+    Palette *before = picture->palette;
+    uint8_t used[PNG_PALETTE_MOST] = {0}, moved[PNG_PALETTE_MOST];
+    int used_count = 0;
+    for (size_t i = 0; i < count; i++)
+        used[picture->places[i]] = 1;
+    for (int i = 0; i < before->colors.count; i++)
+        used_count += used[i];
+    if (used_count + LEAST_ROOM > PNG_PALETTE_MOST)
+        return false;
+    picture->palette = memory_new(sizeof *picture->palette);
+    for (int i = 0; i < before->colors.count; i++)
+        if (used[i])
+            moved[i] = (uint8_t)palette_place(picture->palette, palette_color(before, (size_t)i));
+    for (size_t i = 0; i < count; i++)
+        picture->places[i] = moved[picture->places[i]];
+    memory_free(before);
+    return true;
+}
+
+/* Too many colors for a palette: pixels hold colors from here on. */
+static void leave_palette(Picture *picture)
+{
+    size_t count = (size_t)picture->width * (size_t)picture->height;
+    picture->pixels = memory_array(count, sizeof *picture->pixels);
+    for (size_t i = 0; i < count; i++)
+        picture->pixels[i] = palette_color(picture->palette, picture->places[i]);
+    memory_free(picture->places);
+    picture->places = NULL;
+}
+
+bool picture_encode(const Picture *picture, uint8_t **data, size_t *size, Error *error)
+{
+    return picture->pixels
+        ? png_encode(picture->width, picture->height, (const uint8_t *)picture->pixels, NULL, data, size, error)
+        : png_encode(picture->width, picture->height, picture->places, &picture->palette->colors, data, size, error);
 }
 
 static int clamp_pixel(double value, int limit)
@@ -42,19 +130,13 @@ static int clamp_pixel(double value, int limit)
     return value <= 0 ? 0 : value >= limit ? limit : (int)value;
 }
 
-/* The pixels from..to of a span that an edge at `low` and `high` may touch; coordinates may be far outside. */
-static void touch(Picture *picture, double left, double top, double right, double bottom, int box[4])
+/* The pixels that a shape within these limits may touch: left, top, right, bottom. Coordinates may be far outside. */
+static void find_box(const Picture *picture, double left, double top, double right, double bottom, int box[4])
 {
     box[0] = clamp_pixel(floor(left), picture->width);
     box[1] = clamp_pixel(floor(top), picture->height);
     box[2] = clamp_pixel(ceil(right), picture->width);
     box[3] = clamp_pixel(ceil(bottom), picture->height);
-    if (box[0] >= box[2] || box[1] >= box[3])
-        return;
-    picture->left = box[0] < picture->left ? box[0] : picture->left;
-    picture->top = box[1] < picture->top ? box[1] : picture->top;
-    picture->right = box[2] > picture->right ? box[2] : picture->right;
-    picture->bottom = box[3] > picture->bottom ? box[3] : picture->bottom;
 }
 
 static uint8_t mix(uint8_t under, uint8_t over, double share)
@@ -62,33 +144,82 @@ static uint8_t mix(uint8_t under, uint8_t over, double share)
     return (uint8_t)(under + (over - under) * share + 0.5); /* never negative */
 }
 
-/* Lays the color over the covered pixels and clears the coverage for the next shape. Edges have EDGE_LEVELS shades, so
-   that a picture of few inks has few enough colors for a palette. */
+/* A color on its way into the picture. A value is what the picture holds of a pixel: a place, or the packed color. What
+   the last pixel of a level became, the next one of that level mostly becomes too. */
+typedef struct Brush {
+    Color color;
+    double opacity;
+    struct {
+        int64_t under; /* -1: none yet */
+        uint32_t over;
+    } last[EDGE_LEVELS + 1];
+} Brush;
+
+static Brush brush_of(Color color, double opacity)
+{
+    Brush brush = {.color = color, .opacity = opacity};
+    for (int level = 0; level <= EDGE_LEVELS; level++)
+        brush.last[level].under = -1;
+    return brush;
+}
+
+static uint32_t value_at(const Picture *picture, size_t at)
+{
+    return picture->pixels ? packed(picture->pixels[at]) : picture->places[at];
+}
+
+/* What the brush makes of a value; false: a color for which the palette has no room. */
+static bool lay_over(Picture *picture, Brush *brush, int level, uint32_t value)
+{
+    Color under = picture->pixels ? unpacked(value) : palette_color(picture->palette, value);
+    double share = level * brush->opacity / EDGE_LEVELS;
+    Color over = {mix(under.red, brush->color.red, share), mix(under.green, brush->color.green, share),
+                  mix(under.blue, brush->color.blue, share)};
+    int place = picture->pixels ? 0 : palette_place(picture->palette, over);
+    if (place == NO_PLACE)
+        return false;
+    brush->last[level].under = value;
+    brush->last[level].over = picture->pixels ? packed(over) : (uint32_t)place;
+    return true;
+}
+
+/* Edges have EDGE_LEVELS shades, so that a picture of few inks has few enough colors for a palette. */
+static void paint_row(Picture *picture, Brush *brush, int y, Span span, const uint8_t *levels)
+{
+    size_t row = (size_t)y * (size_t)picture->width;
+    for (int x = span.left; x < span.right; x++) {
+        int level = levels[x];
+        if (level == 0)
+            continue;
+        uint32_t value = value_at(picture, row + (size_t)x);
+        if (brush->last[level].under != value && !lay_over(picture, brush, level, value)) {
+            if (!sweep_palette(picture))
+                leave_palette(picture);
+            *brush = brush_of(brush->color, brush->opacity);
+            x--; /* once more */
+            continue;
+        }
+        if (picture->pixels)
+            picture->pixels[row + (size_t)x] = unpacked(brush->last[level].over);
+        else
+            picture->places[row + (size_t)x] = (uint8_t)brush->last[level].over;
+    }
+}
+
+/* Lays the color over the covered pixels and clears the coverage for the next shape. */
 static void paint(Picture *picture, Color color, double opacity)
 {
-    int last_level = -1;
-    Color under = {0}, result = {0}; /* of the pixel before; the next is mostly like it */
-    for (int y = picture->top; y < picture->bottom; y++)
-        for (int x = picture->left; x < picture->right; x++) {
-            size_t at = (size_t)y * (size_t)picture->width + (size_t)x;
-            int level = picture->coverage[at];
-            if (level == 0)
-                continue;
-            Color *pixel = (Color *)picture->pixels + at;
-            if (level != last_level || pixel->red != under.red || pixel->green != under.green
-                || pixel->blue != under.blue) {
-                double share = level * opacity / EDGE_LEVELS;
-                last_level = level;
-                under = *pixel;
-                result = (Color){mix(under.red, color.red, share), mix(under.green, color.green, share),
-                                 mix(under.blue, color.blue, share)};
-            }
-            *pixel = result;
-            picture->coverage[at] = 0;
-        }
-    picture->left = picture->width;
+    Brush brush = brush_of(color, opacity);
+    for (int y = picture->top; y < picture->bottom; y++) {
+        Span *span = &picture->spans[y];
+        uint8_t *levels = picture->coverage + (size_t)y * (size_t)picture->width;
+        paint_row(picture, &brush, y, *span, levels);
+        if (span->left < span->right)
+            memset(levels + span->left, 0, (size_t)(span->right - span->left));
+        *span = (Span){picture->width, 0};
+    }
     picture->top = picture->height;
-    picture->right = picture->bottom = 0;
+    picture->bottom = 0;
 }
 
 static uint8_t level_of(double share)
@@ -112,15 +243,24 @@ static double square_to_segment(Point p, Point a, Point b, double over_square)
 
 /* The columns in which a row of pixels can be within `reach` of the segment a..b: where the piece of it passes that is
    within reach of the row, and as far to both sides. */
-static void row_columns(const Picture *picture, Point a, Point b, int row, double reach, int columns[2])
+static Span row_columns(const Picture *picture, Point a, Point b, int row, double reach)
 {
     double first = a.x, last = b.x;
     if (a.y != b.y) {
         first = a.x + clamp_share((row - reach - a.y) / (b.y - a.y)) * (b.x - a.x);
         last = a.x + clamp_share((row + 1 + reach - a.y) / (b.y - a.y)) * (b.x - a.x);
     }
-    columns[0] = clamp_pixel((first < last ? first : last) - reach, picture->width);
-    columns[1] = clamp_pixel(ceil((first < last ? last : first) + reach), picture->width);
+    return (Span){clamp_pixel((first < last ? first : last) - reach, picture->width),
+                  clamp_pixel(ceil((first < last ? last : first) + reach), picture->width)};
+}
+
+static void touch(Picture *picture, int y, Span columns)
+{
+    Span *span = &picture->spans[y];
+    span->left = columns.left < span->left ? columns.left : span->left;
+    span->right = columns.right > span->right ? columns.right : span->right;
+    picture->top = y < picture->top ? y : picture->top;
+    picture->bottom = y + 1 > picture->bottom ? y + 1 : picture->bottom;
 }
 
 /* Coverage of an edge that is straight within a pixel: 1/2 - signed distance. The largest counts, so that
@@ -131,11 +271,14 @@ static void cover_segment(Picture *picture, Point a, Point b, double width)
            square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
     double over_square = square > 0 ? 1 / square : 0;
     int box[4];
-    touch(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach, fmax(a.y, b.y) + reach, box);
+    find_box(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach,
+             fmax(a.y, b.y) + reach, box);
+    if (box[0] >= box[2])
+        return;
     for (int y = box[1]; y < box[3]; y++) {
-        int columns[2];
-        row_columns(picture, a, b, y, reach, columns);
-        for (int x = columns[0]; x < columns[1]; x++) {
+        Span columns = row_columns(picture, a, b, y, reach);
+        touch(picture, y, columns);
+        for (int x = columns.left; x < columns.right; x++) {
             double distance = square_to_segment((Point){x + 0.5, y + 0.5}, a, b, over_square);
             if (distance >= half * half)
                 continue;
@@ -168,12 +311,16 @@ static double overlap(double low, double high, int pixel)
 void picture_rectangle(Picture *picture, double x, double y, double width, double height, Color color, double opacity)
 {
     int box[4];
-    touch(picture, x, y, x + width, y + height, box);
-    for (int row = box[1]; row < box[3]; row++)
-        for (int column = box[0]; column < box[2]; column++)
-            picture->coverage[(size_t)row * (size_t)picture->width + (size_t)column] =
-                level_of(overlap(x, x + width, column) * overlap(y, y + height, row));
-    paint(picture, color, opacity);
+    find_box(picture, x, y, x + width, y + height, box);
+    Brush brush = brush_of(color, opacity);
+    double share = -1; /* of the row before */
+    for (int row = box[1]; row < box[3]; row++) {
+        double covered = overlap(y, y + height, row);
+        for (int column = box[0]; covered != share && column < box[2]; column++)
+            picture->levels[column] = level_of(overlap(x, x + width, column) * covered);
+        share = covered;
+        paint_row(picture, &brush, row, (Span){box[0], box[2]}, picture->levels);
+    }
 }
 
 typedef struct TextPlace {
