@@ -10,11 +10,16 @@
 enum { EDGE_LEVELS = 12, SLOTS = 1024, NO_PLACE = -1, LEAST_ROOM = 8 };
 
 /* The colors of a picture, found by hashing; color 0 of a slot is none, others are 2^24 + RGB. */
-typedef struct Palette {
+struct Palette {
     PngPalette colors;
     uint32_t slots[SLOTS];
     uint8_t places[SLOTS];
-} Palette;
+};
+
+/* The columns left..right - 1 of a row. */
+typedef struct Span {
+    int left, right;
+} Span;
 
 static uint32_t packed(Color color)
 {
@@ -53,14 +58,10 @@ Picture *picture_new(int width, int height, Color paper)
     assert(width > 0 && height > 0);
     Picture *picture = memory_new(sizeof *picture);
     size_t count = (size_t)width * (size_t)height;
-    *picture = (Picture){.width = width, .height = height, .top = height};
+    *picture = (Picture){.width = width, .height = height};
     picture->palette = memory_new(sizeof *picture->palette);
     picture->places = memory_new(count);
-    picture->coverage = memory_new(count);
     picture->levels = memory_new((size_t)width);
-    picture->spans = memory_array((size_t)height, sizeof *picture->spans);
-    for (int y = 0; y < height; y++)
-        picture->spans[y] = (Span){width, 0};
     palette_place(picture->palette, paper); /* place 0, which all pixels hold */
     return picture;
 }
@@ -72,9 +73,8 @@ void picture_free(Picture *picture)
     memory_free(picture->palette);
     memory_free(picture->places);
     memory_free(picture->pixels);
-    memory_free(picture->coverage);
     memory_free(picture->levels);
-    memory_free(picture->spans);
+    memory_free(picture->segments);
     memory_free(picture);
 }
 
@@ -183,12 +183,13 @@ static bool lay_over(Picture *picture, Brush *brush, int level, uint32_t value)
     return true;
 }
 
-/* Edges have EDGE_LEVELS shades, so that a picture of few inks has few enough colors for a palette. */
-static void paint_row(Picture *picture, Brush *brush, int y, Span span, const uint8_t *levels)
+/* Lays the color over the levels of a row and clears them. Edges have EDGE_LEVELS shades, so that a picture of few inks
+   has few enough colors for a palette. */
+static void paint_row(Picture *picture, Brush *brush, int y, Span span)
 {
     size_t row = (size_t)y * (size_t)picture->width;
     for (int x = span.left; x < span.right; x++) {
-        int level = levels[x];
+        int level = picture->levels[x];
         if (level == 0)
             continue;
         uint32_t value = value_at(picture, row + (size_t)x);
@@ -204,22 +205,8 @@ static void paint_row(Picture *picture, Brush *brush, int y, Span span, const ui
         else
             picture->places[row + (size_t)x] = (uint8_t)brush->last[level].over;
     }
-}
-
-/* Lays the color over the covered pixels and clears the coverage for the next shape. */
-static void paint(Picture *picture, Color color, double opacity)
-{
-    Brush brush = brush_of(color, opacity);
-    for (int y = picture->top; y < picture->bottom; y++) {
-        Span *span = &picture->spans[y];
-        uint8_t *levels = picture->coverage + (size_t)y * (size_t)picture->width;
-        paint_row(picture, &brush, y, *span, levels);
-        if (span->left < span->right)
-            memset(levels + span->left, 0, (size_t)(span->right - span->left));
-        *span = (Span){picture->width, 0};
-    }
-    picture->top = picture->height;
-    picture->bottom = 0;
+    if (span.left < span.right)
+        memset(picture->levels + span.left, 0, (size_t)(span.right - span.left));
 }
 
 static uint8_t level_of(double share)
@@ -232,74 +219,101 @@ static double clamp_share(double t)
     return t < 0 ? 0 : t > 1 ? 1 : t;
 }
 
-/* The square of the distance. */
-static double square_to_segment(Point p, Point a, Point b, double over_square)
-{
-    double dx = b.x - a.x, dy = b.y - a.y;
-    double t = clamp_share(((p.x - a.x) * dx + (p.y - a.y) * dy) * over_square);
-    double x = p.x - a.x - t * dx, y = p.y - a.y - t * dy;
-    return x * x + y * y;
-}
+/* A piece of a stroke: the points within `half` of it are covered, and those of the last pixel's breadth in part. */
+struct Segment {
+    Point begin;
+    double across, down;        /* from there to the end */
+    double over_square;         /* 1 / length^2; 0 where the length is */
+    double half;
+    int top, bottom;            /* rows top..bottom - 1 */
+};
 
-/* The columns in which a row of pixels can be within `reach` of the segment a..b: where the piece of it passes that is
-   within reach of the row, and as far to both sides. */
-static Span row_columns(const Picture *picture, Point a, Point b, int row, double reach)
+static void add_segment(Picture *picture, Point a, Point b, double width)
 {
-    double first = a.x, last = b.x;
-    if (a.y != b.y) {
-        first = a.x + clamp_share((row - reach - a.y) / (b.y - a.y)) * (b.x - a.x);
-        last = a.x + clamp_share((row + 1 + reach - a.y) / (b.y - a.y)) * (b.x - a.x);
+    double half = width / 2 + 0.5, square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
+    int box[4];
+    find_box(picture, fmin(a.x, b.x) - half, fmin(a.y, b.y) - half, fmax(a.x, b.x) + half, fmax(a.y, b.y) + half, box);
+    if (box[0] >= box[2] || box[1] >= box[3])
+        return;
+    if (picture->segment_count == picture->segment_room) {
+        int room = 2 * picture->segment_room + 64;
+        picture->segments = memory_grow(picture->segments, (size_t)picture->segment_room * sizeof *picture->segments,
+                                        (size_t)room * sizeof *picture->segments);
+        picture->segment_room = room;
     }
-    return (Span){clamp_pixel((first < last ? first : last) - reach, picture->width),
-                  clamp_pixel(ceil((first < last ? last : first) + reach), picture->width)};
+    picture->segments[picture->segment_count++] = (Segment){.begin = a,
+                                                            .across = b.x - a.x,
+                                                            .down = b.y - a.y,
+                                                            .over_square = square > 0 ? 1 / square : 0,
+                                                            .half = half,
+                                                            .top = box[1],
+                                                            .bottom = box[3]};
 }
 
-static void touch(Picture *picture, int y, Span columns)
+static void add_stroke(Picture *picture, const Point *points, int count, double width)
 {
-    Span *span = &picture->spans[y];
-    span->left = columns.left < span->left ? columns.left : span->left;
-    span->right = columns.right > span->right ? columns.right : span->right;
-    picture->top = y < picture->top ? y : picture->top;
-    picture->bottom = y + 1 > picture->bottom ? y + 1 : picture->bottom;
+    for (int i = 0; i < count; i++)
+        if (i + 1 < count || count == 1)
+            add_segment(picture, points[i], points[count == 1 ? i : i + 1], width);
+}
+
+/* The columns of the pixels of a row whose centres can be within reach of a segment: where the piece of it passes that
+   is within reach of the row's centres, and as far to both sides. */
+static Span row_columns(const Picture *picture, const Segment *segment, double center)
+{
+    double first = 0, last = segment->across;
+    if (segment->down != 0) {
+        first = clamp_share((center - segment->half) / segment->down) * segment->across;
+        last = clamp_share((center + segment->half) / segment->down) * segment->across;
+    }
+    double left = segment->begin.x + (first < last ? first : last) - segment->half,
+           right = segment->begin.x + (first < last ? last : first) + segment->half;
+    return (Span){clamp_pixel(left + 0.5, picture->width), clamp_pixel(ceil(right - 0.5), picture->width)};
 }
 
 /* Coverage of an edge that is straight within a pixel: 1/2 - signed distance. The largest counts, so that
    joints are not painted twice. */
-static void cover_segment(Picture *picture, Point a, Point b, double width)
+static void cover_row(Picture *picture, const Segment *segment, int row, Span *covered)
 {
-    double reach = width / 2 + 1, half = width / 2 + 0.5,
-           square = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
-    double over_square = square > 0 ? 1 / square : 0;
-    int box[4];
-    find_box(picture, fmin(a.x, b.x) - reach, fmin(a.y, b.y) - reach, fmax(a.x, b.x) + reach,
-             fmax(a.y, b.y) + reach, box);
-    if (box[0] >= box[2])
-        return;
-    for (int y = box[1]; y < box[3]; y++) {
-        Span columns = row_columns(picture, a, b, y, reach);
-        touch(picture, y, columns);
-        for (int x = columns.left; x < columns.right; x++) {
-            double distance = square_to_segment((Point){x + 0.5, y + 0.5}, a, b, over_square);
-            if (distance >= half * half)
-                continue;
-            uint8_t level = level_of(clamp_share(half - sqrt(distance)));
-            uint8_t *covered = &picture->coverage[(size_t)y * (size_t)picture->width + (size_t)x];
-            *covered = level > *covered ? level : *covered;
-        }
+    double y = row + 0.5 - segment->begin.y, half = segment->half;
+    Span columns = row_columns(picture, segment, y);
+    for (int column = columns.left; column < columns.right; column++) {
+        double x = column + 0.5 - segment->begin.x;
+        double t = clamp_share((x * segment->across + y * segment->down) * segment->over_square);
+        double away_x = x - t * segment->across, away_y = y - t * segment->down,
+               square = away_x * away_x + away_y * away_y;
+        if (square >= half * half)
+            continue;
+        uint8_t level = level_of(clamp_share(half - sqrt(square)));
+        picture->levels[column] = level > picture->levels[column] ? level : picture->levels[column];
     }
+    covered->left = columns.left < covered->left ? columns.left : covered->left;
+    covered->right = columns.right > covered->right ? columns.right : covered->right;
 }
 
-static void cover_stroke(Picture *picture, const Point *points, int count, double width)
+/* Row by row: what the segments cover together, and the color laid over it. */
+static void paint_segments(Picture *picture, Color color, double opacity)
 {
-    for (int i = 0; i < count; i++)
-        if (i + 1 < count || count == 1)
-            cover_segment(picture, points[i], points[count == 1 ? i : i + 1], width);
+    Brush brush = brush_of(color, opacity);
+    int top = picture->height, bottom = 0;
+    for (int i = 0; i < picture->segment_count; i++) {
+        top = picture->segments[i].top < top ? picture->segments[i].top : top;
+        bottom = picture->segments[i].bottom > bottom ? picture->segments[i].bottom : bottom;
+    }
+    for (int y = top; y < bottom; y++) {
+        Span covered = {picture->width, 0};
+        for (int i = 0; i < picture->segment_count; i++)
+            if (picture->segments[i].top <= y && y < picture->segments[i].bottom)
+                cover_row(picture, &picture->segments[i], y, &covered);
+        paint_row(picture, &brush, y, covered);
+    }
+    picture->segment_count = 0;
 }
 
 void picture_stroke(Picture *picture, const Point *points, int count, double width, Color color, double opacity)
 {
-    cover_stroke(picture, points, count, width);
-    paint(picture, color, opacity);
+    add_stroke(picture, points, count, width);
+    paint_segments(picture, color, opacity);
 }
 
 static double overlap(double low, double high, int pixel)
@@ -313,13 +327,11 @@ void picture_rectangle(Picture *picture, double x, double y, double width, doubl
     int box[4];
     find_box(picture, x, y, x + width, y + height, box);
     Brush brush = brush_of(color, opacity);
-    double share = -1; /* of the row before */
     for (int row = box[1]; row < box[3]; row++) {
-        double covered = overlap(y, y + height, row);
-        for (int column = box[0]; covered != share && column < box[2]; column++)
-            picture->levels[column] = level_of(overlap(x, x + width, column) * covered);
-        share = covered;
-        paint_row(picture, &brush, row, (Span){box[0], box[2]}, picture->levels);
+        double share = overlap(y, y + height, row);
+        for (int column = box[0]; column < box[2]; column++)
+            picture->levels[column] = level_of(overlap(x, x + width, column) * share);
+        paint_row(picture, &brush, row, (Span){box[0], box[2]});
     }
 }
 
@@ -329,14 +341,14 @@ typedef struct TextPlace {
     double cosine, sine, width;
 } TextPlace;
 
-static void cover_text_stroke(void *context, const Point *points, int count)
+static void add_text_stroke(void *context, const Point *points, int count)
 {
     const TextPlace *place = context;
     Point turned[FONT_POINTS_MAX];
     for (int i = 0; i < count; i++)
         turned[i] = (Point){place->origin.x + points[i].x * place->cosine + points[i].y * place->sine,
                             place->origin.y - points[i].x * place->sine + points[i].y * place->cosine};
-    cover_stroke(place->picture, turned, count, place->width);
+    add_stroke(place->picture, turned, count, place->width);
 }
 
 void picture_text(Picture *picture, Point origin, const char *text, double size, double angle, double weight,
@@ -344,6 +356,6 @@ void picture_text(Picture *picture, Point origin, const char *text, double size,
 {
     double radians = angle * (3.14159265358979323846 / 180);
     TextPlace place = {picture, origin, cos(radians), sin(radians), weight * size};
-    font_strokes(text, size, cover_text_stroke, &place);
-    paint(picture, color, 1);
+    font_strokes(text, size, add_text_stroke, &place);
+    paint_segments(picture, color, 1);
 }

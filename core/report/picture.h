@@ -10,20 +10,19 @@
 
 typedef struct Color { uint8_t red, green, blue; } Color;
 
-/* The columns left..right - 1 of a row. */
-typedef struct Span { int left, right; } Span;
+typedef struct Palette Palette;
+typedef struct Segment Segment;
 
 /* Most pictures have so few colors that a pixel is a place in a palette: a third of the memory to go through. One that
    gets more goes on with colors. */
 typedef struct Picture {
     int width, height;
-    struct Palette *palette;
+    Palette *palette;
     uint8_t *places;            /* [height, width], in the palette; NULL: there are too many colors */
     Color *pixels;              /* [height, width], sRGB; NULL: there are places */
-    uint8_t *coverage;          /* [height, width], of the stroke being drawn, 0 to 12; zero between strokes */
-    uint8_t *levels;            /* [width], of a row of the rectangle being drawn */
-    Span *spans;                /* [height], what of coverage is in use, in the rows top..bottom - 1 */
-    int top, bottom;
+    uint8_t *levels;            /* [width], coverage of the row being painted, 0 to 12; zero between rows */
+    Segment *segments;          /* of the shape being drawn; none between shapes */
+    int segment_count, segment_room;
 } Picture;
 
 Picture *picture_new(int width, int height, Color paper);
