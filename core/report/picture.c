@@ -91,8 +91,9 @@ static bool sweep_palette(Picture *picture)
     Palette *before = picture->palette;
     uint8_t used[PNG_PALETTE_MOST] = {0}, moved[PNG_PALETTE_MOST];
     int used_count = 0;
-    for (size_t i = 0; i < count; i++)
-        used[picture->places[i]] = 1;
+    for (size_t i = 0, last = 0; i < count; i++)
+        if (i == 0 || picture->places[i] != last)
+            used[last = picture->places[i]] = 1;
     for (int i = 0; i < before->colors.count; i++)
         used_count += used[i];
     if (used_count + LEAST_ROOM > PNG_PALETTE_MOST)
@@ -183,28 +184,43 @@ static bool lay_over(Picture *picture, Brush *brush, int level, uint32_t value)
     return true;
 }
 
-/* Lays the color over the levels of a row and clears them. Edges have EDGE_LEVELS shades, so that a picture of few inks
-   has few enough colors for a palette. */
+/* From `x` on to the end of the pixels that are of the same level and hold the same. */
+static int paint_run(Picture *picture, const Brush *brush, size_t row, int x, int right)
+{
+    const uint8_t *levels = picture->levels;
+    uint8_t level = levels[x], *places = picture->places ? picture->places + row : NULL;
+    uint32_t value = value_at(picture, row + (size_t)x), over = brush->last[level].over;
+    if (places)
+        for (; x < right && levels[x] == level && places[x] == value; x++)
+            places[x] = (uint8_t)over;
+    else
+        for (; x < right && levels[x] == level && packed(picture->pixels[row + (size_t)x]) == value; x++)
+            picture->pixels[row + (size_t)x] = unpacked(over);
+    return x;
+}
+
+/* Lays the color over the levels of a row. Edges have EDGE_LEVELS shades, so that a picture of few inks has few enough
+   colors for a palette. */
 static void paint_row(Picture *picture, Brush *brush, int y, Span span)
 {
     size_t row = (size_t)y * (size_t)picture->width;
-    for (int x = span.left; x < span.right; x++) {
+    for (int x = span.left; x < span.right;) {
         int level = picture->levels[x];
-        if (level == 0)
-            continue;
         uint32_t value = value_at(picture, row + (size_t)x);
-        if (brush->last[level].under != value && !lay_over(picture, brush, level, value)) {
+        if (level == 0) {
+            x++;
+        } else if (brush->last[level].under == value || lay_over(picture, brush, level, value)) {
+            x = paint_run(picture, brush, row, x, span.right);
+        } else { /* and once more */
             if (!sweep_palette(picture))
                 leave_palette(picture);
             *brush = brush_of(brush->color, brush->opacity);
-            x--; /* once more */
-            continue;
         }
-        if (picture->pixels)
-            picture->pixels[row + (size_t)x] = unpacked(brush->last[level].over);
-        else
-            picture->places[row + (size_t)x] = (uint8_t)brush->last[level].over;
     }
+}
+
+static void clear_levels(Picture *picture, Span span)
+{
     if (span.left < span.right)
         memset(picture->levels + span.left, 0, (size_t)(span.right - span.left));
 }
@@ -272,19 +288,23 @@ static Span row_columns(const Picture *picture, const Segment *segment, double c
 }
 
 /* Coverage of an edge that is straight within a pixel: 1/2 - signed distance. The largest counts, so that
-   joints are not painted twice. */
+   joints are not painted twice. Beside the segment the distance is a linear function of the column, and so is where
+   along it the nearest point is. */
 static void cover_row(Picture *picture, const Segment *segment, int row, Span *covered)
 {
-    double y = row + 0.5 - segment->begin.y, half = segment->half;
+    double y = row + 0.5 - segment->begin.y, half = segment->half, across = segment->across, down = segment->down;
+    double over = sqrt(segment->over_square), aside = -y * across * over, turn = down * over,
+           along = y * down * segment->over_square, step = across * segment->over_square;
     Span columns = row_columns(picture, segment, y);
     for (int column = columns.left; column < columns.right; column++) {
-        double x = column + 0.5 - segment->begin.x;
-        double t = clamp_share((x * segment->across + y * segment->down) * segment->over_square);
-        double away_x = x - t * segment->across, away_y = y - t * segment->down,
-               square = away_x * away_x + away_y * away_y;
-        if (square >= half * half)
+        double x = column + 0.5 - segment->begin.x, t = along + x * step, distance = fabs(aside + x * turn);
+        if (t <= 0 || t >= 1) {
+            double end_x = t <= 0 ? x : x - across, end_y = t <= 0 ? y : y - down;
+            distance = sqrt(end_x * end_x + end_y * end_y);
+        }
+        if (distance >= half)
             continue;
-        uint8_t level = level_of(clamp_share(half - sqrt(square)));
+        uint8_t level = level_of(clamp_share(half - distance));
         picture->levels[column] = level > picture->levels[column] ? level : picture->levels[column];
     }
     covered->left = columns.left < covered->left ? columns.left : covered->left;
@@ -306,6 +326,7 @@ static void paint_segments(Picture *picture, Color color, double opacity)
             if (picture->segments[i].top <= y && y < picture->segments[i].bottom)
                 cover_row(picture, &picture->segments[i], y, &covered);
         paint_row(picture, &brush, y, covered);
+        clear_levels(picture, covered);
     }
     picture->segment_count = 0;
 }
@@ -327,12 +348,16 @@ void picture_rectangle(Picture *picture, double x, double y, double width, doubl
     int box[4];
     find_box(picture, x, y, x + width, y + height, box);
     Brush brush = brush_of(color, opacity);
+    Span columns = {box[0], box[2]};
+    double share = -1; /* of the row before */
     for (int row = box[1]; row < box[3]; row++) {
-        double share = overlap(y, y + height, row);
-        for (int column = box[0]; column < box[2]; column++)
-            picture->levels[column] = level_of(overlap(x, x + width, column) * share);
-        paint_row(picture, &brush, row, (Span){box[0], box[2]});
+        double covered = overlap(y, y + height, row);
+        for (int column = box[0]; covered != share && column < box[2]; column++)
+            picture->levels[column] = level_of(overlap(x, x + width, column) * covered);
+        share = covered;
+        paint_row(picture, &brush, row, columns);
     }
+    clear_levels(picture, columns);
 }
 
 typedef struct TextPlace {
