@@ -14,6 +14,8 @@ struct Palette {
     PngPalette colors;
     uint32_t slots[SLOTS];
     uint8_t places[SLOTS];
+    uint8_t free_places[PNG_PALETTE_MOST];
+    int free_count;
 };
 
 /* The columns left..right - 1 of a row. */
@@ -37,20 +39,39 @@ static Color palette_color(const Palette *palette, size_t place)
     return (Color){color[0], color[1], color[2]};
 }
 
+/* The slot of a color, or the one where it belongs. */
+static uint32_t find_slot(const Palette *palette, uint32_t key)
+{
+    uint32_t slot = key * 2654435761u >> 22; /* Knuth's hash, ten bits */
+    while (palette->slots[slot] && palette->slots[slot] != key)
+        slot = (slot + 1) % SLOTS;
+    return slot;
+}
+
+static uint32_t key_of(Color color)
+{
+    return packed(color) | 1u << 24;
+}
+
+static void set_place(Palette *palette, Color color, uint8_t place)
+{
+    uint32_t slot = find_slot(palette, key_of(color));
+    palette->slots[slot] = key_of(color);
+    palette->places[slot] = place;
+}
+
 /* The place of a color in the palette, where it is added; NO_PLACE when there is no room. */
 static int palette_place(Palette *palette, Color color)
 {
-    uint32_t slot = packed(color) * 2654435761u >> 22, key = packed(color) | 1u << 24; /* Knuth's hash, ten bits */
-    while (palette->slots[slot] && palette->slots[slot] != key)
-        slot = (slot + 1) % SLOTS;
-    if (!palette->slots[slot]) {
-        if (palette->colors.count == PNG_PALETTE_MOST)
-            return NO_PLACE;
-        memcpy(palette->colors.items[palette->colors.count], &color, sizeof color);
-        palette->slots[slot] = key;
-        palette->places[slot] = (uint8_t)palette->colors.count++;
-    }
-    return palette->places[slot];
+    uint32_t slot = find_slot(palette, key_of(color));
+    if (palette->slots[slot])
+        return palette->places[slot];
+    if (palette->colors.count == PNG_PALETTE_MOST && palette->free_count == 0)
+        return NO_PLACE;
+    int place = palette->free_count ? palette->free_places[--palette->free_count] : palette->colors.count++;
+    memcpy(palette->colors.items[place], &color, sizeof color);
+    set_place(palette, color, (uint8_t)place);
+    return place;
 }
 
 Picture *picture_new(int width, int height, Color paper)
@@ -84,28 +105,36 @@ Color picture_color(const Picture *picture, int x, int y)
     return picture->pixels ? picture->pixels[at] : palette_color(picture->palette, picture->places[at]);
 }
 
-/* Drops the colors that have been painted over; false: there are hardly any. */
+static void find_used(const uint8_t *places, size_t count, bool used[PNG_PALETTE_MOST])
+{
+    uint64_t word, last = 0;
+    size_t i = 0;
+    used[0] = true; /* the paper */
+    for (; i + sizeof word <= count; i += sizeof word) {
+        memcpy(&word, places + i, sizeof word);
+        if (word == last) /* as mostly */
+            continue;
+        last = word;
+        for (size_t k = 0; k < sizeof word; k++)
+            used[places[i + k]] = true;
+    }
+    for (; i < count; i++)
+        used[places[i]] = true;
+}
+
+/* Frees the places of colors that have been painted over; false: there are hardly any. */
 static bool sweep_palette(Picture *picture)
 {
-    size_t count = (size_t)picture->width * (size_t)picture->height;
-    Palette *before = picture->palette;
-    uint8_t used[PNG_PALETTE_MOST] = {0}, moved[PNG_PALETTE_MOST];
-    int used_count = 0;
-    for (size_t i = 0, last = 0; i < count; i++)
-        if (i == 0 || picture->places[i] != last)
-            used[last = picture->places[i]] = 1;
-    for (int i = 0; i < before->colors.count; i++)
-        used_count += used[i];
-    if (used_count + LEAST_ROOM > PNG_PALETTE_MOST)
-        return false;
-    picture->palette = memory_new(sizeof *picture->palette);
-    for (int i = 0; i < before->colors.count; i++)
-        if (used[i])
-            moved[i] = (uint8_t)palette_place(picture->palette, palette_color(before, (size_t)i));
-    for (size_t i = 0; i < count; i++)
-        picture->places[i] = moved[picture->places[i]];
-    memory_free(before);
-    return true;
+    Palette *palette = picture->palette;
+    bool used[PNG_PALETTE_MOST] = {false};
+    find_used(picture->places, (size_t)picture->width * (size_t)picture->height, used);
+    memset(palette->slots, 0, sizeof palette->slots);
+    for (int place = 0; place < palette->colors.count; place++)
+        if (used[place])
+            set_place(palette, palette_color(palette, (size_t)place), (uint8_t)place);
+        else
+            palette->free_places[palette->free_count++] = (uint8_t)place;
+    return palette->free_count >= LEAST_ROOM;
 }
 
 /* Too many colors for a palette: pixels hold colors from here on. */
