@@ -187,7 +187,7 @@ static bool train_in_folder(Training *training, Error *error)
 {
     Run *run = training->run;
     if (!run_folder_open_metrics(&training->folder, &run->progress, error)
-        || !checkpoint_continue_best(run, training->folder_path, error))
+        || !checkpoint_continue_best(run, training->folder.path, error))
         return false;
     ProgressLine line = progress_start(training->quiet, run->progress.step);
     void *contexts[] = {training, &line};
@@ -239,7 +239,8 @@ static bool start(Training *training, Error *error)
     const char *summary = arena_format(training->arena, "%s/summary.json", training->folder_path);
     if (found && run->progress.finished && run_at_end(run) && file_exists(summary))
         return print_finished(training, error);
-    unlink(summary); /* of a shorter run */
+    if (!training->folder.replaced)
+        unlink(summary); /* of a shorter run */
     return run_folder_write_config(&training->folder, run->config, error) && train_in_folder(training, error);
 }
 

@@ -26,10 +26,19 @@ bool png_image_parse(const char *name, const unsigned char *bytes, size_t size, 
                      PngImage *image, Error *error);
 /* What a PNG file's header announces, without decoding it; 0 x 0 where the file does not begin like one. */
 bool png_image_size(const char *path, int64_t *height, int64_t *width, Error *error);
-/* An 8-bit PNG of `channels` 1 (grey) or 3 (RGB; with a palette where 256 colors are enough), pixels [height, width,
-   channels]. *data is the caller's, freed with memory_free; NULL after an error. */
-bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error);
-/* The same of pixels [channels, height, width]. */
+enum { PNG_PALETTE_MOST = 256 };
+
+/* Red, green and blue of each. */
+typedef struct PngPalette {
+    uint8_t items[PNG_PALETTE_MOST][3];
+    int count;
+} PngPalette;
+
+/* An 8-bit PNG of a drawing: of places in a palette, pixels [height, width], or of colors (palette NULL), pixels
+   [height, width, 3]. *data is the caller's, freed with memory_free; NULL after an error. */
+bool png_encode(int width, int height, const uint8_t *pixels, const PngPalette *palette, uint8_t **data, size_t *size,
+                Error *error);
+/* An 8-bit PNG of an image of `channels` 1 (grey) or 3 (RGB), pixels [channels, height, width]; *data as above. */
 bool png_encode_planes(int width, int height, int channels, const uint8_t *planes, uint8_t **data, size_t *size,
                        Error *error);
 /* Grey or RGB, 8 bits, atomic. */

@@ -2,19 +2,10 @@
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "core/base/file.h"
 #include "data/png_image.h"
-
-enum { SLOTS = 1024 };
-
-/* The colors of a picture, found by hashing; color 0 of a slot is none, others are 2^24 + RGB. */
-typedef struct Palette {
-    png_color colors[PNG_MAX_PALETTE_LENGTH];
-    int count;
-    uint32_t slots[SLOTS];
-    uint8_t places[SLOTS];
-} Palette;
 
 /* What libpng's jump must not lose. */
 typedef struct Encoder {
@@ -22,8 +13,8 @@ typedef struct Encoder {
     png_infop info;
     uint8_t *data;
     size_t size, room;
-    int filters; /* PNG_FILTER_NONE or PNG_ALL_FILTERS */
-    const Palette *palette; /* NULL: none */
+    bool drawing;
+    const PngPalette *palette; /* NULL: none */
     Error *error;
 } Encoder;
 
@@ -69,6 +60,16 @@ static void on_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
+static void set_palette(Encoder *encoder)
+{
+    png_color colors[PNG_PALETTE_MOST];
+    for (int i = 0; i < encoder->palette->count; i++) {
+        const uint8_t *color = encoder->palette->items[i];
+        colors[i] = (png_color){color[0], color[1], color[2]};
+    }
+    png_set_PLTE(encoder->png, encoder->info, colors, encoder->palette->count);
+}
+
 static void write_rows(Encoder *encoder, int width, int height, int channels, const uint8_t *pixels)
 {
     png_structp png = encoder->png;
@@ -78,23 +79,27 @@ static void write_rows(Encoder *encoder, int width, int height, int channels, co
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_check_for_invalid_index(png, 0); /* there are none, and looking takes a tenth of the time */
     if (encoder->palette)
-        png_set_PLTE(png, encoder->info, encoder->palette->colors, encoder->palette->count);
-    png_set_filter(png, PNG_FILTER_TYPE_BASE, encoder->filters);
-    if (encoder->filters == PNG_FILTER_NONE)
+        set_palette(encoder);
+    png_set_filter(png, PNG_FILTER_TYPE_BASE, encoder->drawing ? PNG_FILTER_NONE : PNG_ALL_FILTERS);
+    if (encoder->drawing)
         png_set_compression_level(png, 1);
+    if (encoder->palette) {
+        png_set_compression_strategy(png, Z_RLE);
+        png_set_compression_mem_level(png, 6);
+    }
     png_write_info(png, encoder->info);
     for (int y = 0; y < height; y++)
         png_write_row(png, pixels + (size_t)y * (size_t)width * (size_t)channels);
     png_write_end(png, NULL);
 }
 
-static bool encode(int width, int height, int channels, const uint8_t *pixels, int filters,
-                   const Palette *palette, uint8_t **data, size_t *size, Error *error)
+static bool encode(int width, int height, int channels, const uint8_t *pixels, bool drawing,
+                   const PngPalette *palette, uint8_t **data, size_t *size, Error *error)
 {
     assert(channels == 1 || channels == 3);
     *data = NULL;
     *size = 0;
-    Encoder encoder = {.error = error, .filters = filters, .palette = palette};
+    Encoder encoder = {.error = error, .drawing = drawing, .palette = palette};
     encoder.png =
         png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &encoder, on_error, on_warning, NULL, allocate, release);
     if (!encoder.png)
@@ -117,52 +122,13 @@ static bool encode(int width, int height, int channels, const uint8_t *pixels, i
     return true;
 }
 
-/* The place of a color in the palette, where it is added; -1 when there is no room. */
-static int palette_place(Palette *palette, uint32_t color)
+/* Drawings of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. Level 1 takes
+   under half the time of level 6. In a palette they are runs: looking for nothing else packs better than level 1, and a
+   smaller hash table, which nothing reads then, is moved along faster. */
+bool png_encode(int width, int height, const uint8_t *pixels, const PngPalette *palette, uint8_t **data, size_t *size,
+                Error *error)
 {
-    uint32_t slot = color * 2654435761u >> 22, key = color | 1u << 24; /* Knuth's multiplicative hash, ten bits */
-    while (palette->slots[slot] && palette->slots[slot] != key)
-        slot = (slot + 1) % SLOTS;
-    if (!palette->slots[slot]) {
-        if (palette->count == PNG_MAX_PALETTE_LENGTH)
-            return -1;
-        palette->colors[palette->count] =
-            (png_color){(png_byte)(color >> 16), (png_byte)(color >> 8), (png_byte)color};
-        palette->slots[slot] = key;
-        palette->places[slot] = (uint8_t)palette->count++;
-    }
-    return palette->places[slot];
-}
-
-/* Fills places [count]; false when there are too many colors. */
-static bool find_palette(Palette *palette, const uint8_t *pixels, size_t count, uint8_t *places)
-{
-    uint32_t last = UINT32_MAX;
-    int place = 0;
-    for (size_t i = 0; i < count; i++, pixels += 3) {
-        uint32_t color = (uint32_t)pixels[0] << 16 | (uint32_t)pixels[1] << 8 | pixels[2];
-        if (color != last && (place = palette_place(palette, color)) < 0)
-            return false;
-        last = color;
-        places[i] = (uint8_t)place;
-    }
-    return true;
-}
-
-/* Pictures of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. Level 1
-   takes under half the time of level 6 and a third more bytes; a palette, which most of them fit in, makes up for that.
-   */
-bool png_encode(int width, int height, int channels, const uint8_t *pixels, uint8_t **data, size_t *size, Error *error)
-{
-    size_t count = (size_t)width * (size_t)height;
-    Palette *palette = channels == 3 ? memory_new(sizeof *palette) : NULL;
-    uint8_t *places = palette ? memory_new(count) : NULL;
-    bool found = palette && find_palette(palette, pixels, count, places);
-    bool good = encode(width, height, found ? 1 : channels, found ? places : pixels, PNG_FILTER_NONE,
-                       found ? palette : NULL, data, size, error);
-    memory_free(palette);
-    memory_free(places);
-    return good;
+    return encode(width, height, palette ? 1 : 3, pixels, true, palette, data, size, error);
 }
 
 bool png_encode_planes(int width, int height, int channels, const uint8_t *planes, uint8_t **data, size_t *size,
@@ -173,7 +139,7 @@ bool png_encode_planes(int width, int height, int channels, const uint8_t *plane
     for (size_t c = 0; c < count; c++)
         for (size_t i = 0; i < plane; i++)
             interleaved[i * count + c] = planes[c * plane + i];
-    bool good = encode(width, height, channels, interleaved, PNG_ALL_FILTERS, NULL, data, size, error);
+    bool good = encode(width, height, channels, interleaved, false, NULL, data, size, error);
     memory_free(interleaved);
     return good;
 }

@@ -3,7 +3,8 @@
    XENT_FAULT=CALL:K:HOW    the K-th call, from 1, of CALL; K 0: every second one
      CALL   allocate (malloc, calloc, realloc, aligned_alloc), open (open, openat), write, fsync, rename,
             close (of descriptors open for writing), read, unlink, thread (pthread_create)
-     HOW    the name of an error (ENOSPC), or "short": half of what was asked for is read or written
+     HOW    the name of an error (ENOSPC), "short": half of what was asked for is read or written, or "kill": the
+            process is killed before the call
    XENT_FAULT_COUNT=FILE    at exit, a line "CALL COUNT" for each of them
 
    Only calls from outside the C library are seen, and those from the time the program is loaded. */
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,7 +36,7 @@ static atomic_long counts[CALLS];
 static atomic_bool ready;
 static enum call faulty = CALLS;
 static long chosen;
-static int number;          /* errno; 0: short */
+static int number;          /* errno; 0: short, -1: kill */
 
 static void wrong(const char *fault)
 {
@@ -55,6 +57,8 @@ static void __attribute__((constructor)) begin(void)
         for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
             if (strcmp(errors[i].name, how + 1) == 0)
                 number = errors[i].number;
+        if (strcmp(how, ":kill") == 0)
+            number = -1;
         if (number == 0 && strcmp(how, ":short") != 0)
             wrong(fault);
     }
@@ -77,7 +81,10 @@ static bool fails_now(enum call call)
     if (!atomic_load(&ready))
         return false;
     long k = atomic_fetch_add(&counts[call], 1) + 1;
-    return call == faulty && (chosen ? k == chosen : k % 2 == 1);
+    bool now = call == faulty && (chosen ? k == chosen : k % 2 == 1);
+    if (now && number == -1)
+        raise(SIGKILL);
+    return now;
 }
 
 static bool fails(enum call call)

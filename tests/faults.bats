@@ -287,6 +287,43 @@ replace_once() {
     diff -r o old
 }
 
+# The run that was there, or the whole of the one that replaces it, which goes on to the same bits.
+try_replace() {
+    rm -rf r
+    cp -r "$shared/old" r
+    status=0
+    XENT_FAULT=$fault LD_PRELOAD=$FAULT_LIBRARY train r --force --set train.epochs=2 > out 2> err || status=$?
+    [ "$status" -eq 137 ] || check_end || return 1
+    [ -n "$(find r/checkpoints r/.next/checkpoints -name last.safetensors 2> find.log)" ] || complain "no run is left" || return 1
+    if train r --resume --set train.epochs=2 2> err; then
+        same_run r "$shared/whole" || complain "then --resume gave other bits" || return 1
+        [ ! -e r/plots/loss.png ] || complain "has a plot of the run before"
+    else
+        [[ "$(cat err)" == *"seed differs from r/config.json"* ]] || complain "then --resume failed" || return 1
+        diff -r --exclude .new r "$shared/old" || complain "lost what was there" || return 1
+        train r --force --set train.epochs=2 2> err || complain "then --force failed" || return 1
+        same_run r "$shared/whole" || complain "then --force gave other bits" || return 1
+    fi
+    [ ! -e r/.new ] && [ ! -e r/.next ] || complain "left .new or .next"
+}
+
+@test "train --force that fails or is killed leaves the run that was there, or the new one" {
+    "$XENT" train "$config" --quiet -o "$shared/old" --seed 9 --set train.report=true
+    cp -r "$shared/old" r
+    XENT_FAULT_COUNT=$shared/replace.count LD_PRELOAD=$FAULT_LIBRARY train r --force --set train.epochs=2
+    same_run r "$shared/whole"
+    [ ! -e r/plots/loss.png ]
+    may_pass=
+    sweep replace rename kill
+    sweep replace rename EACCES 2
+    sweep replace fsync kill 4
+    sweep replace fsync EIO 4
+    sweep replace write ENOSPC 5
+    may_pass=yes # removing what is not there
+    sweep replace unlink kill 4
+    sweep replace unlink EACCES 6
+}
+
 @test "the first allocations fail" {
     for command in "version" "help train" "list" "train none"; do
         for ((k = 1; k <= 12; k++)); do

@@ -136,14 +136,13 @@ static void test_report_draw__strokes_cover_what_they_should(void **state)
     (void)state;
     Picture *picture = picture_new(16, 16, (Color){255, 255, 255});
     picture_rectangle(picture, 2, 2, 3.5, 1, (Color){0, 0, 0}, 1);
-    const uint8_t *row = picture->pixels + 3 * (2 * 16);
-    assert_int_equal(row[3 * 2], 0);
-    assert_int_equal(row[3 * 4], 0);
-    assert_in_range(row[3 * 5], 127, 128);
-    assert_int_equal(row[3 * 6], 255);
+    assert_int_equal(picture_color(picture, 2, 2).red, 0);
+    assert_int_equal(picture_color(picture, 4, 2).red, 0);
+    assert_in_range(picture_color(picture, 5, 2).red, 127, 128);
+    assert_int_equal(picture_color(picture, 6, 2).red, 255);
     picture_stroke(picture, (Point[]){{8, 8}, {8, 8}, {12, 8}}, 3, 2, (Color){255, 0, 0}, 1);
-    assert_int_equal(picture->pixels[3 * (7 * 16 + 10) + 1], 0);
-    assert_int_equal(picture->pixels[3 * (10 * 16 + 10) + 1], 255);
+    assert_int_equal(picture_color(picture, 10, 7).green, 0);
+    assert_int_equal(picture_color(picture, 10, 10).green, 255);
     /* far outside: nothing, and no crash */
     picture_stroke(picture, (Point[]){{-1e9, 1e9}, {-1e8, 1e9}}, 2, 2, (Color){0, 0, 0}, 1);
     picture_rectangle(picture, 1e12, -1e12, 5, 5, (Color){0, 0, 0}, 1);

@@ -84,6 +84,36 @@ no_leftovers() {
     fails 2 "--resume: *" train a --force --resume
 }
 
+@test "--force keeps the run that is there until the new one has a checkpoint" {
+    train a
+    cp -a a before
+    ! train a --force --set 'model.type="none"' 2> err
+    ! train a --force --set 'data={"type": "npz", "path": "none.npz"}' 2> err
+    fails 1 "a: the loss is not finite *" train a --force --set optimizer.lr=1e30 --set train.save_every=1000
+    diff -r a before
+    long=(a --force --set train.epochs=100000 --set data.count=100000 --set train.batch_size=1 --set train.save_every=100000000)
+    for signal in KILL INT; do
+        "$XENT" train "$tiny" --quiet -o "${long[@]}" & run=$!
+        until [ -s a/.new/config.json ]; do kill -0 $run; done
+        [ $signal = KILL ] || break
+        kill -9 $run
+        wait $run 2> kill.log || true
+        diff -r --exclude .new a before
+        train a --resume
+        diff -r a before
+    done
+    until [ -s a/.new/metrics.jsonl ]; do kill -0 $run; done
+    kill -INT $run
+    status=0
+    wait $run || status=$?
+    [ $status -eq 130 ]
+    [ ! -e a/.new ]
+    grep -q 100000 a/config.json
+    [ -e a/checkpoints/last.safetensors ]
+    [ ! -e a/summary.json ]
+    [ ! -e a/report.html ]
+}
+
 @test "--force does not remove what the run reads" {
     train a
     cp -a a before

@@ -19,8 +19,7 @@ static void count_classes(const Predictions *p, const Lanes *row_weights, ClassC
     for (int64_t i = 0; i < p->input.count; i++) {
         counts[p->targets[i]].targets += row_weights[i];
         counts[p->predicted[i]].predicted += row_weights[i];
-        if (p->targets[i] == p->predicted[i])
-            counts[p->targets[i]].right += row_weights[i];
+        counts[p->targets[i]].right += row_weights[i] * (double)(p->targets[i] == p->predicted[i]); /* no jump */
     }
 }
 

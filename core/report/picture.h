@@ -1,4 +1,4 @@
-/* RGB pictures: anti-aliased strokes and rectangles, written as PNG. Coordinates are pixels, y downwards,
+/* Pictures: anti-aliased strokes and rectangles, written as PNG. Coordinates are pixels, y downwards,
    (0, 0) the outer corner of the first pixel. */
 #ifndef XENT_REPORT_PICTURE_H
 #define XENT_REPORT_PICTURE_H
@@ -10,15 +10,27 @@
 
 typedef struct Color { uint8_t red, green, blue; } Color;
 
+typedef struct Palette Palette;
+typedef struct Segment Segment;
+
+/* Most pictures have so few colors that a pixel is a place in a palette: a third of the memory to go through. One that
+   gets more goes on with colors. */
 typedef struct Picture {
     int width, height;
-    uint8_t *pixels;            /* [height, width, 3], sRGB */
-    uint8_t *coverage;          /* [height, width], of the shape being drawn, 0 to 12; zero between shapes */
-    int left, top, right, bottom;   /* what of coverage is in use */
+    Palette *palette;
+    uint8_t *places;            /* [height, width], in the palette; NULL: there are too many colors */
+    Color *pixels;              /* [height, width], sRGB; NULL: there are places */
+    uint8_t *levels;            /* [width], coverage of the row being painted, 0 to 12; zero between rows */
+    Segment *segments;          /* of the shape being drawn; none between shapes */
+    int segment_count, segment_room;
 } Picture;
 
 Picture *picture_new(int width, int height, Color paper);
 void picture_free(Picture *picture);            /* NULL allowed */
+
+Color picture_color(const Picture *picture, int x, int y);
+/* A PNG file; *data is the caller's, freed with memory_free, NULL after an error. */
+bool picture_encode(const Picture *picture, uint8_t **data, size_t *size, Error *error);
 
 /* A polyline with round ends and joints; a single point, or two that are equal, is a disc. */
 void picture_stroke(Picture *picture, const Point *points, int count, double width, Color color, double opacity);

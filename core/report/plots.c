@@ -4,7 +4,6 @@
 
 #include "core/base/threads.h"
 #include "core/report/figures.h"
-#include "data/png_image.h"
 
 static const double pixels_a_unit = 2.4;
 
@@ -79,9 +78,7 @@ static void draw_plots(void *context, int64_t begin, int64_t end)
         Arena *arena = arena_new();
         PictureSurface surface;
         if (plot->draw(plotting->data, arena, &surface)) {
-            const Picture *picture = surface.picture;
-            plot->failed = !png_encode(picture->width, picture->height, 3, picture->pixels, &plot->file.data,
-                                       &plot->file.size, &plot->error);
+            plot->failed = !picture_encode(surface.picture, &plot->file.data, &plot->file.size, &plot->error);
             picture_free(surface.picture);
         }
         arena_free(arena);

@@ -56,6 +56,70 @@ static void remove_stale(Arena *arena, const char *folder)
         closedir(directory);
 }
 
+static const char *stage_path(Arena *arena, const char *path)
+{
+    return arena_format(arena, "%s/.new", path);
+}
+
+static void remove_stage(Arena *arena, const char *path)
+{
+    const char *stage = stage_path(arena, path), *checkpoints = arena_format(arena, "%s/checkpoints", stage);
+    unlink(stage); /* anything but a folder */
+    if (!file_is_folder(stage))
+        return;
+    for (const char *const *name = run_files; *name; name++)
+        unlink(arena_format(arena, "%s/%s", stage, *name));
+    remove_stale(arena, stage);
+    remove_stale(arena, checkpoints);
+    rmdir(checkpoints);
+    rmdir(stage);
+}
+
+static const char *settled_path(Arena *arena, const char *path)
+{
+    return arena_format(arena, "%s/.next", path);
+}
+
+/* Files of the run that is there and which the new one does not have. */
+static bool remove_replaced(Arena *arena, const char *path, const char *next, Error *error)
+{
+    for (const char *const *name = run_files; *name; name++)
+        if (!file_is_named(arena_format(arena, "%s/%s", next, *name)) &&
+            unlink(arena_format(arena, "%s/%s", path, *name)) != 0 && errno != ENOENT && errno != ENOTDIR)
+            return fail_errno(error, "%s/%s", path, *name);
+    return true;
+}
+
+static bool move_file(Arena *arena, const char *next, const char *path, const char *name, Error *error)
+{
+    const char *from = arena_format(arena, "%s/%s", next, name);
+    return !file_is_named(from) || rename(from, arena_format(arena, "%s/%s", path, name)) == 0 ||
+           fail_errno(error, "%s: cannot rename it", from);
+}
+
+/* From .next to its place, where a replacement was decided. Whoever has the lock can begin again wherever a process
+   was killed: config.json moves before all others, so as long as it has not, nothing of the new run is there yet. */
+static bool finish_settling(Arena *arena, const char *path, Error *error)
+{
+    const char *next = settled_path(arena, path), *checkpoints = arena_format(arena, "%s/checkpoints", path),
+               *moved = arena_format(arena, "%s/checkpoints", next);
+    if (!file_is_folder(next))
+        return true;
+    bool good = !file_is_named(arena_format(arena, "%s/config.json", next)) ||
+                (remove_replaced(arena, path, next, error) && folder_sync(checkpoints, error) &&
+                 folder_sync(path, error) && move_file(arena, next, path, "config.json", error));
+    for (const char *const *name = run_files; good && *name; name++)
+        good = move_file(arena, next, path, *name, error);
+    good = good && folder_sync(checkpoints, error) && folder_sync(path, error);
+    if (good) {
+        remove_stale(arena, next);
+        remove_stale(arena, moved);
+        rmdir(moved);
+        rmdir(next);
+    }
+    return good;
+}
+
 bool run_folder_lock(RunFolder *folder, const char *path, Error *error)
 {
     if (!folder->arena)
@@ -66,7 +130,7 @@ bool run_folder_lock(RunFolder *folder, const char *path, Error *error)
     if (folder->lock < 0)
         return fail_errno(error, "%s", path);
     if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)
-        return true;
+        return finish_settling(folder->arena, path, error);
     if (errno == EWOULDBLOCK)
         return fail(error, "%s: another process trains in this folder", path);
     return fail_errno(error, "%s: lock", path);
@@ -104,25 +168,6 @@ bool run_folder_check_free(const char *path, const char *const *files, bool forc
     }
     arena_free(arena);
     return good;
-}
-
-static const char *stage_path(Arena *arena, const char *path)
-{
-    return arena_format(arena, "%s/.new", path);
-}
-
-static void remove_stage(Arena *arena, const char *path)
-{
-    const char *stage = stage_path(arena, path), *checkpoints = arena_format(arena, "%s/checkpoints", stage);
-    unlink(stage); /* anything but a folder */
-    if (!file_is_folder(stage))
-        return;
-    for (const char *const *name = run_files; *name; name++)
-        unlink(arena_format(arena, "%s/%s", stage, *name));
-    remove_stale(arena, stage);
-    remove_stale(arena, checkpoints);
-    rmdir(checkpoints);
-    rmdir(stage);
 }
 
 /* What was at `to` is then at `from`, if there was something. */
@@ -190,6 +235,14 @@ static bool remove_others(RunFolder *folder, const char *const *files, Error *er
     return true;
 }
 
+static bool has_files(Arena *arena, const char *path)
+{
+    bool has = false;
+    for (const char *const *name = run_files; !has && *name; name++)
+        has = file_is_named(arena_format(arena, "%s/%s", path, *name));
+    return has;
+}
+
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error)
 {
     if (!folder_make(path, error) || !run_folder_lock(folder, path, error))
@@ -201,16 +254,33 @@ bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *err
     remove_stale(arena, arena_format(arena, "%s/checkpoints", path));
     remove_stale(arena, arena_format(arena, "%s/plots", path));
     remove_stage(arena, path);
-    for (const char *const *name = run_files; force && *name; name++)
-        if (unlink(arena_format(arena, "%s/%s", path, *name)) != 0 && errno != ENOENT && errno != ENOTDIR)
-            return fail_errno(error, "%s/%s", path, *name);
-    return true;
+    if (!force || !has_files(arena, path))
+        return true;
+    folder->replaced = path;
+    folder->path = stage_path(arena, path);
+    return folder_make(arena_format(arena, "%s/checkpoints", folder->path), error);
+}
+
+bool run_folder_settle(RunFolder *folder, Error *error)
+{
+    const char *path = folder->replaced;
+    if (!path)
+        return true;
+    if (!folder_sync(folder->path, error))
+        return false;
+    if (rename(folder->path, settled_path(folder->arena, path)) != 0)
+        return fail_errno(error, "%s: cannot rename it", folder->path);
+    folder->replaced = NULL; /* from here on the new run is the one that counts */
+    folder->path = path;
+    return folder_sync(path, error) && finish_settling(folder->arena, path, error);
 }
 
 bool run_folder_close(RunFolder *folder, Error *error)
 {
     bool good = folder->metrics < 0 || close(folder->metrics) == 0 || errno == EINTR
                 || fail_errno(error, "%s/metrics.jsonl", folder->path);
+    if (folder->replaced)
+        remove_stage(folder->arena, folder->replaced);
     if (folder->lock >= 0)
         close(folder->lock);
     arena_free(folder->arena);

@@ -118,6 +118,11 @@ static bool check_parameters(const Loop *loop, Error *error)
     return true;
 }
 
+static bool save_last(Loop *loop, Error *error)
+{
+    return checkpoint_save_last(loop->run, loop->folder->path, error) && run_folder_settle(loop->folder, error);
+}
+
 /* Validation, the best checkpoint, patience, the plateau schedule. */
 static bool end_epoch(Loop *loop, Error *error)
 {
@@ -163,7 +168,7 @@ static bool end_epoch(Loop *loop, Error *error)
                               &progress->schedule_factor);
     }
     report(loop, true, NAN, learning_rate_factor(loop) * optimizer_lr(run->optimizer), validation);
-    return !better || checkpoint_save_best(run, loop->options->folder, keep_whole, error);
+    return !better || checkpoint_save_best(run, loop->folder->path, keep_whole, error);
 }
 
 bool run_at_end(const Run *run)
@@ -191,8 +196,7 @@ static bool run_epoch(Loop *loop, bool *ended, Error *error)
         if (!run_step(loop, error))
             return false;
         *ended = run->progress.batch >= loader_batches(run->loader);
-        if (!*ended && save_every != PARAM_UNSET && run->progress.step % save_every == 0 &&
-            !checkpoint_save_last(run, loop->options->folder, error))
+        if (!*ended && save_every != PARAM_UNSET && run->progress.step % save_every == 0 && !save_last(loop, error))
             return false;
     }
     return true;
@@ -208,13 +212,13 @@ static bool finish(Loop *loop, Error *error)
         if (!end_epoch(loop, error))
             return false;
     } else if (run->progress.best_epoch < 0 && /* no step at all */
-               !checkpoint_save_best(run, loop->options->folder, false, error)) {
+               !checkpoint_save_best(run, loop->folder->path, false, error)) {
         return false;
     }
     Progress after = run->progress;
     run->progress = kept;
     run->progress.finished = after.finished = true;
-    if (!checkpoint_save_last(run, loop->options->folder, error))
+    if (!save_last(loop, error))
         return false;
     run->progress = after;
     return true;
@@ -228,10 +232,13 @@ static bool loop_steps(Loop *loop, Error *error)
             return false;
         if (ended && !end_epoch(loop, error))
             return false;
-        if (ended && !run_at_end(loop->run) && !checkpoint_save_last(loop->run, loop->options->folder, error))
+        if (ended && !run_at_end(loop->run) && !save_last(loop, error))
             return false; /* at the end, finish saves */
     }
-    return run_at_end(loop->run) ? finish(loop, error) : checkpoint_save_last(loop->run, loop->options->folder, error);
+    if (run_at_end(loop->run))
+        return finish(loop, error);
+    bool nothing = loop->folder->replaced && loop->run->progress.step == 0; /* to replace a run with */
+    return nothing || save_last(loop, error);
 }
 
 bool run_train(Run *run, RunFolder *folder, const TrainOptions *options, Error *error)
