@@ -122,9 +122,9 @@ static bool encode(int width, int height, int channels, const uint8_t *pixels, b
     return true;
 }
 
-/* Drawings of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. Level 1 takes
-   under half the time of level 6. In a palette they are runs: looking for nothing else packs better than level 1, and a
-   smaller hash table, which nothing reads then, is moved along faster. */
+/* Drawings of lines and areas pack as well unfiltered, and trying five filters a row took most of the time. Level 1
+   takes under half the time of level 6. In a palette they are runs: looking for nothing else packs better than level 1,
+   and a smaller hash table, which nothing reads then, is moved along faster. */
 bool png_encode(int width, int height, const uint8_t *pixels, const PngPalette *palette, uint8_t **data, size_t *size,
                 Error *error)
 {

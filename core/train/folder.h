@@ -17,11 +17,12 @@ bool folder_has_run(const char *path);
 /* Takes the lock (exit 1 when another process has it) where there is such a folder; changes nothing in it, but finishes
    a replacement that a killed process had decided. */
 bool run_folder_lock(RunFolder *folder, const char *path, Error *error);
-/* Makes the folder and locks it if need be, and removes stale temporary files. With `force`, where a run is, the new one
-   begins in a folder .new within, and the one that is there stays as it is until the new one is settled. */
+/* Makes the folder and locks it if need be, and removes stale temporary files. With `force`, where a run is, the new
+   one begins in a folder .new within, and the one that is there stays as it is until the new one is settled. */
 bool run_folder_open(RunFolder *folder, const char *path, bool force, Error *error);
-/* To be called when there is a checkpoint to go on from: puts the run in the place of the one that it replaces, if there
-   is one. A single rename (.new to .next) decides; what a kill behind it leaves to be done, the next lock does. */
+/* To be called when there is a checkpoint to go on from: puts the run in the place of the one that it replaces, if
+   there is one. A single rename (.new to .next) decides; what a kill behind it leaves to be done, the next lock
+   does. */
 bool run_folder_settle(RunFolder *folder, Error *error);
 /* Whether --force would remove this file, or a checkpoint of this run folder, however it is called; NULL is none. */
 bool run_folder_owns(const char *path, const char *file);
@@ -35,7 +36,8 @@ typedef bool RunFolderWrite(const void *context, RunFolder *folder, Error *error
    earlier run had is removed. After a failure everything is as it was. */
 bool run_folder_replace(const char *path, const char *const *files, RunFolderWrite *write, const void *context,
                         Error *error);
-/* Removes a run that was to replace another and is not settled. False: what metrics.jsonl was given may not be in it. */
+/* Removes a run that was to replace another and is not settled. False: what metrics.jsonl was given may not be in
+   it. */
 bool run_folder_close(RunFolder *folder, Error *error);
 /* config.json, resolved. */
 bool run_folder_write_config(RunFolder *folder, const Config *config, Error *error);
