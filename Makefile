@@ -53,15 +53,15 @@ $(BUILD)/pages: $(BUILD)/xent
 $(BUILD)/xent: $(CLI_OBJECTS) $(OBJECTS)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(ISAS:%=$(BUILD)/core/kernels/kernels_%.o): $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_isa.c
-	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DKERNEL_ISA=$* $(ISA_$*) -c -o $@ $<
-
 # Loops over rows (losses/rows.h) are vectorised where their pragmas say so.
 $(BUILD)/losses/%.o: ROW_FLAGS := -ffp-contract=fast -fno-math-errno -fno-trapping-math
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(ROW_FLAGS) -c -o $@ $<
+
+$(ISAS:%=$(BUILD)/core/kernels/kernels_%.o): $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_isa.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DKERNEL_ISA=$* $(ISA_$*) -c -o $@ $<
 
 $(BUILD)/registry.c: scripts/generate-registry.sh $(SOURCES)
 	@mkdir -p $(@D)

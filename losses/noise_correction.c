@@ -158,7 +158,7 @@ ROW float forward_correction_row(const void *values, const LossRow *row, float *
     const Tensor *extra = loss_extra(row->in, "noise_matrix");
     const int64_t columns = row->columns;
     const float *z = row->logits, *from = extra ? tensor_f32(extra) + row->target : NULL;
-    const double *matrix = self->matrix + (extra ? 0 : row->target);
+    const double *matrix = extra ? NULL : self->matrix + row->target;
     float *w = row->scratch;
     for (int64_t k = 0; k < columns; k++)
         w[k] = extra ? from[k * columns] : (float)matrix[k * columns];

@@ -1,11 +1,13 @@
-/* Elementary functions of floats without branches, for loops that the compiler is to vectorise; of the same formulas as
-   the vector functions of kernels_isa.c. Errors are below 2 ulp where nothing else is said. NaN gives NaN. */
+/* Elementary functions of floats without branches, for loops that the compiler is to vectorise: what kernels_isa.c does
+   with vectors. Errors are at most 2 ulp, of log1p, expm1 and sigmoid 3, of softplus_tail 4. NaN gives NaN. */
 #ifndef XENT_KERNELS_FLOAT_MATH_H
 #define XENT_KERNELS_FLOAT_MATH_H
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "core/kernels/polynomials.h"
 
 #define FLOAT_MATH static inline __attribute__((always_inline))
 
@@ -37,12 +39,7 @@ FLOAT_MATH float float_exp(float x)
     x = x < -105.0F ? -105.0F : x;
     const float biased = x * 1.44269504F + round_bias, n = biased - round_bias;
     const float r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
-    float p = r * 1.9875691500e-4F + 1.3981999507e-3F;
-    p = p * r + 8.3334519073e-3F;
-    p = p * r + 4.1665795894e-2F;
-    p = p * r + 1.6666665459e-1F;
-    p = p * r + 5.0000001201e-1F;
-    p = (p * (r * r) + r) + 1.0F;
+    const float p = EXP_POLYNOMIAL(r);
     const int32_t exponent = float_bits(biased) - float_bits(round_bias), half = exponent >> 1;
     return (p * float_power_of_two(half)) * float_power_of_two(exponent - half);
 }
@@ -55,14 +52,7 @@ FLOAT_MATH float float_log(float x)
     const int32_t bits = float_bits(scaled) - 0x3f3504f3;
     const float e = (float)((bits >> 23) - small);
     const float f = float_of_bits((bits & 0x7fffff) + 0x3f3504f3) - 1.0F, z = f * f;
-    float p = f * 7.0376836292e-2F + -1.1514610310e-1F;
-    p = p * f + 1.1676998740e-1F;
-    p = p * f + -1.2420140846e-1F;
-    p = p * f + 1.4249322787e-1F;
-    p = p * f + -1.6668057665e-1F;
-    p = p * f + 2.0000714765e-1F;
-    p = p * f + -2.4999993993e-1F;
-    p = p * f + 3.3333331174e-1F;
+    float p = LOG_POLYNOMIAL(f);
     p = p * f * z + e * -2.12194440e-4F;
     p = p - z * 0.5F;
     float y = (f + p) + e * 0.693359375F;
@@ -79,17 +69,10 @@ FLOAT_MATH float float_log1p(float x)
     return w == 0.0F ? -INFINITY : corrected;
 }
 
-/* Taylor's series where the difference would cancel. */
 FLOAT_MATH float float_expm1(float x)
 {
-    float p = x * (1.0F / 5040) + 1.0F / 720;
-    p = p * x + 1.0F / 120;
-    p = p * x + 1.0F / 24;
-    p = p * x + 1.0F / 6;
-    p = p * x + 0.5F;
-    p = p * (x * x) + x;
-    const float far = float_exp(x) - 1.0F;
-    return fabsf(x) < 0.35F ? p : far;
+    const float near = EXPM1_POLYNOMIAL(x), far = float_exp(x) - 1.0F;
+    return fabsf(x) < 0.35F ? near : far;
 }
 
 /* 2 artanh(s) = log((1 + s) / (1 - s)), 0 <= s <= 1/3, by a polynomial of s^2 with a relative error of 5e-9. */

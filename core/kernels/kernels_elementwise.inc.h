@@ -18,16 +18,9 @@ INLINE Vec log1p_vec(Vec x)
     return choose(magnitude(w) < splat(INFINITY), choose(w == splat(0.0F), splat(-INFINITY), corrected), log_vec(w));
 }
 
-/* Taylor's series where the difference would cancel. */
 INLINE Vec expm1_vec(Vec x)
 {
-    Vec p = x * (1.0F / 5040) + 1.0F / 720;
-    p = p * x + 1.0F / 120;
-    p = p * x + 1.0F / 24;
-    p = p * x + 1.0F / 6;
-    p = p * x + 0.5F;
-    p = p * (x * x) + x;
-    return choose(magnitude(x) < splat(0.35F), p, exp_vec(x) - 1.0F);
+    return choose(magnitude(x) < splat(0.35F), EXPM1_POLYNOMIAL(x), exp_vec(x) - 1.0F);
 }
 
 /* log(1 + exp(-|x|)) */

@@ -2,6 +2,7 @@
    and KERNEL_VECTOR_BYTES (the width of its registers) given on the command line. Everything is
    written with vector extensions, so that the code is the same for all of them. */
 #include "core/kernels/kernels.h"
+#include "core/kernels/polynomials.h"
 
 #include <math.h>
 #include <string.h>
@@ -157,12 +158,7 @@ INLINE Vec exp_vec(Vec x)
     const Vec n = biased - round_bias;
     /* The high part of ln2 has so few bits that n times it is exact even without FMA. */
     const Vec r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
-    Vec p = r * 1.9875691500e-4F + 1.3981999507e-3F;
-    p = p * r + 8.3334519073e-3F;
-    p = p * r + 4.1665795894e-2F;
-    p = p * r + 1.6666665459e-1F;
-    p = p * r + 5.0000001201e-1F;
-    p = (p * (r * r) + r) + 1.0F;
+    const Vec p = EXP_POLYNOMIAL(r);
 #if KERNEL_VECTOR_BYTES == 64
     return times_power_of_two(p, n);
 #else
@@ -184,14 +180,7 @@ INLINE Vec log_vec(Vec x)
     const Vec f = (Vec)((bits & 0x7fffff) + 0x3f3504f3) - 1.0F;
     const Vec e = __builtin_convertvector(exponent, Vec);
     const Vec z = f * f;
-    Vec p = f * 7.0376836292e-2F + -1.1514610310e-1F;
-    p = p * f + 1.1676998740e-1F;
-    p = p * f + -1.2420140846e-1F;
-    p = p * f + 1.4249322787e-1F;
-    p = p * f + -1.6668057665e-1F;
-    p = p * f + 2.0000714765e-1F;
-    p = p * f + -2.4999993993e-1F;
-    p = p * f + 3.3333331174e-1F;
+    Vec p = LOG_POLYNOMIAL(f);
     p = p * f * z + e * -2.12194440e-4F;
     p = p - z * 0.5F;
     Vec y = (f + p) + e * 0.693359375F;
