@@ -61,19 +61,24 @@ static Tensor *composed(const void *values, Tensor *x)
     return definition(context->loss)->forward(context->loss->values, &in);
 }
 
-static int isa_in_use(void)
+/* Rows that fill none of the widest vectors are faster with narrower ones. */
+static int isa_for(int64_t columns)
 {
+    enum { WIDEST = 16 };
     const char *isa = kernels()->isa;
-    return strcmp(isa, "avx512") == 0 ? ROW_AVX512 : strcmp(isa, "avx2") == 0 ? ROW_AVX2 : ROW_BASELINE;
+    if (strcmp(isa, "avx512") == 0)
+        return columns < WIDEST ? ROW_AVX2 : ROW_AVX512;
+    return strcmp(isa, "avx2") == 0 ? ROW_AVX2 : ROW_BASELINE;
 }
 
 Tensor *loss_rows(const Instance *loss, const LossInput *in)
 {
     const LossRows *rows = definition(loss)->rows;
+    Tensor *z = in->logits;
+    const int64_t columns = z->count / z->shape[0]; /* masks: all axes after the first are a row's */
     RowContext *context = arena_zero(tape_arena(), 1, sizeof *context);
-    *context = (RowContext){loss, *in, rows->run[isa_in_use()]};
+    *context = (RowContext){loss, *in, rows->run[isa_for(columns)]};
     RowFunction *function = arena_zero(tape_arena(), 1, sizeof *function);
     *function = (RowFunction){rows->scratch, run_row, composed};
-    Tensor *z = in->logits; /* masks: all axes after the first are a row's */
-    return t_rows(function, context, z->rank == 2 ? z : t_reshape(z, SHAPE(z->shape[0], z->count / z->shape[0])));
+    return t_rows(function, context, z->rank == 2 ? z : t_reshape(z, SHAPE(z->shape[0], columns)));
 }
