@@ -158,39 +158,41 @@ static void test_kernels_gemm_finish__random(void **state)
     }
 }
 
-/* Large enough for several tasks and parts of k. */
+/* The bits of one thread for any number of them, and those of what is fused done by itself. */
+static void check_threads(int64_t m, int64_t n, int64_t k)
+{
+    float *a = new_values(m * k), *b = new_values(n * k), *bias = new_values(n), *residual = new_values(m * n);
+    float *c = new_values(m * n), *argument = new_values(m * n), *plain = new_values(m * n);
+    const size_t bytes = (size_t)(m * n) * sizeof(float);
+    threads_set(1);
+    sgemm_finish(false, true, m, n, k, a, k, b, k, 0, &(GemmFinish){.bias = bias}, plain, n);
+    for (int threads = 1; threads <= 4; threads++) {
+        float *expected = new_values(m * n);
+        memcpy(expected, plain, bytes);
+        threads_set(threads);
+        const GemmFinish finish = {.bias = bias, .argument = argument, .activation = UNARY_gelu, .residual = residual};
+        sgemm_finish(false, true, m, n, k, a, k, b, k, 0, &finish, c, n);
+        assert_memory_equal(argument, expected, bytes);
+        kernels()->elementwise.unary[UNARY_gelu](m * n, expected, expected, 0, 0);
+        kernels()->axpy(m * n, 1, residual, expected);
+        assert_memory_equal(c, expected, bytes);
+        memory_free(expected);
+    }
+    threads_set(1);
+    float *all[] = {a, b, bias, residual, c, argument, plain};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        memory_free(all[i]);
+}
+
+/* Large enough for several tasks; for as many pieces of k as there are threads; both; near. */
 static void test_kernels_gemm_finish__threads(void **state)
 {
     (void)state;
-    enum { M = 300, N = 200, K = 900 };
+    static const int64_t shapes[][3] = {{300, 200, 900}, {64, 64, 1568}, {64, 64, 4096}, {10, 128, 8192},
+                                        {96, 80, 3000}, {500, 64, 64}};
     random_numbers = random_start(2, "finish", 0);
-    float *a = new_values(M * K), *b = new_values(N * K), *c[3], *argument[3];
-    const float *bias = new_values(N), *residual = new_values(M * N);
-    for (int threads = 1; threads <= 3; threads++) {
-        float *to = c[threads - 1] = new_values(M * N), *before = argument[threads - 1] = new_values(M * N);
-        threads_set(threads);
-        const GemmFinish finish = {.bias = bias, .argument = before, .activation = UNARY_gelu, .residual = residual};
-        sgemm_finish(false, true, M, N, K, a, K, b, K, 0, &finish, to, N);
-        assert_memory_equal(to, c[0], sizeof(float[M * N]));
-        assert_memory_equal(before, argument[0], sizeof(float[M * N]));
-    }
-    threads_set(1);
-    /* Fused or not, the bits are the same. */
-    float *plain = new_values(M * N);
-    sgemm_finish(false, true, M, N, K, a, K, b, K, 0, &(GemmFinish){.bias = bias}, plain, N);
-    assert_memory_equal(plain, argument[0], sizeof(float[M * N]));
-    kernels()->elementwise.unary[UNARY_gelu](M * N, plain, plain, 0, 0);
-    kernels()->axpy(M * N, 1, residual, plain);
-    assert_memory_equal(plain, c[0], sizeof(float[M * N]));
-    for (int i = 0; i < 3; i++) {
-        memory_free(c[i]);
-        memory_free(argument[i]);
-    }
-    memory_free(a);
-    memory_free(b);
-    memory_free(plain);
-    memory_free((float *)bias);
-    memory_free((float *)residual);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        check_threads(shapes[i][0], shapes[i][1], shapes[i][2]);
 }
 
 int main(void)

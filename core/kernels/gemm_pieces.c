@@ -16,13 +16,13 @@ static void compute_pieces(void *context, int64_t begin, int64_t end)
     const Pieces *pieces = context;
     for (int64_t piece = begin; piece < end; piece++) {
         Product t = *pieces->product;
+        const GemmFinish bias = {.bias = piece == 0 ? t.finish->bias : NULL}; /* what else follows, follows the sum */
         const int64_t first = piece * t.piece_k;
         t.k = smaller(t.piece_k, t.k - first);
         t.a.data += first * t.a.column_stride;
         t.b.data += first * t.b.row_stride;
+        t.finish = &bias;
         if (piece > 0) {
-            static const GemmFinish nothing;
-            t.finish = &nothing;
             t.c = pieces->sums + (piece - 1) * t.m * t.n;
             t.ldc = t.n;
             t.beta = 0;
