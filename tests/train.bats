@@ -337,6 +337,13 @@ END
     same_run 1 4
     "$XENT" train "$cnn" --quiet -o none --set train.prefetch=false
     cmp 1/metrics.jsonl none/metrics.jsonl
+    # layers that are large enough for threads to share
+    wide=(--set data.count=128 --set 'model={"type": "cnn", "channels": [16, 32], "hidden": [64]}' --set train.batch_size=64)
+    for threads in 1 2 4; do
+        "$XENT" train "$cnn" "${wide[@]}" --quiet -o "wide$threads" --threads $threads
+    done
+    same_run wide1 wide2
+    same_run wide1 wide4
 }
 
 @test "stale temporary files are removed" {
