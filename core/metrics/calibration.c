@@ -65,32 +65,44 @@ const MetricDef metric_mce = {
     .measure = mce,
 };
 
-/* What bin b holds of a weight of `total`. */
-static double bin_share(const Predictions *p, double total, int b)
-{
-    if (!p->weights_are_counts)
-        return total / BINS;
-    double whole = floor(total / BINS);
-    return whole + (b < total - whole * BINS);
-}
-
-/* A bin that is being filled. */
+/* The bins that are being filled, one a lane: what they have room for, the sum of gaps in them, and their numbers. Bin b
+   holds `whole`, and one more if b < larger. */
 typedef struct Filling {
-    double total, room;
-    int bin;
+    Lanes room, gap;
+    double whole[LANES], larger[LANES];
+    int bin[LANES];
 } Filling;
 
+static void start_filling(const Predictions *p, const Lanes *total, Filling *filling)
+{
+    *filling = (Filling){.bin = {0}};
+    for (int l = 0; l < LANES; l++) {
+        double share = (*total)[l] / BINS;
+        filling->whole[l] = p->weights_are_counts ? floor(share) : share;
+        filling->larger[l] = p->weights_are_counts ? (*total)[l] - filling->whole[l] * BINS : 0;
+        filling->room[l] = filling->whole[l] + (0 < filling->larger[l]);
+    }
+}
+
+LANES_INLINE void next_bin(Filling *filling, int lane, Lanes gaps[BINS])
+{
+    gaps[filling->bin[lane]++][lane] = filling->gap[lane];
+    filling->gap[lane] = 0;
+    filling->room[lane] = filling->whole[lane] + (filling->bin[lane] < filling->larger[lane]);
+}
+
 /* A row of weight `left` that does not fit in: what the bin has room for, the rest to the next ones. */
-static void overflow(const Predictions *p, Filling *filling, int lane, double left, double gap, Lanes gaps[BINS])
+LANES_INLINE void overflow(Filling *filling, int lane, double left, double gap, Lanes gaps[BINS])
 {
     while (left > 0) {
-        while (filling->room <= 0 && filling->bin < BINS - 1)
-            filling->room = bin_share(p, filling->total, ++filling->bin);
-        bool fits = left <= filling->room || filling->bin == BINS - 1; /* the last bin takes what rounding left */
-        double taken = fits ? left : filling->room;
-        gaps[filling->bin][lane] += taken * gap;
+        while (filling->room[lane] <= 0 && filling->bin[lane] < BINS - 1)
+            next_bin(filling, lane, gaps);
+        /* The last bin takes what rounding left. */
+        bool fits = left <= filling->room[lane] || filling->bin[lane] == BINS - 1;
+        double taken = fits ? left : filling->room[lane];
+        filling->gap[lane] += taken * gap;
         left -= taken;
-        filling->room -= taken;
+        filling->room[lane] -= taken;
     }
 }
 
@@ -100,22 +112,22 @@ static void ece_mass(const Predictions *p, const Lanes *row_weights, Arena *scra
     (void)scratch;
     const ConfidenceOrder *order = &p->by_confidence;
     Lanes gaps[BINS] = {{0}}, total;
-    Filling filling[LANES];
+    Filling filling;
     lanes_sum(row_weights, p->input.count, &total);
-    for (int l = 0; l < LANES; l++)
-        filling[l] = (Filling){total[l], bin_share(p, total[l], 0), 0};
+    start_filling(p, &total, &filling);
     for (int64_t j = 0; j < p->input.count; j++) {
-        const Lanes *weights = &row_weights[order->rows[j]];
-        for (int l = 0; l < LANES; l++) {
-            double weight = (*weights)[l];
-            if (weight > filling[l].room) {
-                overflow(p, &filling[l], l, weight, order->gap[j], gaps);
-            } else {
-                gaps[filling[l].bin][l] += weight * order->gap[j];
-                filling[l].room -= weight;
-            }
-        }
+        const Lanes weights = row_weights[order->rows[j]], room = filling.room;
+        Lanes fitting;
+        for (int l = 0; l < LANES; l++)
+            fitting[l] = weights[l] > room[l] ? 0 : weights[l];
+        filling.gap += fitting * order->gap[j];
+        filling.room -= fitting;
+        for (int l = 0; l < LANES; l++)
+            if (weights[l] > room[l])
+                overflow(&filling, l, weights[l], order->gap[j], gaps);
     }
+    for (int l = 0; l < LANES; l++)
+        gaps[filling.bin[l]][l] = filling.gap[l];
     mean_gap(gaps, &total, values);
 }
 

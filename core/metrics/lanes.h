@@ -18,16 +18,26 @@ typedef double Lanes __attribute__((vector_size(LANES * sizeof(double))));
 #else
 #define LANES_CLONED
 #endif
+/* For what a cloned function calls in its loop: a call from code of wide vectors to code of narrow ones takes longer than
+   what is called. */
+#define LANES_INLINE static inline __attribute__((always_inline))
 
 /* above / below; NAN where below is not above 0. */
-static inline void lanes_ratio(const Lanes *above, const Lanes *below, Lanes *ratio)
+LANES_INLINE void lanes_ratio(const Lanes *above, const Lanes *below, Lanes *ratio)
 {
     for (int l = 0; l < LANES; l++)
         (*ratio)[l] = (*below)[l] > 0 ? (*above)[l] / (*below)[l] : NAN;
 }
 
+/* x, 1 where that is not above 0: to divide by where a sum of no weights is divided, 0, so that lanes need no branch. */
+LANES_INLINE void lanes_or_one(const Lanes *x, Lanes *divisor)
+{
+    for (int l = 0; l < LANES; l++)
+        (*divisor)[l] = (*x)[l] > 0 ? (*x)[l] : 1;
+}
+
 /* The sum of values [count]. */
-static inline void lanes_sum(const Lanes *values, int64_t count, Lanes *sum)
+LANES_INLINE void lanes_sum(const Lanes *values, int64_t count, Lanes *sum)
 {
     Lanes total = {0};
     for (int64_t i = 0; i < count; i++)

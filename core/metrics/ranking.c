@@ -26,7 +26,7 @@ LANES_CLONED
 static void class_average_precision(const ClassOrder *order, const Lanes *row_weights, int64_t count, Lanes *values)
 {
     const int32_t *row = order->rows + count;
-    Lanes sum = {0}, negatives = {0}, positives = {0};
+    Lanes sum = {0}, negatives = {0}, positives = {0}, divisor;
     for (int64_t g = order->group_count - 1; g >= 0; g--) {
         Lanes positive = {0};
         for (const int32_t *end = row - order->groups[g].positives; row > end;)
@@ -34,9 +34,9 @@ static void class_average_precision(const ClassOrder *order, const Lanes *row_we
         for (const int32_t *end = row - order->groups[g].negatives; row > end;)
             negatives += row_weights[*--row];
         positives += positive;
-        Lanes step = positive * positives, all = positives + negatives;
-        for (int l = 0; l < LANES; l++)
-            sum[l] += positive[l] > 0 ? step[l] / all[l] : 0;
+        Lanes step = positive * positives, all = positives + negatives; /* step is 0 where all is */
+        lanes_or_one(&all, &divisor);
+        sum += step / divisor;
     }
     lanes_ratio(&sum, &positives, values);
 }

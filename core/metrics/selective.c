@@ -7,7 +7,7 @@ static void aurc(const Predictions *p, const Lanes *row_weights, Arena *scratch,
 {
     (void)scratch;
     const ConfidenceOrder *order = &p->by_confidence;
-    Lanes weight = {0}, wrong = {0}, group = {0}, sum = {0};
+    Lanes weight = {0}, wrong = {0}, group = {0}, sum = {0}, divisor;
     for (int64_t j = p->input.count - 1; j >= 0; j--) {
         const Lanes *w = &row_weights[order->rows[j]];
         weight += *w;
@@ -15,8 +15,8 @@ static void aurc(const Predictions *p, const Lanes *row_weights, Arena *scratch,
         wrong += *w * (double)order->wrong[j];
         if (j > 0 && !order->last[j - 1])
             continue; /* the next one down has the same confidence */
-        for (int l = 0; l < LANES; l++)
-            sum[l] += weight[l] > 0 ? group[l] * wrong[l] / weight[l] : 0;
+        lanes_or_one(&weight, &divisor);
+        sum += group * wrong / divisor;
         group = (Lanes){0};
     }
     lanes_ratio(&sum, &weight, values);

@@ -268,7 +268,7 @@ static double clamp_share(double t)
 struct Segment {
     Point begin;
     double across, down;        /* from there to the end */
-    double over_square;         /* 1 / length^2; 0 where the length is */
+    double over, over_square;   /* 1 / length, and its square; 0 where the length is */
     double half;
     int top, bottom;            /* rows top..bottom - 1 */
 };
@@ -289,6 +289,7 @@ static void add_segment(Picture *picture, Point a, Point b, double width)
     picture->segments[picture->segment_count++] = (Segment){.begin = a,
                                                             .across = b.x - a.x,
                                                             .down = b.y - a.y,
+                                                            .over = square > 0 ? 1 / sqrt(square) : 0,
                                                             .over_square = square > 0 ? 1 / square : 0,
                                                             .half = half,
                                                             .top = box[1],
@@ -322,7 +323,7 @@ static Span row_columns(const Picture *picture, const Segment *segment, double c
 static void cover_row(Picture *picture, const Segment *segment, int row, Span *covered)
 {
     double y = row + 0.5 - segment->begin.y, half = segment->half, across = segment->across, down = segment->down;
-    double over = sqrt(segment->over_square), aside = -y * across * over, turn = down * over,
+    double aside = -y * across * segment->over, turn = down * segment->over,
            along = y * down * segment->over_square, step = across * segment->over_square;
     Span columns = row_columns(picture, segment, y);
     for (int column = columns.left; column < columns.right; column++) {
