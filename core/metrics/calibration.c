@@ -65,8 +65,8 @@ const MetricDef metric_mce = {
     .measure = mce,
 };
 
-/* The bins that are being filled, one a lane: what they have room for, the sum of gaps in them, and their numbers. Bin b
-   holds `whole`, and one more if b < larger. */
+/* The bins that are being filled, one a lane: what they have room for, the sum of gaps in them, and their numbers. Bin
+   b holds `whole`, and one more if b < larger. */
 typedef struct Filling {
     Lanes room, gap;
     double whole[LANES], larger[LANES];

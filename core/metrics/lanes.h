@@ -18,8 +18,8 @@ typedef double Lanes __attribute__((vector_size(LANES * sizeof(double))));
 #else
 #define LANES_CLONED
 #endif
-/* For what a cloned function calls in its loop: a call from code of wide vectors to code of narrow ones takes longer than
-   what is called. */
+/* For what a cloned function calls in its loop: a call from code of wide vectors to code of narrow ones takes longer
+   than what is called. */
 #define LANES_INLINE static inline __attribute__((always_inline))
 
 /* above / below; NAN where below is not above 0. */
@@ -29,7 +29,7 @@ LANES_INLINE void lanes_ratio(const Lanes *above, const Lanes *below, Lanes *rat
         (*ratio)[l] = (*below)[l] > 0 ? (*above)[l] / (*below)[l] : NAN;
 }
 
-/* x, 1 where that is not above 0: to divide by where a sum of no weights is divided, 0, so that lanes need no branch. */
+/* x, 1 where that is not above 0: a divisor of what is then 0, so that lanes need no branch. */
 LANES_INLINE void lanes_or_one(const Lanes *x, Lanes *divisor)
 {
     for (int l = 0; l < LANES; l++)
