@@ -19,11 +19,23 @@ static Tensor *some_weights(int64_t count)
     return weights;
 }
 
+/* As few columns as the loss accepts: a k of classes, say, asks for as many. */
+static LossInput accepted_sample(const Instance *loss, uint64_t seed)
+{
+    enum { LEAST = 4, MOST = 4096 };
+    Error error;
+    for (int64_t columns = 0;; columns = columns ? 2 * columns : LEAST) {
+        Random random = random_start(seed, "loss sample", 0);
+        LossInput in = loss_sample(loss, &random, SAMPLES, columns <= MOST ? columns : 0);
+        if (columns > MOST || loss_check(loss, &in, &error))
+            return in;
+    }
+}
+
 /* What the loss takes, in the tape's arena. */
 static int sample_inputs(const Instance *loss, uint64_t seed, NamedTensor *inputs)
 {
-    Random random = random_start(seed, "loss sample", 0);
-    LossInput in = loss_sample(loss, &random, SAMPLES, 0);
+    LossInput in = accepted_sample(loss, seed);
     int count = 0;
     inputs[count++] = (NamedTensor){"logits", false, in.logits};
     if (in.targets)

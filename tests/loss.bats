@@ -80,6 +80,16 @@ setup() {
     [ "$status" -eq 0 ] && [ -s inputs/gradient.npy ]
 }
 
+@test "a sample has as many classes as the loss asks for" {
+    for spec in ldr_topk '{"type": "ldr_topk", "k": 20}'; do
+        rm -rf inputs
+        "$XENT" loss "$spec" --sample inputs > command
+        sed 's/^xent/"$XENT"/' command > run.sh
+        run sh run.sh
+        [ "$status" -eq 0 ] && [ -s inputs/gradient.npy ] || { echo "$spec: $output"; false; }
+    done
+}
+
 @test "a sample needs a folder that is not there, and nothing else" {
     mkdir there
     for words in "--sample there" "--sample z.npy" "--sample new --logits z.npy" "--sample new --grad g.npy"; do
