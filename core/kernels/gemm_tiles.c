@@ -115,14 +115,19 @@ static void compute_panel(const Block *t, int64_t j, bool needs_a)
         need_panel(t, j);
     const Panel b = panel_of_b(t, j);
     const float *bias = first && p->finish->bias != NULL ? p->finish->bias + j : NULL;
-    for (int64_t i = t->row; i < t->row_end; i += mr) {
+    /* The panel that follows may have left the second cache since it was packed: each tile fetches a part. */
+    const bool follows = p->packs_b && !t->fresh && j + nr < t->column_end;
+    int64_t part = 0;
+    for (int64_t i = t->row; i < t->row_end; i += mr, part += GEMM_AHEAD) {
         if (needs_a && (i - t->row) % (PANELS_TOGETHER * mr) == 0)
             pack_a(t, i);
         const Panel a = panel_of_a(t, i);
         float *c = p->c + i * p->ldc + j;
         const int64_t rows = smaller(mr, t->row_end - i), columns = smaller(nr, t->column_end - j);
+        const float *ahead = follows && part + GEMM_AHEAD <= nr ? b.data + (nr + part) * t->k : NULL;
         if (columns == nr)
-            p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc);
+            p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc,
+                                           ahead);
         else
             p->kernels->gemm_edge[rows - 1](columns, t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c,
                                             p->ldc);

@@ -75,14 +75,22 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
 
 #define DEFINE_TILE(rows, EACH)                                                                                       \
     static void gemm_tile_##rows(int64_t k, const float *a0, int64_t a_row, int64_t a_step, const float *b,           \
-                                 int64_t b_step, const float *bias, float beta, float *c, int64_t ldc)                \
+                                 int64_t b_step, const float *bias, float beta, float *c, int64_t ldc,                \
+                                 const float *ahead)                                                                  \
     {                                                                                                                 \
         const float *a1 = a0 + 3 * a_row, *a2 = a0 + 6 * a_row, *a3 = a0 + 9 * a_row;                                 \
         (void)a1, (void)a2, (void)a3; /* in low blocks */                                                             \
         EACH(ZERO_ROW)                                                                                                \
         float *to = c;                                                                                                \
         EACH(PREFETCH_ROW)                                                                                            \
-        for (int64_t p = 0; p < k; p++) {                                                                             \
+        int64_t p = 0;                                                                                                \
+        for (; ahead && p < k; p++, ahead += GEMM_AHEAD) {                                                            \
+            __builtin_prefetch(ahead, 0, 2);                                                                          \
+            const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
+            EACH(UPDATE_ROW)                                                                                          \
+            STEP_TILE                                                                                                 \
+        }                                                                                                             \
+        for (; p < k; p++) {                                                                                          \
             const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
             EACH(UPDATE_ROW)                                                                                          \
             STEP_TILE                                                                                                 \
