@@ -201,6 +201,24 @@ static void test_losses_rows__keep_what_a_common_term_hides(void **state)
     compare_given("\"z_loss\"", in);
 }
 
+/* Rows wider than what is looked at first; all in the support, few, the same value many times; far from 0. */
+static void test_losses_rows__find_thresholds_of_wide_rows(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"\"sparsemax\"", "\"entmax15\""};
+    static const double spreads[] = {0, 1e-5, 0.1, 10, 1e4}, offsets[] = {0, 1e4, -1e4};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        for (int s = 0; s < 5; s++)
+            for (int o = 0; o < 3; o++) {
+                Tensor *z = t_add_scalar(normal(SHAPE(4, 3001), spreads[s], 0), offsets[o]);
+                Tensor *y = t_new(ARRAY_I32, SHAPE(4));
+                for (int row = 0; row < 4; row++)
+                    tensor_i32(y)[row] = 1000 * row;
+                compare_given(specs[i], (LossInput){.logits = z, .targets = y});
+                compare_given(specs[i], (LossInput){.logits = z, .targets = t_softmax(normal(SHAPE(4, 3001), 3, 1))});
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +230,7 @@ int main(void)
         TAPE_TEST(test_losses_rows__break_ties_alike),
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
+        TAPE_TEST(test_losses_rows__find_thresholds_of_wide_rows),
     };
     return RUN_ON_EACH_ISA(tests, NULL, NULL);
 }
