@@ -6,6 +6,7 @@
    ldr_topk: p_k <= 1/k. */
 #include <math.h>
 
+#include "losses/rows.h"
 #include "losses/shared.h"
 
 enum { NORM_NONE, NORM_L1, NORM_SOFTPLUS_L1 };
@@ -165,6 +166,144 @@ static Tensor *ldr_topk(const void *values, const LossInput *in)
     return t_sub(t_sum(t_mul(p, sorted), -1, false), price);
 }
 
+/* ---- Rows ---- */
+
+/* Scores f_k = scale g_k. */
+typedef struct Scores {
+    const float *g;
+    float scale;
+    double length;              /* sum |g| + 1e-8 */
+} Scores;
+
+ROW Scores row_scores(const LossRow *row, int norm, float *room)
+{
+    const float *z = row->logits;
+    const int64_t columns = row->columns;
+    if (norm == NORM_NONE)
+        return (Scores){z, 1, 1};
+    double length = 1e-8;
+    if (norm == NORM_SOFTPLUS_L1) {
+        ROW_SUM(length)
+        for (int64_t k = 0; k < columns; k++) {
+            const float softplus = (z[k] > 0 ? z[k] : 0) + float_softplus_tail(z[k]);
+            room[k] = softplus;
+            length += (double)softplus;
+        }
+        return (Scores){room, (float)((double)columns / length), length};
+    }
+    ROW_SUM(length)
+    for (int64_t k = 0; k < columns; k++)
+        length += (double)fabsf(z[k]);
+    return (Scores){z, (float)((double)columns / length), length};
+}
+
+/* In place, by f to by z: df_j / dg_k = scale ([j = k] - g_j sign(g_k) / length). Derivatives by f sum to 0. */
+ROW void scores_gradient(const LossRow *row, int norm, Scores f, float *gradient)
+{
+    if (norm == NORM_NONE)
+        return;
+    const float *z = row->logits, *g = f.g, own = g[row->target], scale = f.scale;
+    const int64_t columns = row->columns;
+    double product = 0;
+    ROW_SUM(product)
+    for (int64_t k = 0; k < columns; k++)
+        product += (double)(gradient[k] * (g[k] - own));
+    const float share = (float)(product / f.length);
+    if (norm == NORM_L1) {
+        ROW_LOOP
+        for (int64_t k = 0; k < columns; k++)
+            gradient[k] = scale * (gradient[k] - share * ((float)(z[k] > 0) - (float)(z[k] < 0)));
+    } else {
+        ROW_LOOP
+        for (int64_t k = 0; k < columns; k++)
+            gradient[k] = scale * (gradient[k] - share) * float_sigmoid(z[k]);
+    }
+}
+
+/* x = (d - D) / lambda with the largest D, which is returned; by differences from the score that is the largest d, as
+   others take its low bits. */
+ROW float row_margins(const LossRow *row, Scores f, float margin, double lambda, float *x)
+{
+    const float *g = f.g, scale = f.scale, inverse = (float)(1 / lambda);
+    const int64_t columns = row->columns;
+    const float own = g[row->target], rival = row_largest_but(g, columns, row->target);
+    const float gap = scale * (rival - own) + margin, largest = gap > 0 ? gap : 0;
+    const float from = gap > 0 ? rival : own, offset = gap > 0 ? 0 : margin;
+    ROW_LOOP
+    for (int64_t k = 0; k < columns; k++)
+        x[k] = (scale * (g[k] - from) + offset) * inverse;
+    x[row->target] = -largest * inverse;
+    return largest;
+}
+
+/* As soft_maximum; gradient, by f: softmax(d / lambda) less one at the target. */
+ROW double row_soft_maximum(const LossRow *row, Scores f, double margin, double lambda, float *x, float *gradient)
+{
+    const int64_t columns = row->columns;
+    const float largest = row_margins(row, f, (float)margin, lambda, x);
+    double sum = 0, excess = 0;
+    ROW_SUM(sum, excess)
+    for (int64_t k = 0; k < columns; k++) {
+        const float e = float_exp(x[k]);
+        excess += (double)float_expm1(x[k]);
+        sum += (double)e;
+        x[k] = e;
+    }
+    const double classes = (double)columns;
+    const float inverse = (float)(1 / sum);
+    ROW_LOOP
+    for (int64_t k = 0; k < (gradient ? columns : 0); k++)
+        gradient[k] = x[k] * inverse;
+    if (gradient)
+        gradient[row->target] -= 1;
+    return (double)largest + lambda * (excess > -0.5 * classes ? log1p(excess / classes) : log(sum / classes));
+}
+
+ROW float ldr_kl_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct ldr_kl *self = values;
+    float *x = row->scratch, *room = x + row->columns;
+    const Scores f = row_scores(row, self->norm, room);
+    const double value = row_soft_maximum(row, f, self->margin, self->lambda, x, gradient);
+    if (gradient)
+        scores_gradient(row, self->norm, f, gradient);
+    return (float)value;
+}
+
+LOSS_ROWS(ldr_kl, .scratch = 2)
+
+/* As `divergence`. */
+ROW double row_divergence(const Scores f, int64_t columns, double lambda)
+{
+    const float *g = f.g, largest = row_largest(g, columns), factor = (float)((double)f.scale / lambda);
+    double sum = 0, mean = 0;
+    ROW_SUM(sum, mean)
+    for (int64_t k = 0; k < columns; k++) {
+        const float shifted = factor * (g[k] - largest), e = float_exp(shifted);
+        sum += (double)e;
+        mean += (double)(e * shifted);
+    }
+    return mean / sum - log(sum) + log((double)columns);
+}
+
+ROW float aldr_kl_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct aldr_kl *self = values;
+    float *x = row->scratch, *room = x + row->columns, *kept = loss_state_of(row->in, row->index, 1);
+    const Scores f = row_scores(row, self->norm, room);
+    const double before = kept && *kept > 0 ? (double)*kept : self->lambda0, most = log((double)row->columns);
+    const double share = row->columns > 1 ? row_divergence(f, row->columns, before) / most : 0;
+    const double lambda = self->lambda0 * (1 - share / self->alpha), away = lambda - self->lambda0;
+    if (kept)
+        *kept = (float)lambda;
+    const double value = row_soft_maximum(row, f, self->margin, lambda, x, gradient);
+    if (gradient)
+        scores_gradient(row, self->norm, f, gradient);
+    return (float)(value - self->alpha * most / self->lambda0 / 2 * away * away);
+}
+
+LOSS_ROWS(aldr_kl, .scratch = 2, .takes = loss_samples_differ)
+
 /* Below six classes all of them, which is the mean. */
 static void fit_topk(int64_t columns, cJSON *spec)
 {
@@ -183,7 +322,8 @@ const LossDef loss_ldr_kl = {
                   .params = ldr_params, .size = sizeof(struct ldr_kl), .source = "arXiv:2112.14869",
                   .formula = "lambda log((1/K) sum_k exp(d_k / lambda)), d_k = f_k - f_y + margin [k != y]",
                   .notes = "norm l1: f = z K / (sum |z| + 1e-8); softplus_l1: of softplus(z)."},
-    .targets = LOSS_CLASSES, .properties = LOSS_BOUNDED, .forward = ldr_kl, .examples = ldr_examples,
+    .targets = LOSS_CLASSES, .properties = LOSS_BOUNDED, .forward = ldr_kl, .rows = &rows_ldr_kl,
+    .examples = ldr_examples,
 };
 
 const LossDef loss_aldr_kl = {
@@ -196,7 +336,7 @@ const LossDef loss_aldr_kl = {
                            "sample "
                            "of the data set, starts at lambda0, is updated before it is used, and has no gradient."},
     .targets = LOSS_CLASSES, .properties = LOSS_BOUNDED | LOSS_DETACHED, .state_width = aldr_state_width,
-    .forward = aldr_kl,
+    .forward = aldr_kl, .rows = &rows_aldr_kl,
 };
 
 const LossDef loss_ldr_topk = {

@@ -219,6 +219,39 @@ static void test_losses_rows__find_thresholds_of_wide_rows(void **state)
             }
 }
 
+/* What is kept for each sample goes the way that it goes in doubles; rows of one sample are no rows. */
+static void test_losses_rows__keep_the_state_of_samples(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"\"elr\"", "\"aldr_kl\"", "{\"type\": \"aldr_kl\", \"norm\": \"softplus_l1\"}"};
+    static const int64_t ids[] = {4, 0, 2}, same[] = {4, 0, 4};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        JsonSource *source = json_source_new();
+        Arena *arena = arena_new();
+        Instance loss = loss_from(source, arena, specs[i]);
+        float kept[2][5 * 7] = {{0}};
+        for (int step = 0; step < 4; step++) {
+            LossInput in = {.logits = normal(SHAPE(3, 7), 2, 1 + (uint32_t)step), .targets = t_new(ARRAY_I32, SHAPE(3)),
+                            .ids = ids};
+            for (int row = 0; row < 3; row++)
+                tensor_i32(in.targets)[row] = (row + step) % 7;
+            LossInput single = input_in(&in, ARRAY_F32), twice = input_in(&single, ARRAY_F64);
+            single.state = kept[0];
+            twice.state = kept[1];
+            assert_true(loss_rows_apply(&loss, &single));
+            double got = loss_value(&loss, &single), expected = loss_value(&loss, &twice);
+            assert_true(fabs(got - expected) <= 1e-5 * fmax(1, fabs(expected)));
+            for (int k = 0; k < 5 * 7; k++)
+                assert_true(fabsf(kept[0][k] - kept[1][k]) <= 2e-6F);
+            single.ids = same;
+            assert_false(loss_rows_apply(&loss, &single));
+        }
+        assert_true(kept[0][0] != 0);
+        arena_free(arena);
+        json_source_free(source);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +264,7 @@ int main(void)
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
         TAPE_TEST(test_losses_rows__find_thresholds_of_wide_rows),
+        TAPE_TEST(test_losses_rows__keep_the_state_of_samples),
     };
     return RUN_ON_EACH_ISA(tests, NULL, NULL);
 }
