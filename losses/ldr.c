@@ -5,6 +5,7 @@
    ldr_kl: any p, so lambda log mean exp(d / lambda). aldr_kl: lambda of a sample follows its uncertainty.
    ldr_topk: p_k <= 1/k. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "losses/rows.h"
 #include "losses/shared.h"
@@ -236,6 +237,12 @@ ROW float row_margins(const LossRow *row, Scores f, float margin, double lambda,
     return largest;
 }
 
+/* log mean exp of `count` values from sum exp and sum expm1. */
+ROW double log_mean(double sum, double excess, double count)
+{
+    return excess > -0.5 * count ? log1p(excess / count) : log(sum / count);
+}
+
 /* As soft_maximum; gradient, by f: softmax(d / lambda) less one at the target. */
 ROW double row_soft_maximum(const LossRow *row, Scores f, double margin, double lambda, float *x, float *gradient)
 {
@@ -249,14 +256,13 @@ ROW double row_soft_maximum(const LossRow *row, Scores f, double margin, double 
         sum += (double)e;
         x[k] = e;
     }
-    const double classes = (double)columns;
     const float inverse = (float)(1 / sum);
     ROW_LOOP
     for (int64_t k = 0; k < (gradient ? columns : 0); k++)
         gradient[k] = x[k] * inverse;
     if (gradient)
         gradient[row->target] -= 1;
-    return (double)largest + lambda * (excess > -0.5 * classes ? log1p(excess / classes) : log(sum / classes));
+    return (double)largest + lambda * log_mean(sum, excess, (double)columns);
 }
 
 ROW float ldr_kl_row(const void *values, const LossRow *row, float *gradient)
@@ -304,6 +310,105 @@ ROW float aldr_kl_row(const void *values, const LossRow *row, float *gradient)
 
 LOSS_ROWS(aldr_kl, .scratch = 2, .takes = loss_samples_differ)
 
+/* Values x <= 0 that no more than k are above, or at least k and few more. */
+ROW float limit_near(const float *x, int64_t columns, int64_t k)
+{
+    const int64_t enough = 2 * k + 16;
+    int32_t low = 0, high = float_bits(INFINITY); /* of -limit: fewer than k are above -low, the others above -high */
+    while (high - low > 1) {
+        const int32_t middle = low + (high - low) / 2;
+        const float limit = -float_of_bits(middle);
+        int64_t above = 0;
+        ROW_SUM(above)
+        for (int64_t j = 0; j < columns; j++)
+            above += x[j] > limit;
+        if (above >= k && above <= enough)
+            return limit;
+        if (above < k)
+            low = middle;
+        else
+            high = middle;
+    }
+    return -float_of_bits(low);
+}
+
+static int descending(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* Classes that share what the cap leaves: `count` of them, with d of `largest` at most; sum exp(x - largest), sum
+   expm1(x - largest). */
+typedef struct Uncapped { int64_t count; double largest, sum, excess; } Uncapped;
+
+ROW Uncapped below_limit(const float *x, int64_t columns, float limit)
+{
+    int64_t count = 0;
+    double sum = 0, excess = 0;
+    ROW_SUM(count, sum, excess)
+    for (int64_t j = 0; j < columns; j++) {
+        const bool above = x[j] > limit;
+        const float e = float_exp(x[j] - limit), difference = float_expm1(x[j] - limit);
+        count += !above;
+        sum += (double)(above ? 0 : e);
+        excess += (double)(above ? 0 : difference);
+    }
+    return (Uncapped){count, (double)limit, sum, excess};
+}
+
+/* From the limit up, until one more would have a share above 1/k. `sorted` has room for all. */
+ROW Uncapped uncapped_of(const float *x, int64_t columns, int64_t k, float *sorted)
+{
+    const float limit = limit_near(x, columns, k);
+    Uncapped result = below_limit(x, columns, limit);
+    int64_t above = 0;
+    for (int64_t j = 0; j < columns; j++)
+        if (x[j] > limit)
+            sorted[above++] = x[j];
+    qsort(sorted, (size_t)above, sizeof *sorted, descending);
+    for (int64_t j = above - 1; j >= 0; j--) {
+        const double step = result.largest - (double)sorted[j], decay = exp(step);
+        const double excess = decay * result.excess + (double)result.count * expm1(step);
+        const Uncapped more = {result.count + 1, (double)sorted[j], 1 + decay * result.sum, excess};
+        if ((double)(k - j) > more.sum * (1 + 1e-12))
+            break;
+        result = more;
+    }
+    return result;
+}
+
+/* With m = K - count capped and M = 1 - m/k left, p_j = M exp(x_j - largest) / sum, and
+   x_j - log(K p_j) = largest + log(count / (K M)) + log(sum / count) of each that shares. */
+ROW float ldr_topk_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct ldr_topk *self = values;
+    const int64_t columns = row->columns;
+    const double classes = (double)columns, cap = 1 / (double)self->k;
+    float *x = row->scratch, *sorted = x + columns, *room = sorted + columns;
+    const Scores f = row_scores(row, self->norm, room);
+    const double largest = (double)row_margins(row, f, (float)self->margin, self->lambda, x);
+    const Uncapped rest = uncapped_of(x, columns, self->k, sorted);
+    const double count = (double)rest.count, left = 1 - (classes - count) * cap;
+    double sum = 0;
+    for (int64_t j = 0; j < columns - rest.count; j++)
+        sum += cap * ((double)sorted[j] - log(classes * cap));
+    sum += left * (rest.largest + log(count / (classes * left)) + log_mean(rest.sum, rest.excess, count));
+    const float from = (float)rest.largest, log_share = (float)log(rest.sum / left), most = (float)cap;
+    ROW_LOOP
+    for (int64_t j = 0; j < (gradient ? columns : 0); j++) {
+        const float p = float_exp((x[j] - from) - log_share);
+        gradient[j] = p > most ? most : p;
+    }
+    if (gradient) {
+        gradient[row->target] -= 1;
+        scores_gradient(row, self->norm, f, gradient);
+    }
+    return (float)(largest + self->lambda * sum);
+}
+
+LOSS_ROWS(ldr_topk, .scratch = 3)
+
 /* Below six classes all of them, which is the mean. */
 static void fit_topk(int64_t columns, cJSON *spec)
 {
@@ -343,6 +448,6 @@ const LossDef loss_ldr_topk = {
     .component = {.name = "ldr_topk", .summary = "label-distributionally robust loss for the k best classes",
                   .params = topk_params, .size = sizeof(struct ldr_topk), .source = "arXiv:2112.14869",
                   .formula = "max over p with p_k <= 1/k of sum_k p_k d_k - lambda KL(p, uniform)"},
-    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldr_topk, .check = check_topk,
-    .fit = fit_topk, .examples = topk_examples,
+    .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = ldr_topk, .rows = &rows_ldr_topk,
+    .check = check_topk, .fit = fit_topk, .examples = topk_examples,
 };

@@ -201,22 +201,49 @@ static void test_losses_rows__keep_what_a_common_term_hides(void **state)
     compare_given("\"z_loss\"", in);
 }
 
-/* Rows wider than what is looked at first; all in the support, few, the same value many times; far from 0. */
+/* Logits [4, columns] of a spread around an offset, with classes from the first to the last. */
+static LossInput wide_rows(int64_t columns, double spread, double offset)
+{
+    LossInput in = {.logits = t_add_scalar(normal(SHAPE(4, columns), spread, 0), offset),
+                    .targets = t_new(ARRAY_I32, SHAPE(4))};
+    for (int row = 0; row < 4; row++)
+        tensor_i32(in.targets)[row] = (int32_t)((columns - 1) * row / 3);
+    return in;
+}
+
+/* All in the support, few, the same value many times; far from 0. */
+static const double spreads[] = {0, 1e-5, 0.1, 10, 1e4}, offsets[] = {0, 1e4, -1e4};
+
 static void test_losses_rows__find_thresholds_of_wide_rows(void **state)
 {
     (void)state;
     static const char *const specs[] = {"\"sparsemax\"", "\"entmax15\""};
-    static const double spreads[] = {0, 1e-5, 0.1, 10, 1e4}, offsets[] = {0, 1e4, -1e4};
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+    for (int i = 0; i < 2; i++)
         for (int s = 0; s < 5; s++)
             for (int o = 0; o < 3; o++) {
-                Tensor *z = t_add_scalar(normal(SHAPE(4, 3001), spreads[s], 0), offsets[o]);
-                Tensor *y = t_new(ARRAY_I32, SHAPE(4));
-                for (int row = 0; row < 4; row++)
-                    tensor_i32(y)[row] = 1000 * row;
-                compare_given(specs[i], (LossInput){.logits = z, .targets = y});
-                compare_given(specs[i], (LossInput){.logits = z, .targets = t_softmax(normal(SHAPE(4, 3001), 3, 1))});
+                LossInput in = wide_rows(3001, spreads[s], offsets[o]);
+                compare_given(specs[i], in);
+                in.targets = t_softmax(normal(SHAPE(4, 3001), 3, 1));
+                compare_given(specs[i], in);
             }
+}
+
+/* Caps of none, of some, of all; many and few that may be capped; each norm. */
+static void test_losses_rows__cap_the_largest_of_wide_rows(void **state)
+{
+    (void)state;
+    static const int ks[] = {1, 2, 5, 120, 601};
+    static const double lambdas[] = {1e-3, 0.3, 1, 1e3};
+    static const char *const norms[] = {"none", "l1", "softplus_l1"};
+    for (int k = 0; k < 5; k++)
+        for (int l = 0; l < 4; l++)
+            for (int n = 0; n < 3; n++)
+                for (int s = 0; s < 5; s++) {
+                    char spec[120];
+                    snprintf(spec, sizeof spec, "{\"type\": \"ldr_topk\", \"k\": %d, \"lambda\": %g, \"norm\": \"%s\"}",
+                             ks[k], lambdas[l], norms[n]);
+                    compare_given(spec, wide_rows(601, spreads[s], offsets[(k + l + n + s) % 3]));
+                }
 }
 
 /* What is kept for each sample goes the way that it goes in doubles; rows of one sample are no rows. */
@@ -264,6 +291,7 @@ int main(void)
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
         TAPE_TEST(test_losses_rows__find_thresholds_of_wide_rows),
+        TAPE_TEST(test_losses_rows__cap_the_largest_of_wide_rows),
         TAPE_TEST(test_losses_rows__keep_the_state_of_samples),
     };
     return RUN_ON_EACH_ISA(tests, NULL, NULL);
