@@ -1,5 +1,4 @@
 /* Early-learning regularisation: predictions are held to their own running mean. Liu et al. 2020. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "losses/rows.h"
@@ -44,29 +43,6 @@ static Tensor *forward(const void *values, const LossInput *in)
     return t_add(loss_negative_log_likelihood(in), t_scale(t_log(rest), weight_at(&self->lambda, &in->at)));
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Rows of one sample would write the same state at once. */
-static bool samples_differ(const void *self, const LossInput *in)
-{
-    (void)self;
-    const int64_t count = in->logits->shape[0];
-    if (!in->state || !in->ids)
-        return true;
-    int64_t *ids = memory_array((size_t)count, sizeof *ids);
-    memcpy(ids, in->ids, (size_t)count * sizeof *ids);
-    qsort(ids, (size_t)count, sizeof *ids, compare_ids);
-    bool differ = true;
-    for (int64_t i = 1; i < count && differ; i++)
-        differ = ids[i] != ids[i - 1];
-    memory_free(ids);
-    return differ;
-}
-
 /* With S = sum_k p_k (1 - q_k): p - e_y + lambda p_k ((1 - q_k) / S - 1). */
 ROW float elr_row(const void *values, const LossRow *row, float *gradient)
 {
@@ -96,7 +72,7 @@ ROW float elr_row(const void *values, const LossRow *row, float *gradient)
     return row_negative_log_likelihood(row, all) + lambda * (float)log(sum);
 }
 
-LOSS_ROWS(elr, .scratch = 1, .takes = samples_differ)
+LOSS_ROWS(elr, .scratch = 1, .takes = loss_samples_differ)
 
 const LossDef loss_elr = {
     .component = {.name = "elr", .summary = "early-learning regularisation against memorised label noise",

@@ -159,6 +159,19 @@ ROW float row_cross_entropy(const LossRow *row, const float *c, float *gradient)
     return (float)value;
 }
 
+/* The largest but for one; -inf where there is no other. */
+ROW float row_largest_but(const float *z, int64_t columns, int64_t one)
+{
+    float largest = -INFINITY;
+    ROW_MAX(largest)
+    for (int64_t k = 0; k < one; k++)
+        largest = z[k] > largest ? z[k] : largest;
+    ROW_MAX(largest)
+    for (int64_t k = one + 1; k < columns; k++)
+        largest = z[k] > largest ? z[k] : largest;
+    return largest;
+}
+
 /* What stands in for the target's logit in a loss with a margin, and its derivative by that logit. */
 typedef struct RowMargin { float own, slope; } RowMargin;
 
@@ -167,14 +180,7 @@ ROW float row_margin_cross_entropy(const LossRow *row, float scale, float center
 {
     const float *z = row->logits;
     const int64_t columns = row->columns, target = row->target;
-    float rival = -INFINITY;
-    ROW_MAX(rival)
-    for (int64_t k = 0; k < target; k++)
-        rival = z[k] > rival ? z[k] : rival;
-    ROW_MAX(rival)
-    for (int64_t k = target + 1; k < columns; k++)
-        rival = z[k] > rival ? z[k] : rival;
-    rival = scale * (rival - center);
+    const float rival = scale * (row_largest_but(z, columns, target) - center);
     const float largest = rival > margin.own ? rival : margin.own;
     double sum = exp((double)(margin.own - largest));
     ROW_SUM(sum)

@@ -1,6 +1,8 @@
 #include "losses/shared.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 int64_t loss_columns(const LossInput *in)
 {
@@ -11,6 +13,28 @@ float *loss_state_of(const LossInput *in, int64_t row, int64_t width)
 {
     int64_t stride = in->state_stride ? in->state_stride : width;
     return in->state ? in->state + (in->ids ? in->ids[row] : row) * stride : NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+bool loss_samples_differ(const void *self, const LossInput *in)
+{
+    (void)self;
+    const int64_t count = in->logits->shape[0];
+    if (!in->state || !in->ids)
+        return true;
+    int64_t *ids = memory_array((size_t)count, sizeof *ids);
+    memcpy(ids, in->ids, (size_t)count * sizeof *ids);
+    qsort(ids, (size_t)count, sizeof *ids, compare_ids);
+    bool differ = true;
+    for (int64_t i = 1; i < count && differ; i++)
+        differ = ids[i] != ids[i - 1];
+    memory_free(ids);
+    return differ;
 }
 
 Tensor *loss_negative_log_likelihood(const LossInput *in)

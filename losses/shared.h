@@ -11,6 +11,8 @@ int64_t loss_columns(const LossInput *in);                      /* size of the l
 
 /* The state of the sample in this row, `width` floats; NULL: none is kept. */
 float *loss_state_of(const LossInput *in, int64_t row, int64_t width);
+/* For LossRows.takes: rows of one sample would write the same state at once. */
+bool loss_samples_differ(const void *self, const LossInput *in);
 /* -log p_y of hard targets, [N]. */
 Tensor *loss_negative_log_likelihood(const LossInput *in);
 /* log(1 - p_y), [N]: log-sum-exp of the others minus that of all; -inf where there is one class. */

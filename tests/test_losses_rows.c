@@ -201,6 +201,84 @@ static void test_losses_rows__keep_what_a_common_term_hides(void **state)
     compare_given("\"z_loss\"", in);
 }
 
+/* Logits [4, columns] of a spread around an offset, with classes from the first to the last. */
+static LossInput wide_rows(int64_t columns, double spread, double offset)
+{
+    LossInput in = {.logits = t_add_scalar(normal(SHAPE(4, columns), spread, 0), offset),
+                    .targets = t_new(ARRAY_I32, SHAPE(4))};
+    for (int row = 0; row < 4; row++)
+        tensor_i32(in.targets)[row] = (int32_t)((columns - 1) * row / 3);
+    return in;
+}
+
+/* All in the support, few, the same value many times; far from 0. */
+static const double spreads[] = {0, 1e-5, 0.1, 10, 1e4}, offsets[] = {0, 1e4, -1e4};
+
+static void test_losses_rows__find_thresholds_of_wide_rows(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"\"sparsemax\"", "\"entmax15\""};
+    for (int i = 0; i < 2; i++)
+        for (int s = 0; s < 5; s++)
+            for (int o = 0; o < 3; o++) {
+                LossInput in = wide_rows(3001, spreads[s], offsets[o]);
+                compare_given(specs[i], in);
+                in.targets = t_softmax(normal(SHAPE(4, 3001), 3, 1));
+                compare_given(specs[i], in);
+            }
+}
+
+/* Caps of none, of some, of all; many and few that may be capped; each norm. */
+static void test_losses_rows__cap_the_largest_of_wide_rows(void **state)
+{
+    (void)state;
+    static const int ks[] = {1, 2, 5, 120, 601};
+    static const double lambdas[] = {1e-3, 0.3, 1, 1e3};
+    static const char *const norms[] = {"none", "l1", "softplus_l1"};
+    for (int k = 0; k < 5; k++)
+        for (int l = 0; l < 4; l++)
+            for (int n = 0; n < 3; n++)
+                for (int s = 0; s < 5; s++) {
+                    char spec[120];
+                    snprintf(spec, sizeof spec, "{\"type\": \"ldr_topk\", \"k\": %d, \"lambda\": %g, \"norm\": \"%s\"}",
+                             ks[k], lambdas[l], norms[n]);
+                    compare_given(spec, wide_rows(601, spreads[s], offsets[(k + l + n + s) % 3]));
+                }
+}
+
+/* What is kept for each sample goes the way that it goes in doubles; rows of one sample are no rows. */
+static void test_losses_rows__keep_the_state_of_samples(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {"\"elr\"", "\"aldr_kl\"", "{\"type\": \"aldr_kl\", \"norm\": \"softplus_l1\"}"};
+    static const int64_t ids[] = {4, 0, 2}, same[] = {4, 0, 4};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        JsonSource *source = json_source_new();
+        Arena *arena = arena_new();
+        Instance loss = loss_from(source, arena, specs[i]);
+        float kept[2][5 * 7] = {{0}};
+        for (int step = 0; step < 4; step++) {
+            LossInput in = {.logits = normal(SHAPE(3, 7), 2, 1 + (uint32_t)step), .targets = t_new(ARRAY_I32, SHAPE(3)),
+                            .ids = ids};
+            for (int row = 0; row < 3; row++)
+                tensor_i32(in.targets)[row] = (row + step) % 7;
+            LossInput single = input_in(&in, ARRAY_F32), twice = input_in(&single, ARRAY_F64);
+            single.state = kept[0];
+            twice.state = kept[1];
+            assert_true(loss_rows_apply(&loss, &single));
+            double got = loss_value(&loss, &single), expected = loss_value(&loss, &twice);
+            assert_true(fabs(got - expected) <= 1e-5 * fmax(1, fabs(expected)));
+            for (int k = 0; k < 5 * 7; k++)
+                assert_true(fabsf(kept[0][k] - kept[1][k]) <= 2e-6F);
+            single.ids = same;
+            assert_false(loss_rows_apply(&loss, &single));
+        }
+        assert_true(kept[0][0] != 0);
+        arena_free(arena);
+        json_source_free(source);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +290,9 @@ int main(void)
         TAPE_TEST(test_losses_rows__break_ties_alike),
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
+        TAPE_TEST(test_losses_rows__find_thresholds_of_wide_rows),
+        TAPE_TEST(test_losses_rows__cap_the_largest_of_wide_rows),
+        TAPE_TEST(test_losses_rows__keep_the_state_of_samples),
     };
     return RUN_ON_EACH_ISA(tests, NULL, NULL);
 }
