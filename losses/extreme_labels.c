@@ -316,6 +316,163 @@ static Tensor *soft_topk(const void *values, const LossInput *in)
     return mean_over(used, t_softplus(t_scale(t_add(z, t), -self->alpha)));
 }
 
+/* ---- The same of a row in closed form ---- */
+
+/* Where the top k of a row ends: its scores are those above `outside`, the (k+1)-th largest, and `tied` of those that
+   equal it. `inside` is the k-th largest. */
+typedef struct TopCut { float inside, outside; int64_t tied; } TopCut;
+
+/* Integers in the order of floats, and back. */
+ROW int32_t order_of(int32_t bits)
+{
+    return bits ^ ((bits >> 31) & INT32_MAX);
+}
+
+/* By halving among floats: fewer passes than columns of any kind need comparisons. */
+ROW TopCut top_cut(const float *z, int64_t columns, int64_t k)
+{
+    float largest = z[0], negated = -z[0];
+    ROW_MAX(largest, negated)
+    for (int64_t l = 0; l < columns; l++) {
+        largest = z[l] > largest ? z[l] : largest;
+        negated = -z[l] > negated ? -z[l] : negated;
+    }
+    /* of the scores, more than k are at `low` or above it, `top` of them, at most k, at `high`; 0 + -0 is 0 */
+    int64_t low = order_of(float_bits(-negated)), high = (int64_t)order_of(float_bits(largest + 0.0F)) + 1, top = 0;
+    while (top != k && high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        const float least = float_of_bits(order_of((int32_t)middle));
+        int32_t count = 0;
+        ROW_SUM(count)
+        for (int64_t l = 0; l < columns; l++)
+            count += z[l] >= least ? 1 : 0;
+        low = count > k ? middle : low;
+        high = count > k ? high : middle;
+        top = count > k ? top : count;
+    }
+    const float least = float_of_bits(order_of((int32_t)high));
+    float outside = -INFINITY, inside = -INFINITY;
+    ROW_MAX(outside, inside)
+    for (int64_t l = 0; l < columns; l++) {
+        const float above = z[l] >= least ? -z[l] : -INFINITY, below = z[l] >= least ? -INFINITY : z[l];
+        inside = above > inside ? above : inside;
+        outside = below > outside ? below : outside;
+    }
+    return (TopCut){top < k ? outside : -inside, outside, k - top};
+}
+
+/* Memberships m = sigmoid(x), x = alpha (z + t), where x = half_gap + offset at `inside` and -half_gap + offset at
+   `outside`. Kept is d = x inside the top k and -x outside, less `shift`, half_gap - |offset| if that is positive: then
+   no d is negative, and what underflows in exp(-|x|) does not in exp(-|d|). */
+typedef struct SoftTop {
+    TopCut cut;
+    float alpha, inside_offset, outside_offset, shift, decay;   /* decay: exp(-shift) */
+} SoftTop;
+
+ROW SoftTop soft_top_at(const SoftTop *top, double half_gap, double offset)
+{
+    const double size = fabs(offset), common = size < half_gap ? size : half_gap, shift = half_gap - common;
+    return (SoftTop){top->cut, top->alpha, (float)(common + offset), (float)(common - offset), (float)shift,
+                     (float)exp(-shift)};
+}
+
+/* Of one score: 1 inside, 0 outside, which selects by products, as the compiler splits loops at repeated conditions;
+   e^shift times m (1 - m), and times 1 - m inside, m outside; 1 - m; exp(-|x|); max(-x, 0). */
+typedef struct Membership { float in, both, part, rest, small, lack; } Membership;
+
+ROW Membership membership(SoftTop top, float z)
+{
+    const float in = z > top.cut.outside ? 1 : 0, out = 1 - in, sign = in - out;
+    const float from = in * top.cut.inside + out * top.cut.outside;
+    const float d = sign * top.alpha * (z - from) + (in * top.inside_offset + out * top.outside_offset);
+    const float u = float_exp(-fabsf(d)), small = u * top.decay, large = 1 / (1 + small), x = sign * d;
+    const bool above = float_bits(x) >= 0; /* d = 0 is x = 0 inside, x = -0 outside */
+    return (Membership){in, u * large * large, d >= 0 ? u * large : large, above ? small * large : large, small,
+                        (above ? 0 : -x) + out * top.shift};
+}
+
+/* Of sum m = k: excess = log sum of m outside the top k - log sum of 1 - m inside, 0 at the threshold. Its slope by the
+   offset is a mean of 1 - m over the outside plus one of m over the inside, so between 1 and 2. */
+typedef struct Excess { double excess, slope; } Excess;
+
+ROW Excess soft_top_excess(SoftTop top, const float *z, int64_t columns)
+{
+    double gained = 0, lost = 0, gained_slope = 0, lost_slope = 0;
+    ROW_SUM(gained, lost, gained_slope, lost_slope)
+    for (int64_t l = 0; l < columns; l++) {
+        const Membership m = membership(top, z[l]);
+        gained += (double)((1 - m.in) * m.part);
+        lost += (double)(m.in * m.part);
+        gained_slope += (double)((1 - m.in) * m.both);
+        lost_slope += (double)(m.in * m.both);
+    }
+    /* the ties that the loop had outside; their shift is 0 */
+    const Membership m = membership(top, top.cut.outside);
+    const double tied = (double)top.cut.tied;
+    gained -= tied * (double)m.part;
+    lost += tied * (double)m.rest;
+    gained_slope -= tied * (double)m.both;
+    lost_slope += tied * (double)m.both;
+    return (Excess){log(gained / lost), gained_slope / gained + lost_slope / lost};
+}
+
+/* Newton's steps, between bounds that the slopes give. */
+ROW SoftTop soft_top(const struct soft_topk *self, const float *z, int64_t columns, int64_t k)
+{
+    SoftTop top = {.cut = top_cut(z, columns, k), .alpha = (float)self->alpha};
+    const double half_gap = 0.5 * self->alpha * ((double)top.cut.inside - (double)top.cut.outside);
+    double offset = 0, step = 1, low = -INFINITY, high = INFINITY;
+    for (int64_t i = 0; i < self->iters && fabs(step) > 1e-4; i++) {
+        top = soft_top_at(&top, half_gap, offset);
+        const Excess at = soft_top_excess(top, z, columns);
+        const double whole = offset - at.excess, half = offset - 0.5 * at.excess;
+        low = fmax(low, fmin(whole, half));
+        high = fmin(high, fmax(whole, half));
+        const double newton = offset - at.excess / at.slope, next = newton < low || newton > high ? low + (high - low) / 2
+                                                                                                  : newton;
+        step = next - offset;
+        offset = next;
+    }
+    return soft_top_at(&top, half_gap, offset);
+}
+
+/* dx_l = alpha (dz_l - sum_j v_j dz_j / sum v) with v = m (1 - m); of P positives each costs softplus(-x) / P. */
+ROW float soft_topk_row(const void *values, const LossRow *row, float *gradient)
+{
+    const struct soft_topk *self = values;
+    const int64_t columns = row->columns;
+    const float *z = row->logits, *t = row->targets;
+    double positives = 0;
+    ROW_SUM(positives)
+    for (int64_t l = 0; l < columns; l++)
+        positives += t[l] > 0 ? 1 : 0;
+    const int64_t k = cJSON_IsNumber(self->k) ? (int64_t)self->k->valuedouble : (int64_t)positives;
+    const SoftTop top = soft_top(self, z, columns, k);
+    double value = 0, pushed = 0, total = 0;
+    ROW_SUM(value, pushed, total)
+    for (int64_t l = 0; l < columns; l++) {
+        const Membership m = membership(top, z[l]);
+        value += (double)(t[l] > 0 ? m.lack + float_twice_artanh(m.small / (2 + m.small)) : 0);
+        pushed += (double)(t[l] > 0 ? m.rest : 0);
+        total += (double)m.both;
+    }
+    const float share = (float)(self->alpha / positives), factor = (float)(self->alpha / positives * pushed / total);
+    ROW_LOOP
+    for (int64_t l = 0; l < (gradient ? columns : 0); l++) {
+        const Membership m = membership(top, z[l]);
+        gradient[l] = factor * m.both - (t[l] > 0 ? share * m.rest : 0);
+    }
+    return (float)(value / positives);
+}
+
+static bool takes_topk(const void *values, const LossInput *in)
+{
+    (void)in;
+    return !((const struct soft_topk *)values)->sample_positives;
+}
+
+LOSS_ROWS(soft_topk, .takes = takes_topk)
+
 /* ---- Definitions ---- */
 
 /* Each row has positives, and negatives where there are labels enough. */
@@ -362,8 +519,8 @@ const LossDef loss_soft_topk = {
                   .formula = "-mean over positives p of log m_p, m = sigmoid(alpha (s + t)), t such that sum m = k",
                   .notes = NOTES " k is less than the number of labels. There is no second derivative.",
                   .validate = validate_topk},
-    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = soft_topk, .check = check_topk,
-    .positives = true, .least_columns = 2, .fit = fit_topk, .examples = topk_examples, .sample = sample,
+    .targets = LOSS_LABELS, .properties = LOSS_TRANSLATION_INVARIANT, .forward = soft_topk,
+    .rows = &rows_soft_topk, .check = check_topk, .positives = true, .least_columns = 2, .fit = fit_topk, .examples = topk_examples, .sample = sample,
     .sample_columns = 7,
 };
 
