@@ -176,6 +176,45 @@ static void test_losses_rows__break_ties_alike(void **state)
         compare_given(specs[i], in);
 }
 
+/* Scores that tie at the end of the top k, inside it, outside; that are one, but for the sign of 0; far apart. */
+static void test_losses_rows__find_the_top(void **state)
+{
+    (void)state;
+    enum { ROWS = 6, LABELS = 8 };
+    static const double scores[ROWS][LABELS] = {
+        {2, 2, 2, 2, 2, 2, 2, 2}, {0, -0.0, 0, -0.0, -0.0, 0, 0, -0.0}, {3, 1, 1, -2, 1, 0, -0.0, 4},
+        {1e4, 9999, 9999.5, -1e4, -9998, -1e4, 0, -9998}, {-1e4, 1e4, 1e4, 1e4, -1e4, 1e4, 1e4, 1e4},
+        {1e4, 1e4 + 0.5, 1e4 - 0.5, 1e4 + 0.25, 9990, 9999, 1e4, 1e4 + 1}};
+    static const char *const specs[] = {
+        "{\"type\": \"soft_topk\", \"k\": 1, \"iters\": 100}",
+        "{\"type\": \"soft_topk\", \"k\": 3, \"iters\": 100}",
+        "{\"type\": \"soft_topk\", \"k\": 7, \"iters\": 100}",
+        "{\"type\": \"soft_topk\", \"k\": \"num_pos\", \"iters\": 100, \"alpha\": 0.1}"};
+    LossInput in = {.logits = t_new(ARRAY_F64, SHAPE(ROWS, LABELS)), .targets = t_new(ARRAY_F64, SHAPE(ROWS, LABELS))};
+    for (int i = 0; i < ROWS * LABELS; i++) {
+        tensor_set(in.logits, i, scores[i / LABELS][i % LABELS]);
+        tensor_set(in.targets, i, i % LABELS < 3 ? 1 : 0);
+    }
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        compare_given(specs[i], in);
+}
+
+/* More than a vector of scores, of which the threshold divides any number. */
+static void test_losses_rows__find_any_top(void **state)
+{
+    (void)state;
+    enum { LABELS = 1000 };
+    static const int top[] = {1, 2, 30, 500, 998, 999};
+    LossInput in = {.logits = normal(SHAPE(3, LABELS), 30, 0), .targets = t_zeros(ARRAY_F64, SHAPE(3, LABELS))};
+    for (int i = 0; i < 3 * LABELS; i += 7)
+        tensor_set(in.targets, i, 1);
+    for (size_t i = 0; i < sizeof top / sizeof *top; i++) {
+        char spec[80];
+        snprintf(spec, sizeof spec, "{\"type\": \"soft_topk\", \"k\": %d, \"iters\": 60}", top[i]);
+        compare_given(spec, in);
+    }
+}
+
 static void compare_probabilities(Case *item)
 {
     if (item->def->targets != LOSS_CLASSES_OR_SOFT)
@@ -210,6 +249,8 @@ int main(void)
         TAPE_TEST(test_losses_rows__take_several_values),
         TAPE_TEST(test_losses_rows__project_atoms),
         TAPE_TEST(test_losses_rows__break_ties_alike),
+        TAPE_TEST(test_losses_rows__find_the_top),
+        TAPE_TEST(test_losses_rows__find_any_top),
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
     };
