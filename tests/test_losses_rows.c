@@ -215,6 +215,29 @@ static void test_losses_rows__find_any_top(void **state)
     }
 }
 
+/* Every positive against every negative, in blocks of columns; of near and of far scores. */
+static void test_losses_rows__take_pairs(void **state)
+{
+    (void)state;
+    static const int64_t widths[] = {1, 2, 67, 700};
+    for (int i = 0; i < 8; i++) {
+        const int64_t columns = widths[i / 2];
+        Tensor *twice = normal(SHAPE(5, columns), i % 2 ? 1e3 : 0.2, 0), *targets = t_new(ARRAY_I32, SHAPE(5));
+        for (int32_t r = 0; r < 5; r++)
+            tensor_i32(targets)[r] = (int32_t)(columns - 1) * r / 4;
+        LossInput in = {.logits = twice, .targets = targets}, single_in = single(&in);
+        in = input_in(&single_in, ARRAY_F64);
+        JsonSource *source = json_source_new();
+        Arena *arena = arena_new();
+        Case item = {.spec = "\"mw\"", .loss = loss_from(source, arena, "\"mw\""), .in = in};
+        Tensor *value = loss_evaluate(&item.loss, &single_in).loss, *expected = loss_evaluate(&item.loss, &in).loss;
+        assert_near(&item, "value", value, expected);
+        assert_near(&item, "gradient", gradient_of(value, single_in.logits), gradient_of(expected, in.logits));
+        arena_free(arena);
+        json_source_free(source);
+    }
+}
+
 static void compare_probabilities(Case *item)
 {
     if (item->def->targets != LOSS_CLASSES_OR_SOFT)
@@ -251,6 +274,7 @@ int main(void)
         TAPE_TEST(test_losses_rows__break_ties_alike),
         TAPE_TEST(test_losses_rows__find_the_top),
         TAPE_TEST(test_losses_rows__find_any_top),
+        TAPE_TEST(test_losses_rows__take_pairs),
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
     };
