@@ -61,14 +61,13 @@ static Tensor *composed(const void *values, Tensor *x)
     return definition(context->loss)->forward(context->loss->values, &in);
 }
 
-/* Rows that fill none of the widest vectors are faster with narrower ones. */
-static int isa_for(int64_t columns)
+LossRowFunction loss_rows_function(const LossRows *rows, int64_t columns)
 {
     enum { WIDEST = 16 };
     const char *isa = kernels()->isa;
     if (strcmp(isa, "avx512") == 0)
-        return columns < WIDEST ? ROW_AVX2 : ROW_AVX512;
-    return strcmp(isa, "avx2") == 0 ? ROW_AVX2 : ROW_BASELINE;
+        return rows->run[columns < WIDEST ? ROW_AVX2 : ROW_AVX512];
+    return rows->run[strcmp(isa, "avx2") == 0 ? ROW_AVX2 : ROW_BASELINE];
 }
 
 Tensor *loss_rows(const Instance *loss, const LossInput *in)
@@ -77,7 +76,7 @@ Tensor *loss_rows(const Instance *loss, const LossInput *in)
     Tensor *z = in->logits;
     const int64_t columns = z->count / z->shape[0]; /* masks: all axes after the first are a row's */
     RowContext *context = arena_zero(tape_arena(), 1, sizeof *context);
-    *context = (RowContext){loss, *in, rows->run[isa_for(columns)]};
+    *context = (RowContext){loss, *in, loss_rows_function(rows, columns)};
     RowFunction *function = arena_zero(tape_arena(), 1, sizeof *function);
     *function = (RowFunction){rows->scratch, run_row, composed};
     return t_rows(function, context, z->rank == 2 ? z : t_reshape(z, SHAPE(z->shape[0], columns)));

@@ -72,6 +72,9 @@ typedef struct LossRows {
 /* Whether the loss has rows that serve this input, and their values, [N]. */
 bool loss_rows_apply(const Instance *loss, const LossInput *in);
 Tensor *loss_rows(const Instance *loss, const LossInput *in);
+/* The function for the kernels' instruction set, or a narrower one: rows that fill none of the widest vectors are
+   faster so. */
+LossRowFunction loss_rows_function(const LossRows *rows, int64_t columns);
 
 /* The log-sum-exp of a row in parts that are only added up with what is as large: in the sum, a large `largest` would
    take the low bits of the other. */

@@ -176,6 +176,68 @@ static void test_losses_rows__break_ties_alike(void **state)
         compare_given(specs[i], in);
 }
 
+/* Scores that tie at the end of the top k, inside it, outside; that are one, but for the sign of 0; far apart. */
+static void test_losses_rows__find_the_top(void **state)
+{
+    (void)state;
+    enum { ROWS = 6, LABELS = 8 };
+    static const double scores[ROWS][LABELS] = {
+        {2, 2, 2, 2, 2, 2, 2, 2}, {0, -0.0, 0, -0.0, -0.0, 0, 0, -0.0}, {3, 1, 1, -2, 1, 0, -0.0, 4},
+        {1e4, 9999, 9999.5, -1e4, -9998, -1e4, 0, -9998}, {-1e4, 1e4, 1e4, 1e4, -1e4, 1e4, 1e4, 1e4},
+        {1e4, 1e4 + 0.5, 1e4 - 0.5, 1e4 + 0.25, 9990, 9999, 1e4, 1e4 + 1}};
+    static const char *const specs[] = {
+        "{\"type\": \"soft_topk\", \"k\": 1, \"iters\": 100}",
+        "{\"type\": \"soft_topk\", \"k\": 3, \"iters\": 100}",
+        "{\"type\": \"soft_topk\", \"k\": 7, \"iters\": 100}",
+        "{\"type\": \"soft_topk\", \"k\": \"num_pos\", \"iters\": 100, \"alpha\": 0.1}"};
+    LossInput in = {.logits = t_new(ARRAY_F64, SHAPE(ROWS, LABELS)), .targets = t_new(ARRAY_F64, SHAPE(ROWS, LABELS))};
+    for (int i = 0; i < ROWS * LABELS; i++) {
+        tensor_set(in.logits, i, scores[i / LABELS][i % LABELS]);
+        tensor_set(in.targets, i, i % LABELS < 3 ? 1 : 0);
+    }
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        compare_given(specs[i], in);
+}
+
+/* More than a vector of scores, of which the threshold divides any number. */
+static void test_losses_rows__find_any_top(void **state)
+{
+    (void)state;
+    enum { LABELS = 1000 };
+    static const int top[] = {1, 2, 30, 500, 998, 999};
+    LossInput in = {.logits = normal(SHAPE(3, LABELS), 30, 0), .targets = t_zeros(ARRAY_F64, SHAPE(3, LABELS))};
+    for (int i = 0; i < 3 * LABELS; i += 7)
+        tensor_set(in.targets, i, 1);
+    for (size_t i = 0; i < sizeof top / sizeof *top; i++) {
+        char spec[80];
+        snprintf(spec, sizeof spec, "{\"type\": \"soft_topk\", \"k\": %d, \"iters\": 60}", top[i]);
+        compare_given(spec, in);
+    }
+}
+
+/* Every positive against every negative, in blocks of columns; of near and of far scores. */
+static void test_losses_rows__take_pairs(void **state)
+{
+    (void)state;
+    static const int64_t widths[] = {1, 2, 67, 700};
+    for (int i = 0; i < 8; i++) {
+        const int64_t columns = widths[i / 2];
+        Tensor *twice = normal(SHAPE(5, columns), i % 2 ? 1e3 : 0.2, 0), *targets = t_new(ARRAY_I32, SHAPE(5));
+        for (int32_t r = 0; r < 5; r++)
+            tensor_i32(targets)[r] = (int32_t)(columns - 1) * r / 4;
+        LossInput in = {.logits = twice, .targets = targets}, single_in = single(&in);
+        in = input_in(&single_in, ARRAY_F64);
+        JsonSource *source = json_source_new();
+        Arena *arena = arena_new();
+        Case item = {.spec = "\"mw\"", .loss = loss_from(source, arena, "\"mw\""), .in = in};
+        Tensor *value = loss_evaluate(&item.loss, &single_in).loss, *expected = loss_evaluate(&item.loss, &in).loss;
+        assert_near(&item, "value", value, expected);
+        assert_near(&item, "gradient", gradient_of(value, single_in.logits), gradient_of(expected, in.logits));
+        arena_free(arena);
+        json_source_free(source);
+    }
+}
+
 static void compare_probabilities(Case *item)
 {
     if (item->def->targets != LOSS_CLASSES_OR_SOFT)
@@ -288,6 +350,9 @@ int main(void)
         TAPE_TEST(test_losses_rows__take_several_values),
         TAPE_TEST(test_losses_rows__project_atoms),
         TAPE_TEST(test_losses_rows__break_ties_alike),
+        TAPE_TEST(test_losses_rows__find_the_top),
+        TAPE_TEST(test_losses_rows__find_any_top),
+        TAPE_TEST(test_losses_rows__take_pairs),
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
         TAPE_TEST(test_losses_rows__find_thresholds_of_wide_rows),
