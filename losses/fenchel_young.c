@@ -57,9 +57,10 @@ ROW double raise_threshold(bool entmax, const float *z, int64_t columns, float l
             count += above > 0 ? 1 : 0;
         }
         const double total = entmax ? squares : mass;
-        if (!(total - 1 > precision))
+        const double next = tau + (entmax ? (squares - sqrt(squares)) / mass : (mass - 1) / count);
+        if (!(total - 1 > precision) || !(next > tau)) /* the second: rounding of a very long sum is above it */
             return tau;
-        tau += entmax ? (squares - sqrt(squares)) / mass : (mass - 1) / count;
+        tau = next;
     }
 }
 
