@@ -77,6 +77,8 @@ setup() {
             mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
             echo '{"metrics": {"test": {"accuracy": 0.5}}}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
         done
+    done
+    for seed in 121 122; do
         for run in ce pgd_at trades adv_comp_sum; do
             mkdir -p "$BATS_TEST_TMPDIR/same/$run-$seed"
             echo '{}' > "$BATS_TEST_TMPDIR/same/$run-$seed/summary.json"
