@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/experiments/shared.sh
 
-folder=runs/noisy-labels seeds=3 losses= quick= only= count=
+folder=runs/noisy-labels seeds=5 losses= quick= only= count=
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1; shift; continue ;;
