@@ -27,6 +27,14 @@ static Tensor *infonce(const void *values, const LossInput *in)
     return loss_cross_entropy_of(in, t_scale(in->logits, 1 / ((const struct infonce *)values)->temperature));
 }
 
+ROW float infonce_row(const void *values, const LossRow *row, float *gradient)
+{
+    const float inverse = (float)(1 / ((const struct infonce *)values)->temperature);
+    return row_margin_cross_entropy(row, inverse, row->logits[row->target], (RowMargin){0, inverse}, gradient);
+}
+
+LOSS_ROWS(infonce)
+
 /* All B x B(M-1) pairs in one pass: for row r of the matrix the sum of softplus(-(positive - s) / T) over its
    negatives s and all positives, and both derivatives. Nothing of the size of the pairs is kept. */
 typedef struct Pairs {
@@ -180,6 +188,7 @@ const LossDef loss_infonce = {
                       .formula = "-log softmax(s / T)_positive",
                   .notes = "Logits are scores [B, M], targets the positive's column."},
     .targets = LOSS_CLASSES, .properties = LOSS_TRANSLATION_INVARIANT, .forward = infonce,
+    .rows = &rows_infonce,
 };
 
 const LossDef loss_mw = {

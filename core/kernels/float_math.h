@@ -31,17 +31,22 @@ FLOAT_MATH float float_power_of_two(int32_t n)
     return float_of_bits((int32_t)((uint32_t)(n + 127) << 23));
 }
 
-/* x = n ln2 + r, |r| <= ln2 / 2; the scale 2^n in two halves, for results below the smallest normal number. */
+/* x = n ln2 + r, |r| <= ln2 / 2; the scale 2^n in two halves, for results beyond the largest number. Below the smallest
+   normal one they are 0: subnormal numbers, which softmaxes of distant logits are full of, take a hundred times as
+   long. */
 FLOAT_MATH float float_exp(float x)
 {
     const float round_bias = 12582912.0F; /* 1.5 * 2^23: adding it rounds to an integer */
+    const float least = -87.33654F;
+    const int32_t nothing = x < least;
     x = x > 89.0F ? 89.0F : x;
-    x = x < -105.0F ? -105.0F : x;
+    x = nothing ? least : x;
     const float biased = x * 1.44269504F + round_bias, n = biased - round_bias;
     const float r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
     const float p = EXP_POLYNOMIAL(r);
     const int32_t exponent = float_bits(biased) - float_bits(round_bias), half = exponent >> 1;
-    return (p * float_power_of_two(half)) * float_power_of_two(exponent - half);
+    const float result = (p * float_power_of_two(half)) * float_power_of_two(exponent - half);
+    return nothing ? 0 : result;
 }
 
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)). -inf at 0, NaN below. */
