@@ -56,13 +56,12 @@ static bool check(const void *self, const LossInput *in, Error *error)
            fail(error, "features: expected %lld rows, as the logits", (long long)n);
 }
 
-/* In double: the loss is a small difference of logarithms of large sums. */
-static Tensor *rows(Tensor *x)
+static Tensor *rows(Tensor *x, ArrayType type)
 {
-    return t_cast(t_reshape(x, SHAPE(x->shape[0], x->count / x->shape[0])), ARRAY_F64);
+    return t_cast(t_reshape(x, SHAPE(x->shape[0], x->count / x->shape[0])), type);
 }
 
-/* Logarithms of the Gaussian kernel, [N, N]. */
+/* Logarithms of the Gaussian kernel, [N, N], in double: the loss is a small difference of logarithms of large sums. */
 static Tensor *log_gram(Tensor *a, Tensor *b, double sigma)
 {
     return t_scale(t_pairwise_squared_distances(a, b), -0.5 / (sigma * sigma));
@@ -79,7 +78,7 @@ static int compare(const void *a, const void *b)
 static double median_width(Tensor *x)
 {
     int64_t n = x->shape[0], count = n * (2 * n - 1), at = 0;
-    Tensor *squared = t_pairwise_squared_distances(t_detach(x), t_detach(x));
+    Tensor *constant = t_detach(x), *squared = t_pairwise_squared_distances(constant, constant);
     double *sorted = arena_zero(tape_arena(), (size_t)count, sizeof *sorted), sum = 0;
     for (int64_t i = 0; i < 2 * n; i++)
         for (int64_t j = 0; j < i; j++) {
@@ -129,8 +128,9 @@ static Tensor *compression(const struct cs_ib *self, Tensor *log_k, Tensor *log_
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct cs_ib *self = values;
-    Tensor *x = rows(loss_extra(in, "x")), *t = rows(in->features);
-    Tensor *predicted = rows(in->logits), *y = rows(in->targets);
+    const ArrayType type = in->logits->type;
+    Tensor *x = rows(loss_extra(in, "x"), type), *t = rows(in->features, type);
+    Tensor *predicted = rows(in->logits, type), *y = rows(in->targets, type);
     double sigma_x = cJSON_IsNumber(self->sigma_x) ? self->sigma_x->valuedouble : median_width(x);
     Tensor *log_k = log_gram(x, x, sigma_x);
     Tensor *divergence = conditional_divergence(self, log_k, y, predicted);
@@ -140,7 +140,7 @@ static Tensor *forward(const void *values, const LossInput *in)
     double unit_of_information = self->normalize_qmi ? 1 : unit;
     double beta = weight_at(&self->beta, &in->at);
     Tensor *sum = t_add(t_scale(divergence, unit), t_scale(information, beta * unit_of_information));
-    return t_cast(sum, in->logits->type);
+    return t_cast(sum, type);
 }
 
 static void sample(const void *self, Random *random, LossInput *in)

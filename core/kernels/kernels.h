@@ -53,8 +53,11 @@ typedef struct Kernels {
     VectorFunction log_softmax_row;
     float (*log_sum_exp_row)(int64_t n, const float *x);
 
-    /* result[j] = sum over i of (x[i] - y[j][i])^2, for `rows` rows of n. */
-    void (*squared_distances)(int64_t n, const float *x, int64_t rows, const float *y, float *result);
+    /* result[j] += sum over i of (x[i] - y[j stride + i])^2, for `rows` rows of n, in double. */
+    void (*squared_distances)(int64_t n, int64_t stride, const float *x, int64_t rows, const float *y, double *result);
+    /* result[i] = sum over j of weights[j] (x[i] - y[j stride + i]). */
+    void (*weighted_differences)(int64_t n, int64_t stride, const float *x, int64_t rows, const float *y,
+                                 const float *weights, float *result);
 
     /* Derivatives by x of a row of y = softmax(x) and of y = log softmax(x), from y and the gradient by y. */
     void (*softmax_backward_row)(int64_t n, const float *y, const float *gradient, float *result);

@@ -345,6 +345,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .log_softmax_row = log_softmax_row,
     .log_sum_exp_row = log_sum_exp_row,
     .squared_distances = squared_distances,
+    .weighted_differences = weighted_differences,
     .softmax_backward_row = softmax_backward_row,
     .log_softmax_backward_row = log_softmax_backward_row,
     .log_sum_exp_parts = log_sum_exp_parts,

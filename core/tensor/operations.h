@@ -110,7 +110,9 @@ Tensor *t_matmul(Tensor *a, Tensor *b, bool transpose_a, bool transpose_b);
 Tensor *t_linear(Tensor *x, Tensor *weight, Tensor *bias);
 /* The activation of it, one that unary_of knows, in one pass (operations_linear_fused.c). */
 Tensor *t_linear_activated(Tensor *x, Tensor *weight, Tensor *bias, UnaryKernel activation);
-Tensor *t_pairwise_squared_distances(Tensor *a, Tensor *b); /* [N, D], [M, D] -> [N, M], never below 0 */
+
+/* Distances (operations_distance.c). [N, D], [M, D] -> [N, M], F64 of either type, never below 0. */
+Tensor *t_pairwise_squared_distances(Tensor *a, Tensor *b);
 
 /* Convolution (operations_convolution.c): x [N, C, spatial...], weight [out, C/groups, kernel...]; 1 to 3
    spatial axes; the arrays of the options have one entry for each. Zero padding. */

@@ -2,9 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/base/threads.h"
 #include "core/kernels/gemm.h"
-#include "core/kernels/kernels.h"
 #include "core/tensor/operation.h"
 #include "core/tensor/operations.h"
 
@@ -128,12 +126,6 @@ Tensor *t_matmul(Tensor *a, Tensor *b, bool transpose_a, bool transpose_b)
     return result;
 }
 
-static int64_t row_grain(int64_t columns)
-{
-    enum { CHUNK = 32 * 1024 };
-    return CHUNK / (columns + 1) + 1;
-}
-
 /* x [rows, in] */
 static void linear(const Tensor *x, const Tensor *weight, const Tensor *bias, int64_t rows, Tensor *result)
 {
@@ -198,71 +190,5 @@ Tensor *t_linear(Tensor *x, Tensor *weight, Tensor *bias)
     Tensor *result = t_new(x->type, x->rank, shape);
     linear(x, weight, bias, rows, result);
     op_record(&operation_linear, result, bias ? 3 : 2, (Tensor *[]){x, weight, bias}, NULL, 0);
-    return result;
-}
-
-typedef struct Distances {
-    int64_t width, rows;            /* of b */
-    const float *a, *b;
-    float *result;
-} Distances;
-
-static void distance_rows(void *context, int64_t begin, int64_t end)
-{
-    const Distances *t = context;
-    for (int64_t i = begin; i < end; i++)
-        kernels()->squared_distances(t->width, t->a + i * t->width, t->rows, t->b, t->result + i * t->rows);
-}
-
-/* d|a - b|^2 = 2 (a - b) (da - db) */
-static void backward_distances(const Node *node, Tensor *gradient, Tensor **gradients)
-{
-    for (int i = 0; i < 2; i++) {
-        if (!op_wants(node, i))
-            continue;
-        Tensor *own = node->inputs[i], *other = node->inputs[1 - i];
-        Tensor *weights = t_reshape(t_sum(gradient, 1 - i, false), SHAPE(own->shape[0], 1));
-        gradients[i] = t_scale(t_sub(t_mul(own, weights), t_matmul(gradient, other, i == 1, false)), 2);
-    }
-}
-
-static int sample_distances(Random *random, int variant, Tensor **inputs)
-{
-    int64_t rows = variant == 1 ? 0 : 3, width = variant == 2 ? 37 : variant == 3 ? 1 : 2;
-    inputs[0] = sample_leaf(random, -2, 2, SHAPE(rows, width));
-    inputs[1] = sample_leaf(random, -2, 2, SHAPE(6, width));
-    return 2;
-}
-
-static Tensor *apply_distances(Tensor **inputs, int variant)
-{
-    (void)variant;
-    return t_pairwise_squared_distances(inputs[0], inputs[1]);
-}
-
-const OperationDef operation_pairwise_squared_distances = {
-    .component = {.name = "pairwise_squared_distances", .summary = "squared Euclidean distances of all pairs of rows"},
-    .backward = backward_distances, .variants = 4, .inputs = sample_distances, .apply = apply_distances,
-};
-
-Tensor *t_pairwise_squared_distances(Tensor *a, Tensor *b)
-{
-    assert(a->type == b->type && a->rank == 2 && b->rank == 2 && a->shape[1] == b->shape[1]);
-    int64_t rows = a->shape[0], width = a->shape[1], columns = b->shape[0];
-    Tensor *result = t_new(a->type, SHAPE(rows, columns));
-    /* Not |a|^2 + |b|^2 - 2ab, which is faster but cancels where the rows are close. */
-    if (a->type == ARRAY_F32) {
-        Distances distances = {width, columns, tensor_f32(a), tensor_f32(b), tensor_f32(result)};
-        parallel_for(rows, row_grain(width * columns), distance_rows, &distances);
-    } else {
-        for (int64_t at = 0; at < result->count; at++) {
-            const double *x = tensor_f64(a) + at / columns * width, *y = tensor_f64(b) + at % columns * width;
-            double sum = 0;
-            for (int64_t k = 0; k < width; k++)
-                sum += (x[k] - y[k]) * (x[k] - y[k]);
-            tensor_f64(result)[at] = sum;
-        }
-    }
-    op_record(&operation_pairwise_squared_distances, result, 2, (Tensor *[]){a, b}, NULL, 0);
     return result;
 }
