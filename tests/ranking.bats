@@ -116,6 +116,13 @@ fails() {
     "$XENT" data "$ranker" -o traders.npz
     "$XENT" data "$ranker" -o traders.csv
     [ "$(head -1 traders.csv)" = "x0,x1,x2,x3,x4,x5,x6,x7,x8,x9,x10,x11,group,profit,y0" ]
+    "$XENT" data "$ranker" --set data.volatility=0 -o zero.csv
+    cmp traders.csv zero.csv
+    "$XENT" data "$ranker" --set data.volatility=4 -o volatile.csv
+    [ "$(head -1 volatile.csv)" = "x0,x1,x2,x3,x4,x5,x6,x7,x8,x9,x10,x11,x12,x13,x14,x15,group,profit,y0" ]
+    [ "$(cut -d, -f1-12 traders.csv)" = "$(cut -d, -f1-12 volatile.csv)" ]
+    [ "$(cut -d, -f14 traders.csv)" != "$(cut -d, -f18 volatile.csv)" ]
+    fails 2 '*data.volatility: expected a number between 0 and 1000, got -1' "$XENT" data "$ranker" --set data.volatility=-1 -o none.csv
     "$XENT" train "$ranker" --set data.normalize=false --quiet -o made
     "$XENT" train "$ranker" --set 'data={"type": "npz", "path": "traders.npz", "group": "group", "extras": ["profit"]}' --quiet -o read
     [ "$("$XENT" predict made)" = "$("$XENT" predict read)" ]

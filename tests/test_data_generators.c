@@ -95,6 +95,7 @@ static void test_data_generators__described_as_loaded(void **state)
         "'waves'",
         "{'type': 'tabular', 'task': 'regression'}",
         "{'type': 'traders', 'members': 3, 'target': 'label'}",
+        "{'type': 'traders', 'members': 3, 'volatility': 2}",
         "{'type': 'translation', 'length': 4}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

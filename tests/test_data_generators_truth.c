@@ -342,6 +342,32 @@ static void test_data_generators_truth__traders_are_ranked_inside_groups(void **
     data_free(&splits);
 }
 
+/* Chance is added to the profits of before and leaves their features; its width shows in four more. */
+static void test_data_generators_truth__chance_of_traders_is_wide_for_some(void **state)
+{
+    (void)state;
+    static const char text[] = "{'type': 'traders', 'count': 100, 'val_count': 0, 'test_count': 0, 'volatility': %g}";
+    DataSplits without = load(1, text, 0.), with = load(1, text, 8.);
+    const Dataset *plain = without.train.dataset, *wide = with.train.dataset;
+    double sum = 0, squares = 0;
+    assert_int_equal(plain->shape[0], 12);
+    assert_int_equal(wide->shape[0], 16);
+    for (int64_t i = 0; i < 5000; i++) {
+        const float *features = (const float *)wide->features + 16 * i;
+        assert_memory_equal(features, (const float *)plain->features + 12 * i, 12 * sizeof *features);
+        double chance = wide->values[i] - plain->values[i], shown = 0;
+        for (int j = 12; j < 16; j++)
+            shown += features[j] / 4;
+        double scale = 8 * exp(shown); /* of log v + 0.25 N(0, 1) */
+        sum += chance / scale;
+        squares += chance * chance / scale / scale;
+    }
+    assert_true(fabs(sum) < 4 * sqrt(5000 * exp(0.125)));
+    assert_true(fabs(squares / 5000 - exp(0.125)) < 0.12); /* four deviations */
+    data_free(&without);
+    data_free(&with);
+}
+
 /* As many labels as a geometric draw, popular ones more often, and features that are near those of the labels. */
 static void test_data_generators_truth__extreme_labels_are_few_and_popular(void **state)
 {
@@ -410,6 +436,7 @@ int main(void)
         TEST(test_data_generators_truth__markov_text_has_its_entropy_rate),
         TEST(test_data_generators_truth__markov_text_has_a_token_after_every_window),
         TEST(test_data_generators_truth__traders_are_ranked_inside_groups),
+        TEST(test_data_generators_truth__chance_of_traders_is_wide_for_some),
         TEST(test_data_generators_truth__extreme_labels_are_few_and_popular),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
