@@ -6,7 +6,12 @@
 # and 95% intervals over seeds 201, 202, ..., for cross-entropy and the bias loss with both norms. As the weights are about
 # 0.8 in the mean, which is a lower rate, cross-entropy is trained at the rate times that mean, too. Fails when an effect is
 # absent: in the mean, the weights of blank samples are at least 0.03 below those of the others, and the accuracy of the
-# bias loss is at least that of cross-entropy less 0.002.
+# bias loss is at least that of cross-entropy less 0.002. On seeds 201 to 208 the weights differ by 0.063 [0.054, 0.072],
+# and accuracies do not: +0.000 [-0.005, 0.005], and at the lower rate +0.001 [-0.003, 0.005].
+# The rate of 0.2 and the schedule were chosen on seeds 1 to 6, where accuracies of cross-entropy varied little between
+# seeds; at a constant 0.05 they varied so much that nothing could be told (-0.009 [-0.112, 0.094]), and with a cosine from
+# 0.1, where a lower rate is worse, it is -0.006 [-0.011, -0.001] on seeds 201 to 212, and beside cross-entropy at 0.8 of
+# the rate -0.003 [-0.007, 0.001].
 # --fashion: 10,000 images of Fashion-MNIST from XENT_SHARED_DATA in their place, none of them blank; nothing is held to
 # figures, for which the expected difference is within the noise of seeds.
 # --quick checks that everything runs, and the weights.
