@@ -12,7 +12,7 @@
 # whose gains are the labels', is higher with bce: -0.071 [-0.089, -0.053] for pa_bce. With pairs of the best six alone
 # (top_k 6, the default) it is drawn to chance as well: -0.157 [-0.206, -0.107]. Without chance that differs between traders
 # (volatility 0) the label and the expected profit order traders alike, and pa_bce has no advantage. The volatility was
-# chosen by what an oracle would capture, the learning rate on seeds 1 to 4.
+# chosen by what an oracle would capture, the learning rate and top_k on seeds 1 and 2.
 # PA-BCE compares all of a group here. Of the best six alone, as in the paper, it learns who wins most among winners and
 # favours wide chance more than labels do: it captures 0.157 [0.107, 0.206] less than binary cross-entropy. Its ndcg@5,
 # which does not count losses, is below that of binary cross-entropy too, by 0.071 [0.053, 0.089]. Where chance is equal
