@@ -143,15 +143,42 @@ setup() {
     [ "$(grep -c '^| [a-z_, ]* | [0-9.]* \[.* | [0-9.]* \[.* | [0-9.]* \[' "$BATS_TEST_TMPDIR/table")" -eq 7 ]
 }
 
+# On the script's data without a regime, for which a small network is enough.
+@test "pa-bce: pairs weighted by profit capture more than labels where chance is wide for some, and not where it is not" {
+    config='{"data": {"type": "traders", "regime": 0, "count": 200, "val_count": 0, "test_count": 500},
+             "model": {"type": "mlp", "hidden": [16]}, "loss": {"type": "pa_bce", "top_k": 50},
+             "optimizer": {"type": "adam", "lr": 0.01}, "metrics": ["captured_pnl@5%"],
+             "train": {"epochs": 15, "batch_size": 8, "report": false}}'
+    . scripts/experiments/shared.sh
+    gain() { # VOLATILITY SEED: of pa_bce over bce
+        train "$BATS_TEST_TMPDIR/pa_bce-$1-$2" train "$config" --set data.volatility="$1" --seed "$2"
+        train "$BATS_TEST_TMPDIR/bce-$1-$2" train "$config" --set data.volatility="$1" --set loss=bce \
+            --set data.target=label --seed "$2"
+        paired "$(json "$BATS_TEST_TMPDIR/pa_bce-$1-$2/summary.json" metrics test captured_pnl@5%)" \
+               "$(json "$BATS_TEST_TMPDIR/bce-$1-$2/summary.json" metrics test captured_pnl@5%)"
+    }
+    for seed in 1 2; do
+        wide=$(gain 8 $seed) none=$(gain 0 $seed)
+        above "${wide%% *}" 0.04 && below "${none%% *}" 0.03 || { echo "seed $seed: $wide, $none"; false; }
+    done
+}
+
 @test "pa-bce and dexml fail where the effect is absent" {
-    for seed in 201 202 203; do
-        for run in pa_bce bce bce-free alone bce-alone; do
+    for seed in 301 302; do
+        for run in pa_bce bce alone bce-alone top-6; do
             mkdir -p "$BATS_TEST_TMPDIR/pa-bce/$run-$seed"
             echo '{"metrics": {"test": {"captured_pnl@5%": 0.5, "ndcg@5": 0.5}}}' > "$BATS_TEST_TMPDIR/pa-bce/$run-$seed/summary.json"
         done
     done
-    run sh scripts/experiments/pa-bce.sh -o "$BATS_TEST_TMPDIR/pa-bce"
-    [ "$status" -eq 1 ] && [[ "$output" == *"captured_pnl@5% of pa_bce is not 0.02 above bce"* ]]
+    run sh scripts/experiments/pa-bce.sh --seeds 2 -o "$BATS_TEST_TMPDIR/pa-bce"
+    [ "$status" -eq 1 ] && [[ "$output" == *"captured_pnl@5% of pa_bce - bce is below 0.02"* ]]
+    [[ "$output" == *"ndcg@5 of pa_bce - alone is below 0.02"* ]]
+    for seed in 301 302; do # in the mean, but not surely
+        captured=0.$((seed == 301 ? 55 : 95))
+        echo "{\"metrics\": {\"test\": {\"captured_pnl@5%\": $captured, \"ndcg@5\": 0.6}}}" > "$BATS_TEST_TMPDIR/pa-bce/pa_bce-$seed/summary.json"
+    done
+    run sh scripts/experiments/pa-bce.sh --seeds 2 -o "$BATS_TEST_TMPDIR/pa-bce"
+    [ "$status" -eq 1 ] && [[ "$output" == *"captured_pnl@5% of pa_bce is not surely above bce"* && "$output" != *"is below"* ]]
     for seed in 101 102; do
         for loss in softmax_multi decoupled_softmax soft_topk bce_multi all in_batch hard; do
             mkdir -p "$BATS_TEST_TMPDIR/dexml/$loss-$seed"
