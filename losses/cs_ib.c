@@ -106,22 +106,30 @@ static Tensor *conditional_divergence(const struct cs_ib *self, Tensor *log_k, T
     return t_sub(t_add(a, b), t_scale(c, 2));
 }
 
-/* log mean(K Q) + log (mean K mean Q) - 2 log mean_i(mean_j K_ij mean_j Q_ij); the powers of N cancel. */
-static Tensor *mutual_information(Tensor *log_k, Tensor *log_q)
+/* Logarithms of a Gram matrix, of the sums of its rows [N], of their sum. */
+typedef struct LogSums { Tensor *log, *rows, *total; } LogSums;
+
+static LogSums log_sums(Tensor *log_gram)
 {
-    Tensor *joint = t_log_sum_exp(t_add(log_k, log_q), ALL_AXES, false);
-    Tensor *apart = t_add(t_log_sum_exp(log_k, ALL_AXES, false), t_log_sum_exp(log_q, ALL_AXES, false));
-    Tensor *rows_of = t_add(t_log_sum_exp(log_k, -1, false), t_log_sum_exp(log_q, -1, false));
-    return t_sub(t_add(joint, apart), t_scale(t_log_sum_exp(rows_of, ALL_AXES, false), 2));
+    Tensor *rows = t_log_sum_exp(log_gram, -1, false);
+    return (LogSums){log_gram, rows, t_log_sum_exp(rows, ALL_AXES, false)};
+}
+
+/* log mean(K Q) + log (mean K mean Q) - 2 log mean_i(mean_j K_ij mean_j Q_ij); the powers of N cancel. */
+static Tensor *mutual_information(LogSums k, LogSums q)
+{
+    Tensor *joint = t_log_sum_exp(t_add(k.log, q.log), ALL_AXES, false), *apart = t_add(k.total, q.total);
+    return t_sub(t_add(joint, apart), t_scale(t_log_sum_exp(t_add(k.rows, q.rows), ALL_AXES, false), 2));
 }
 
 static Tensor *compression(const struct cs_ib *self, Tensor *log_k, Tensor *log_q)
 {
-    Tensor *shared = mutual_information(log_k, log_q);
+    const LogSums k = log_sums(log_k), q = log_sums(log_q);
+    Tensor *shared = mutual_information(k, q);
     if (!self->normalize_qmi)
         return shared;
     /* Neither is negative, but by rounding. */
-    Tensor *own = t_relu(t_mul(mutual_information(log_k, log_k), mutual_information(log_q, log_q)));
+    Tensor *own = t_relu(t_mul(mutual_information(k, k), mutual_information(q, q)));
     return t_mul(shared, t_rsqrt(t_add_scalar(own, 1e-8)));
 }
 

@@ -5,9 +5,16 @@ enum { DOUBLES = LANES / 2 };
 typedef double DoubleVec __attribute__((vector_size(KERNEL_VECTOR_BYTES)));
 typedef float HalfInMemory __attribute__((vector_size(KERNEL_VECTOR_BYTES / 2), aligned(4), may_alias));
 
+/* What the vector extensions say at the end is made of halves by some compilers. */
 INLINE DoubleVec load_doubles(const float *x)
 {
+#if KERNEL_VECTOR_BYTES == 64
+    return (DoubleVec)_mm512_cvtps_pd(_mm256_loadu_ps(x));
+#elif KERNEL_VECTOR_BYTES == 32
+    return (DoubleVec)_mm256_cvtps_pd(_mm_loadu_ps(x));
+#else
     return __builtin_convertvector(*(const HalfInMemory *)x, DoubleVec);
+#endif
 }
 
 INLINE double sum_doubles(DoubleVec v)
