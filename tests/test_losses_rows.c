@@ -215,6 +215,26 @@ static void test_losses_rows__find_any_top(void **state)
     }
 }
 
+/* Of one value of the batch, whose rows are the loss's own affair; relative to it. */
+static void compare_batch(const char *spec, const LossInput *given)
+{
+    LossInput single_in = single(given), twice = input_in(&single_in, ARRAY_F64);
+    JsonSource *source = json_source_new();
+    Arena *arena = arena_new();
+    Case item = {.spec = spec, .loss = loss_from(source, arena, spec), .in = twice};
+    Error error;
+    if (!loss_check(&item.loss, &twice, &error))
+        fail_msg("%s: %s", spec, error.message);
+    Tensor *value = loss_evaluate(&item.loss, &single_in).loss, *expected = loss_evaluate(&item.loss, &twice).loss;
+    const double size = fabs(tensor_value(expected, 0)), factor = size > 1e-20 ? 1 / size : 1;
+    value = t_scale(value, factor);
+    expected = t_scale(expected, factor);
+    assert_near(&item, "value", value, expected);
+    assert_near(&item, "gradient", gradient_of(value, single_in.logits), gradient_of(expected, twice.logits));
+    arena_free(arena);
+    json_source_free(source);
+}
+
 /* Every positive against every negative, in blocks of columns; of near and of far scores. */
 static void test_losses_rows__take_pairs(void **state)
 {
@@ -222,20 +242,52 @@ static void test_losses_rows__take_pairs(void **state)
     static const int64_t widths[] = {1, 2, 67, 700};
     for (int i = 0; i < 8; i++) {
         const int64_t columns = widths[i / 2];
-        Tensor *twice = normal(SHAPE(5, columns), i % 2 ? 1e3 : 0.2, 0), *targets = t_new(ARRAY_I32, SHAPE(5));
+        LossInput in = {.logits = normal(SHAPE(5, columns), i % 2 ? 1e3 : 0.2, 0),
+                        .targets = t_new(ARRAY_I32, SHAPE(5))};
         for (int32_t r = 0; r < 5; r++)
-            tensor_i32(targets)[r] = (int32_t)(columns - 1) * r / 4;
-        LossInput in = {.logits = twice, .targets = targets}, single_in = single(&in);
-        in = input_in(&single_in, ARRAY_F64);
-        JsonSource *source = json_source_new();
-        Arena *arena = arena_new();
-        Case item = {.spec = "\"mw\"", .loss = loss_from(source, arena, "\"mw\""), .in = in};
-        Tensor *value = loss_evaluate(&item.loss, &single_in).loss, *expected = loss_evaluate(&item.loss, &in).loss;
-        assert_near(&item, "value", value, expected);
-        assert_near(&item, "gradient", gradient_of(value, single_in.logits), gradient_of(expected, in.logits));
-        arena_free(arena);
-        json_source_free(source);
+            tensor_i32(in.targets)[r] = (int32_t)(columns - 1) * r / 4;
+        compare_batch("\"mw\"", &in);
     }
+}
+
+/* Sure and unsure teachers and students that agree or not, also beyond the clamp; every row is positive, or few are. */
+static void test_losses_rows__push_away_what_a_teacher_excludes(void **state)
+{
+    (void)state;
+    static const int64_t widths[] = {2, 3, 67, 700};
+    static const double teachers[] = {0.2, 3, 1e4}, students[] = {0, 0.2, 10, 1e4};
+    static const char *const specs[] = {"{\"type\": \"cbc\", \"neg_threshold\": 0.4}",
+                                        "{\"type\": \"cbc\", \"threshold\": 0.52}"};
+    for (int w = 0; w < 4; w++)
+        for (int t = 0; t < 3; t++)
+            for (int s = 0; s < 8; s++) {
+                Tensor *teacher = normal(SHAPE(3, 2, widths[w]), teachers[t], 0);
+                Tensor *student = normal(SHAPE(3, 2, widths[w]), students[s / 2], 1);
+                LossInput in = {.logits = s % 2 ? t_add(student, teacher) : student};
+                loss_set_extra(&in, "teacher_logits", teacher);
+                for (int i = 0; i < 2; i++)
+                    compare_batch(specs[i], &in);
+            }
+}
+
+/* Largest logits that are several, that are the teacher's class; nothing left for the others; just within the clamp. */
+static void test_losses_rows__push_tied_classes_away(void **state)
+{
+    (void)state;
+    enum { ROWS = 8, CLASSES = 4 };
+    static const double logits[ROWS][CLASSES] = {{2, 2, 2, 2}, {1, 3, 3, 0}, {3, 1, 3, 0}, {-1e4, 1e4, 1e4, -1e4},
+                                                 {0, 13, 0, 0}, {0, 0, 13, 0}, {0, -0.0, 200, 0}, {0, 200, 0, 0}};
+    LossInput in = {.logits = t_new(ARRAY_F64, SHAPE(ROWS, CLASSES))};
+    Tensor *teacher = t_zeros(ARRAY_F64, SHAPE(ROWS, CLASSES));
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        tensor_set(in.logits, i, logits[i / CLASSES][i % CLASSES]);
+    for (int i = 0; i < ROWS; i++) {
+        tensor_set(teacher, i * CLASSES + 1, 5);
+        tensor_set(teacher, i * CLASSES + 3, i % 2 ? 5 : 0);
+    }
+    loss_set_extra(&in, "teacher_logits", teacher);
+    compare_batch("\"cbc\"", &in);
+    compare_batch("{\"type\": \"cbc\", \"threshold\": 0.3}", &in);
 }
 
 static void compare_probabilities(Case *item)
@@ -353,6 +405,8 @@ int main(void)
         TAPE_TEST(test_losses_rows__find_the_top),
         TAPE_TEST(test_losses_rows__find_any_top),
         TAPE_TEST(test_losses_rows__take_pairs),
+        TAPE_TEST(test_losses_rows__push_away_what_a_teacher_excludes),
+        TAPE_TEST(test_losses_rows__push_tied_classes_away),
         TAPE_TEST(test_losses_rows__take_probabilities),
         TAPE_TEST(test_losses_rows__keep_what_a_common_term_hides),
         TAPE_TEST(test_losses_rows__find_thresholds_of_wide_rows),
