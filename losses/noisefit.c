@@ -23,12 +23,17 @@ static bool check(const void *self, const LossInput *in, Error *error)
     return loss_check_like_logits(in, "noisy_logits_1", error) && loss_check_like_logits(in, "noisy_logits_2", error);
 }
 
-/* T^2 KL(softmax(from / T), softmax(to / T)), [N]. */
-static Tensor *divergence(const struct noisefit *self, Tensor *from, Tensor *to)
+/* log softmax(z / T), [N, C]. */
+static Tensor *log_shares(const struct noisefit *self, Tensor *z)
 {
-    double T = self->temperature;
-    Tensor *source = self->detach_teacher ? t_detach(from) : from;
-    return t_scale(loss_divergence(t_log_softmax(t_scale(source, 1 / T)), t_log_softmax(t_scale(to, 1 / T))), T * T);
+    return t_log_softmax(self->temperature == 1 ? z : t_scale(z, 1 / self->temperature));
+}
+
+/* T^2 KL(p, q), [N], of logarithms. It is linear in log q: its mean over two q is that of their mean logarithm. */
+static Tensor *divergence(const struct noisefit *self, Tensor *log_p, Tensor *log_q)
+{
+    Tensor *source = self->detach_teacher ? t_detach(log_p) : log_p;
+    return t_scale(loss_divergence(source, log_q), self->temperature * self->temperature);
 }
 
 static Tensor *half_sum(Tensor *a, Tensor *b)
@@ -37,11 +42,11 @@ static Tensor *half_sum(Tensor *a, Tensor *b)
 }
 
 /* R-Drop's divergences are symmetric: both sides have gradients. */
-static Tensor *rdrop(const struct noisefit *self, Tensor *first, Tensor *second, Tensor *noisy_cross_entropy)
+static Tensor *rdrop(const struct noisefit *self, Tensor *log_first, Tensor *log_second)
 {
     struct noisefit open = *self;
     open.detach_teacher = false;
-    return t_add(noisy_cross_entropy, half_sum(divergence(&open, first, second), divergence(&open, second, first)));
+    return half_sum(divergence(&open, log_first, log_second), divergence(&open, log_second, log_first));
 }
 
 static Tensor *forward(const void *values, const LossInput *in)
@@ -50,18 +55,23 @@ static Tensor *forward(const void *values, const LossInput *in)
     Tensor *z = in->logits, *first = loss_extra(in, "noisy_logits_1"), *second = loss_extra(in, "noisy_logits_2");
     if (self->mode == NOISEFIT_BASEFIT)
         return loss_cross_entropy_of(in, z);
-    if (self->mode == NOISEFIT_CE_NOISY || self->mode == NOISEFIT_RDROP) {
-        Tensor *noisy = half_sum(loss_cross_entropy_of(in, first), loss_cross_entropy_of(in, second));
-        return self->mode == NOISEFIT_RDROP ? rdrop(self, first, second, noisy) : noisy;
-    }
-    Tensor *soft = half_sum(divergence(self, z, first), divergence(self, z, second));
+    Tensor *noisy = NULL;
+    if (self->mode == NOISEFIT_CE_NOISY || self->mode == NOISEFIT_RDROP)
+        noisy = half_sum(loss_cross_entropy_of(in, first), loss_cross_entropy_of(in, second));
+    if (self->mode == NOISEFIT_CE_NOISY)
+        return noisy;
+    Tensor *log_first = log_shares(self, first), *log_second = log_shares(self, second);
+    if (self->mode == NOISEFIT_RDROP)
+        return t_add(noisy, rdrop(self, log_first, log_second));
+    if (self->mode == NOISEFIT_CONSISTENCY_ONLY)
+        return divergence(self, log_second, log_first);
+    Tensor *soft = divergence(self, log_shares(self, z), half_sum(log_first, log_second));
     if (self->mode == NOISEFIT_KL_ONLY)
         return soft;
-    Tensor *consistency = divergence(self, second, first);
-    if (self->mode == NOISEFIT_CONSISTENCY_ONLY)
-        return consistency;
     Tensor *sum = t_add(t_scale(loss_cross_entropy_of(in, z), self->alpha), t_scale(soft, 1 - self->alpha));
-    return self->mode == NOISEFIT_CE_KL ? sum : t_add(sum, t_scale(consistency, weight_at(&self->lambda, &in->at)));
+    if (self->mode == NOISEFIT_CE_KL)
+        return sum;
+    return t_add(sum, t_scale(divergence(self, log_second, log_first), weight_at(&self->lambda, &in->at)));
 }
 
 static const char *const extras[] = {"noisy_logits_1", "noisy_logits_2", NULL};
