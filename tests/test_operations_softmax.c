@@ -211,6 +211,34 @@ static void test_operations_softmax__distances_of_close_rows(void **state)
     assert_true(kernels_select(NULL, NULL));
 }
 
+/* Of floats as of the same doubles: to other rows and among themselves, in slices and parts of vectors. */
+static void test_operations_softmax__distances_of_floats_are_doubles(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < ISAS; isa++) {
+        Error error;
+        if (!kernels_select(isas[isa], &error))
+            continue;
+        for (int i = 0; i < 8; i++) {
+            const int64_t width = (const int64_t[]){1, 13, 600, 3001}[i / 2];
+            Tensor *a[2], *b[2], *distances[2], *gradients[2];
+            for (int t = 0; t < 2; t++) {
+                a[t] = t_cast(t_random_normal(ARRAY_F32, SHAPE(19, width), random_start(3, "a", 0)), types[t]);
+                b[t] = t_cast(t_random_normal(ARRAY_F32, SHAPE(6, width), random_start(3, "b", 0)), types[t]);
+                a[t]->requires_gradient = true;
+                distances[t] = t_pairwise_squared_distances(a[t], i % 2 ? a[t] : b[t]);
+                Tensor *slopes = t_random_normal(ARRAY_F64, SHAPE(19, i % 2 ? 19 : 6), random_start(3, "slopes", 0));
+                t_gradients(distances[t], slopes, 1, &a[t], &gradients[t], false);
+            }
+            for (int64_t k = 0; k < distances[0]->count; k++)
+                assert_near(tensor_value(distances[0], k), tensor_value(distances[1], k), 1e-11);
+            for (int64_t k = 0; k < gradients[0]->count; k++)
+                assert_near(tensor_value(gradients[0], k), tensor_value(gradients[1], k), 1e-5);
+        }
+    }
+    assert_true(kernels_select(NULL, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_operations_softmax__sparsemax_and_entmax, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__thresholds_of_extreme_logits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_operations_softmax__distances_of_close_rows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_operations_softmax__distances_of_floats_are_doubles, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
