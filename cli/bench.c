@@ -58,7 +58,9 @@ static double share_of(const Benchmark *benchmark, const Outcome *outcome, bool 
     if (!outcome->measured)
         return NAN;
     const double flops = benchmark->flops + benchmark->repeated_flops;
-    return machine_bound(&outcome->peaks, flops, benchmark->read_bytes, benchmark->write_bytes, by_memory)
+    const MachinePeaks peaks = {benchmark->peak > 0 ? benchmark->peak : outcome->peaks.flops, outcome->peaks.read,
+                                outcome->peaks.write};
+    return machine_bound(&peaks, flops, benchmark->read_bytes, benchmark->write_bytes, by_memory)
            / benchmark->median;
 }
 
@@ -79,6 +81,7 @@ static cJSON *result_json(const Benchmark *benchmark, const Outcome *outcome)
     add_number(result, "bytes", bytes);
     add_number(result, "gflops", 1e-9 * benchmark->flops / benchmark->median);
     add_number(result, "gbs", 1e-9 * bytes / benchmark->median);
+    add_number(result, "peak_gflops", benchmark->peak > 0 ? 1e-9 * benchmark->peak : NAN);
     add_number(result, "share", share);
     if (outcome->measured)
         cJSON_AddStringToObject(result, "bound", by_memory ? "memory" : "flops");
@@ -114,7 +117,7 @@ static void print_machine(const Outcome *outcome)
                *isa = cJSON_GetObjectItemCaseSensitive(machine, "isa")->valuestring;
     printf("%s, %s, threads %d\n", cpu, isa, cJSON_GetObjectItemCaseSensitive(machine, "threads")->valueint);
     if (outcome->measured)
-        printf("peak %.1f GFLOP/s, read %.1f GB/s, write %.1f GB/s\n", 1e-9 * outcome->peaks.flops,
+        printf("peak at rest %.1f GFLOP/s, read %.1f GB/s, write %.1f GB/s\n", 1e-9 * outcome->peaks.flops,
                1e-9 * outcome->peaks.read, 1e-9 * outcome->peaks.write);
     cJSON_Delete(machine);
 }
@@ -174,7 +177,7 @@ static bool measure(BenchmarkList *list, const struct settings *settings, uint64
     for (int64_t round = 0; good && round < settings->repeat; round++) {
         if (show)
             fprintf(stderr, "\r\033[Kround %lld of %lld", (long long)round + 1, (long long)settings->repeat);
-        benchmarks_round(list, round);
+        benchmarks_round(list, round, settings->peaks);
     }
     if (good && settings->peaks)
         machine_measure(&outcome->peaks);

@@ -77,7 +77,7 @@ static void test_bench__every_loss_is_timed(void **state)
     Tape *before = tape_use(NULL);
     if (!benchmarks_prepare(&least, 0, 1, 0, &error))
         fail_msg("%s", error.message);
-    benchmarks_round(&least, 0);
+    benchmarks_round(&least, 0, false);
     benchmarks_finish(&least, 1);
     for (int64_t i = 0; i < least.count; i++)
         assert_true(least.items[i]->median > 0 && least.items[i]->samples > 0);
@@ -115,12 +115,13 @@ static void test_bench__measures(void **state)
     assert_true(product->flops == 2 * 3 * 4 * 5);
     assert_true(product->read_bytes == 4 * (3 * 5 + 5 * 4) && product->write_bytes == 4 * 3 * 4);
     for (int round = 0; round < ROUNDS; round++) {
-        benchmarks_round(&list, round);
-        assert_true(product->times[round] >= 0);
+        benchmarks_round(&list, round, round > 0);
+        assert_true(product->times[round] >= 0 && (product->peaks[round] > 0) == (round > 0));
     }
     memcpy(product->times, (double[]){3, 1, 2, 9}, ROUNDS * sizeof(double));
+    memcpy(product->peaks, (double[]){8, 6, 1, 5}, ROUNDS * sizeof(double));
     benchmarks_finish(&list, ROUNDS);
-    assert_true(product->median == 2.5 && product->least == 1 && product->most == 9);
+    assert_true(product->median == 2.5 && product->least == 1 && product->most == 9 && product->peak == 5.5);
     benchmarks_free(&list);
 }
 

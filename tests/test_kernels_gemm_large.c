@@ -18,13 +18,17 @@ typedef struct Case {
     float beta;
 } Case;
 
-/* Several parts of k; blocks of columns; many rows; rows a page apart; both turned; edges everywhere. */
+/* Several parts of k; blocks of columns; many rows; rows a page apart; both turned; edges everywhere. The last are of
+   few values of k, and much C. */
 static const Case cases[] = {
     {431, 343, 2065, false, false, 0},
     {401, 1450, 523, true, false, 0.5F},
     {1030, 515, 571, false, true, 1},
     {707, 421, 1024, false, false, 0},
     {391, 2111, 513, true, true, 0},
+    {1501, 701, 130, false, false, 0.5F},
+    {335, 1709, 50, true, true, 0},
+    {2055, 333, 7, false, true, 1},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

@@ -53,7 +53,9 @@ struct Benchmark {
     const char *note;               /* what its row of a table says beside the figures; NULL: nothing */
     int64_t repeats;                /* runs of one measurement */
     double *times;                  /* seconds a run, one for each round */
+    double *peaks;                  /* fused multiply-adds a second, counted as two, right after each */
     double median, least, most;
+    double peak;                    /* the median of peaks; 0: not measured */
 };
 
 typedef struct BenchmarkList {
@@ -74,8 +76,9 @@ void benchmarks_free(BenchmarkList *list);
 /* Prepares everything with inputs of that seed, runs it twice, and decides on repeats, so that a measurement takes
    `seconds` at least; NAN: what each definition says. */
 bool benchmarks_prepare(BenchmarkList *list, uint64_t seed, int64_t rounds, double seconds, Error *error);
-/* Measures each in turn. Rounds interleave: A B A B, so that a machine that slows down slows all alike. */
-void benchmarks_round(BenchmarkList *list, int64_t round);
+/* Measures each in turn. Rounds interleave: A B A B, so that a machine that slows down slows all alike. Where `peaks`,
+   the machine's arithmetic is measured after each: its clock under that load, which is lower than when it rests. */
+void benchmarks_round(BenchmarkList *list, int64_t round, bool peaks);
 /* Median and spread of the rounds. */
 void benchmarks_finish(BenchmarkList *list, int64_t rounds);
 

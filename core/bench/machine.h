@@ -10,6 +10,9 @@ typedef struct MachinePeaks {
     double read, write;         /* bytes a second from and to memory, in order, far beyond the caches */
 } MachinePeaks;
 
+/* Fused multiply-adds a second as above, in one try of a millisecond or two: what the clock allows now. */
+double machine_flops_now(void);
+
 /* Raises the peaks to what is measured; they begin as zeros. Measuring again finds what a busy moment hid. */
 void machine_measure(MachinePeaks *peaks);
 

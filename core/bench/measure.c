@@ -5,6 +5,7 @@
 
 #include "core/base/random.h"
 #include "core/bench/benchmark.h"
+#include "core/bench/machine.h"
 
 double clock_now(void)
 {
@@ -38,6 +39,7 @@ static bool prepare(BenchmarkList *list, Benchmark *benchmark, int64_t rounds, d
     benchmark->tape = tape_for(list, benchmark);
     tape_use(benchmark->tape);
     benchmark->times = arena_zero(benchmark->arena, (size_t)rounds, sizeof(double));
+    benchmark->peaks = arena_zero(benchmark->arena, (size_t)rounds, sizeof(double));
     if (!benchmark->def->prepare(benchmark, error))
         return fail_at(error, "bench: %s", benchmark->name);
     benchmark->def->run(benchmark); /* touches its memory */
@@ -59,7 +61,7 @@ bool benchmarks_prepare(BenchmarkList *list, uint64_t seed, int64_t rounds, doub
     return true;
 }
 
-void benchmarks_round(BenchmarkList *list, int64_t round)
+void benchmarks_round(BenchmarkList *list, int64_t round, bool peaks)
 {
     for (int64_t i = 0; i < list->count; i++) {
         Benchmark *benchmark = list->items[i];
@@ -67,6 +69,8 @@ void benchmarks_round(BenchmarkList *list, int64_t round)
         if (benchmark->repeats > 1)
             benchmark->def->run(benchmark); /* brings its data back into the caches; long runs do it themselves */
         benchmark->times[round] = measure(benchmark, benchmark->repeats);
+        if (peaks && !benchmark->def->table)
+            benchmark->peaks[round] = machine_flops_now();
     }
 }
 
@@ -76,15 +80,22 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Sorts them. */
+static double median_of(double *values, int64_t count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
 void benchmarks_finish(BenchmarkList *list, int64_t rounds)
 {
     for (int64_t i = 0; i < list->count; i++) {
         Benchmark *benchmark = list->items[i];
         double *times = benchmark->times;
-        qsort(times, (size_t)rounds, sizeof *times, compare);
+        benchmark->median = median_of(times, rounds);
         benchmark->least = times[0];
         benchmark->most = times[rounds - 1];
-        benchmark->median = (times[(rounds - 1) / 2] + times[rounds / 2]) / 2;
+        benchmark->peak = median_of(benchmark->peaks, rounds);
     }
 }
 

@@ -49,6 +49,7 @@ static void compute_tasks(void *context, int64_t begin, int64_t end)
             for (t.row = first_row; t.row < last_row; t.row = t.row_end) {
                 t.row_end = smaller(t.row + p->most_rows, last_row);
                 t.fresh = t.row == first_row;
+                t.alone = t.fresh && t.row_end == last_row;
                 gemm_compute_block(&t);
                 if (finishes && t.first_k + t.k == p->k)
                     gemm_finish(p, t.row, t.row_end, t.column, t.column_end);
@@ -118,6 +119,7 @@ static void multiply_packed(Product *t)
     const int64_t limit_k = smaller(MOST_K, second_cache / 2 / (LEAST_TILES * mr * size));
     t->piece_k = even_piece(t->k, limit_k, 1);
     t->most_rows = second_cache / 2 / (t->piece_k * size);
+    t->far = t->m * t->n * size > second_cache / 4;
     choose_packing(t);
     if (gemm_large(t) || gemm_pieces(t))
         return;

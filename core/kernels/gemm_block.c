@@ -30,8 +30,7 @@ void gemm_block(int64_t m, int64_t n, int64_t k, GemmLeft a, GemmRight b, bool a
             const int64_t rows = smaller(mr, m - i), columns = smaller(nr, n - j);
             float *to = c + i * ldc + j;
             if (columns == nr)
-                table->gemm_tile[rows - 1](k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc,
-                                            NULL);
+                table->gemm_tile[rows - 1](k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc);
             else
                 table->gemm_edge[rows - 1](columns, k, left, a.row, a.step, right, b.step, NULL, adds ? 1 : 0, to, ldc);
         }

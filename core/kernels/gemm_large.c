@@ -37,7 +37,7 @@ static void run_worker(void *context, int64_t number, int64_t end)
     }
 }
 
-enum { MOST_PANELS = 256, MOST_VALUES = 1 << 20 };
+enum { MOST_PANELS = 256, MOST_VALUES = 1 << 21 };
 
 bool gemm_large(const Product *p)
 {

@@ -25,7 +25,7 @@ static void compute_rows(void *context, int64_t begin, int64_t end)
         float *c = t->c + i * t->ldc;
         for (int64_t j = 0; j < whole; j += nr)
             table->gemm_tile[rows - 1](t->k, left, a->row_stride, a->column_stride, b->data + j, b->row_stride,
-                                       bias ? bias + j : NULL, t->beta, c + j, t->ldc, NULL);
+                                       bias ? bias + j : NULL, t->beta, c + j, t->ldc);
         if (columns > 0)
             table->gemm_edge[rows - 1](columns, t->k, left, a->row_stride, a->column_stride, edge, nr,
                                        bias ? bias + whole : NULL, t->beta, c + whole, t->ldc);

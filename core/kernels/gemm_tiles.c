@@ -43,13 +43,19 @@ static void pack_a(const Block *t, int64_t row)
         pack_panel(mr, rows - i, t->k, from + i, 1, a->column_stride, to + i * t->k);
 }
 
-/* The panel that begins at `column`. */
+/* Where the panel of B that begins at `column` is packed: one after the other into the same memory, which stays near,
+   where none is read again. */
+static float *packed_panel(const Block *t, int64_t column)
+{
+    return t->packed_b + (t->alone ? 0 : (column - t->column) * t->k);
+}
+
 static void pack_b(const Block *t, int64_t column)
 {
     const Matrix *b = &t->product->b;
     const int64_t nr = t->product->kernels->nr, columns = smaller(nr, t->column_end - column);
     const float *from = b->data + t->first_k * b->row_stride + column * b->column_stride;
-    float *to = t->packed_b + (column - t->column) * t->k;
+    float *to = packed_panel(t, column);
     const bool whole = columns == nr, apart = b->column_stride % GEMM_PAGE != 0;
     if (whole && b->column_stride == 1)
         t->product->kernels->gemm_pack_b(t->k, from, b->row_stride, to);
@@ -83,7 +89,7 @@ static Panel panel_of_b(const Block *t, int64_t column)
 {
     const Product *p = t->product;
     if (p->packs_b || column + p->kernels->nr > t->column_end)
-        return (Panel){t->packed_b + (column - t->column) * t->k, p->kernels->nr, p->kernels->nr};
+        return (Panel){packed_panel(t, column), p->kernels->nr, p->kernels->nr};
     return (Panel){p->b.data + t->first_k * p->b.row_stride + column, 1, p->b.row_stride};
 }
 
@@ -116,7 +122,8 @@ static void compute_panel(const Block *t, int64_t j, bool needs_a)
     const Panel b = panel_of_b(t, j);
     const float *bias = first && p->finish->bias != NULL ? p->finish->bias + j : NULL;
     /* The panel that follows may have left the second cache since it was packed: each tile fetches a part. */
-    const bool follows = p->packs_b && !t->fresh && j + nr < t->column_end;
+    const bool follows = p->far && p->packs_b && !t->fresh && j + nr < t->column_end &&
+                         (!t->shared || t->shared[(j - t->column) / nr + 1].packed != 0);
     int64_t part = 0;
     for (int64_t i = t->row; i < t->row_end; i += mr, part += GEMM_AHEAD) {
         if (needs_a && (i - t->row) % (PANELS_TOGETHER * mr) == 0)
@@ -125,9 +132,11 @@ static void compute_panel(const Block *t, int64_t j, bool needs_a)
         float *c = p->c + i * p->ldc + j;
         const int64_t rows = smaller(mr, t->row_end - i), columns = smaller(nr, t->column_end - j);
         const float *ahead = follows && part + GEMM_AHEAD <= nr ? b.data + (nr + part) * t->k : NULL;
-        if (columns == nr)
-            p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc,
-                                           ahead);
+        if (columns == nr && p->far)
+            p->kernels->gemm_far_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc,
+                                                ahead);
+        else if (columns == nr)
+            p->kernels->gemm_tile[rows - 1](t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c, p->ldc);
         else
             p->kernels->gemm_edge[rows - 1](columns, t->k, a.data, a.row, a.step, b.data, b.step, bias, beta, c,
                                             p->ldc);

@@ -14,12 +14,13 @@ typedef struct SharedPanel {
 } SharedPanel;
 
 /* Rows [row, row_end) of C, columns [column, column_end), values [first_k, first_k + k) of the sums. Panels of B are
-   packed by the block itself where it is `fresh`, or as the states of `shared` tell, or are there already. */
+   packed by the block itself where it is `fresh`, or as the states of `shared` tell, or are there already; where it is
+   `alone`, no other block reads what it packs. */
 typedef struct Block {
     const Product *product;
     int64_t row, row_end, column, column_end, first_k, k;
     float *packed_a, *packed_b;
-    bool fresh;
+    bool fresh, alone;
     SharedPanel *shared;    /* of all panels from `column` on; NULL: not shared */
     int64_t first_panel;    /* that is computed; behind the last follow those before it */
 } Block;

@@ -16,10 +16,13 @@
 /* y[i] = f(x[i]); y may be x itself, but must not overlap it otherwise. */
 typedef void (*VectorFunction)(int64_t n, const float *x, float *y);
 
-enum { KERNEL_MAX_MR = 16, KERNEL_MAX_NR = 32, GEMM_AHEAD = 2 };
+enum { KERNEL_MAX_MR = 16, KERNEL_MAX_NR = 32, GEMM_AHEAD = 8 };
 
 typedef void (*GemmTile)(int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
-                         const float *bias, float beta, float *c, int64_t ldc, const float *ahead);
+                         const float *bias, float beta, float *c, int64_t ldc);
+
+typedef void (*GemmFarTile)(int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
+                            const float *bias, float beta, float *c, int64_t ldc, const float *ahead);
 
 typedef void (*GemmEdge)(int64_t columns, int64_t k, const float *a, int64_t a_row, int64_t a_step, const float *b,
                          int64_t b_step, const float *bias, float beta, float *c, int64_t ldc);
@@ -29,9 +32,11 @@ typedef struct Kernels {
     int64_t mr, nr; /* rows and columns of the largest register block */
 
     /* c[r + 1][nr] = a b + bias + beta c for gemm_tile[r], r < mr. Value (i, p) of a is at i a_row + p a_step, and
-       row p of b at p b_step. bias: nr values for each row, or NULL. With beta 0, c is not read. Meanwhile GEMM_AHEAD
-       floats from `ahead` on for each of k, if it is not NULL, are fetched into the second cache. */
+       row p of b at p b_step. bias: nr values for each row, or NULL. With beta 0, c is not read. */
     GemmTile gemm_tile[KERNEL_MAX_MR];
+    /* The same where c is in no near cache. Meanwhile GEMM_AHEAD floats from `ahead` on for each of k, if it is not
+       NULL, are fetched into the second cache. */
+    GemmFarTile gemm_far_tile[KERNEL_MAX_MR];
     /* The same for the first `columns` of a tile, 1 to nr; of b whole vectors are read. */
     GemmEdge gemm_edge[KERNEL_MAX_MR];
     /* Panels of mr rows of a (of nr columns of b) that lie next to each other, in the order in which blocks read. */

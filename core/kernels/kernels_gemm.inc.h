@@ -50,13 +50,10 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     store(to, left##i + beta * load(to));                  \
     store(to + LANES, right##i + beta * load(to + LANES)); \
     to += ldc;
-/* c is needed only after the sums are done: by then it should be near, but not in the first cache, where rows a page
-   apart would push out each other and what the sums read. */
 #define PREFETCH_ROW(i, third, rest)       \
     __builtin_prefetch(to, 1, 2);          \
     __builtin_prefetch(to + NR - 1, 1, 2); \
     to += ldc;
-
 #define UPDATE_LEFT(i, third, rest) left##i += a##third[(rest)*a_row] * b_left;
 #define SET_PART(i, third, rest)               \
     store_part(to, on_left, left##i);          \
@@ -66,6 +63,12 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     store_part(to, on_left, left##i + beta * load_part(to, on_left, 0));                      \
     store_part(to + LANES, on_right, right##i + beta * load_part(to + LANES, on_right, 0)); \
     to += ldc;
+#define UPDATE_TILE(EACH)                                          \
+    {                                                              \
+        const Vec b_left = load(b), b_right = load(b + LANES);     \
+        EACH(UPDATE_ROW)                                           \
+        STEP_TILE                                                  \
+    }
 #define STEP_TILE \
     a0 += a_step; \
     a1 += a_step; \
@@ -73,28 +76,41 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     a3 += a_step; \
     b += b_step;
 
-#define DEFINE_TILE(rows, EACH)                                                                                       \
-    static void gemm_tile_##rows(int64_t k, const float *a0, int64_t a_row, int64_t a_step, const float *b,           \
-                                 int64_t b_step, const float *bias, float beta, float *c, int64_t ldc,                \
-                                 const float *ahead)                                                                  \
+/* c is needed only after the sums are done: by then it should be near, but not in the first cache, where rows a page
+   apart would push out each other and what the sums read. */
+#define NEAR_SUMS(rows, EACH)                                                                                         \
+    EACH(PREFETCH_ROW)                                                                                                \
+    for (; p < k; p++)                                                                                                \
+        UPDATE_TILE(EACH)
+
+/* Where c is far, its lines all at once would take up the buffers through which a and b come as well. */
+enum { GEMM_PAUSE = 8 };
+#define FAR_SUMS(rows, EACH)                                                                                          \
+    for (const int64_t end = k < GEMM_PAUSE * (rows + 1) ? k : GEMM_PAUSE * (rows + 1); p < end; p++) {               \
+        if (p % GEMM_PAUSE == 0) {                                                                                    \
+            __builtin_prefetch(to, 1, 2);                                                                             \
+            __builtin_prefetch(to + NR - 1, 1, 2);                                                                    \
+            to += ldc;                                                                                                \
+        }                                                                                                             \
+        UPDATE_TILE(EACH)                                                                                             \
+    }                                                                                                                 \
+    for (; ahead && p < k; p++, ahead += GEMM_AHEAD) {                                                                \
+        __builtin_prefetch(ahead, 0, 2);                                                                              \
+        UPDATE_TILE(EACH)                                                                                             \
+    }                                                                                                                 \
+    for (; p < k; p++)                                                                                                \
+        UPDATE_TILE(EACH)
+
+#define DEFINE_TILE(name, rows, EACH, MORE, SUMS)                                                                     \
+    static void gemm_##name##rows(int64_t k, const float *a0, int64_t a_row, int64_t a_step, const float *b,          \
+                                  int64_t b_step, const float *bias, float beta, float *c, int64_t ldc MORE)          \
     {                                                                                                                 \
         const float *a1 = a0 + 3 * a_row, *a2 = a0 + 6 * a_row, *a3 = a0 + 9 * a_row;                                 \
         (void)a1, (void)a2, (void)a3; /* in low blocks */                                                             \
         EACH(ZERO_ROW)                                                                                                \
         float *to = c;                                                                                                \
-        EACH(PREFETCH_ROW)                                                                                            \
         int64_t p = 0;                                                                                                \
-        for (; ahead && p < k; p++, ahead += GEMM_AHEAD) {                                                            \
-            __builtin_prefetch(ahead, 0, 2);                                                                          \
-            const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
-            EACH(UPDATE_ROW)                                                                                          \
-            STEP_TILE                                                                                                 \
-        }                                                                                                             \
-        for (; p < k; p++) {                                                                                          \
-            const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
-            EACH(UPDATE_ROW)                                                                                          \
-            STEP_TILE                                                                                                 \
-        }                                                                                                             \
+        SUMS(rows, EACH)                                                                                              \
         if (bias) {                                                                                                   \
             const Vec bias_left = load(bias), bias_right = load(bias + LANES);                                        \
             EACH(BIAS_ROW)                                                                                            \
@@ -105,7 +121,9 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
         } else {                                                                                                      \
             EACH(ADD_ROW)                                                                                             \
         }                                                                                                             \
-    }                                                                                                                 \
+    }
+
+#define DEFINE_EDGE(rows, EACH)                                                                                       \
     static void gemm_edge_##rows(int64_t columns, int64_t k, const float *a0, int64_t a_row, int64_t a_step,          \
                                  const float *b, int64_t b_step, const float *bias, float beta, float *c,             \
                                  int64_t ldc)                                                                         \
@@ -119,11 +137,8 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
             EACH(UPDATE_LEFT)                                                                                         \
             STEP_TILE                                                                                                 \
         }                                                                                                             \
-        for (int64_t p = 0; p < k && on_right > 0; p++) {                                                             \
-            const Vec b_left = load(b), b_right = load(b + LANES);                                                    \
-            EACH(UPDATE_ROW)                                                                                          \
-            STEP_TILE                                                                                                 \
-        }                                                                                                             \
+        for (int64_t p = 0; p < k && on_right > 0; p++)                                                               \
+            UPDATE_TILE(EACH)                                                                                         \
         if (bias) {                                                                                                   \
             const Vec bias_left = load_part(bias, on_left, 0), bias_right = load_part(bias + LANES, on_right, 0);     \
             EACH(BIAS_ROW)                                                                                            \
@@ -136,25 +151,33 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
         }                                                                                                             \
     }
 
-DEFINE_TILE(0, ROWS_1)
-DEFINE_TILE(1, ROWS_2)
-DEFINE_TILE(2, ROWS_3)
-DEFINE_TILE(3, ROWS_4)
+#define NOTHING
+#define AHEAD , const float *ahead
+#define DEFINE_TILES(rows, EACH)                        \
+    DEFINE_TILE(tile_, rows, EACH, NOTHING, NEAR_SUMS)  \
+    DEFINE_TILE(far_tile_, rows, EACH, AHEAD, FAR_SUMS) \
+    DEFINE_EDGE(rows, EACH)
+
+DEFINE_TILES(0, ROWS_1)
+DEFINE_TILES(1, ROWS_2)
+DEFINE_TILES(2, ROWS_3)
+DEFINE_TILES(3, ROWS_4)
 #if KERNEL_VECTOR_BYTES > 16 || defined(__aarch64__)
-DEFINE_TILE(4, ROWS_5)
-DEFINE_TILE(5, ROWS_6)
+DEFINE_TILES(4, ROWS_5)
+DEFINE_TILES(5, ROWS_6)
 #endif
 #if KERNEL_VECTOR_BYTES == 64 || defined(__aarch64__)
-DEFINE_TILE(6, ROWS_7)
-DEFINE_TILE(7, ROWS_8)
+DEFINE_TILES(6, ROWS_7)
+DEFINE_TILES(7, ROWS_8)
 #endif
 #if KERNEL_VECTOR_BYTES == 64
-DEFINE_TILE(8, ROWS_9)
-DEFINE_TILE(9, ROWS_10)
-DEFINE_TILE(10, ROWS_11)
-DEFINE_TILE(11, ROWS_12)
+DEFINE_TILES(8, ROWS_9)
+DEFINE_TILES(9, ROWS_10)
+DEFINE_TILES(10, ROWS_11)
+DEFINE_TILES(11, ROWS_12)
 #endif
 #define TILE_ENTRY(i, third, rest) gemm_tile_##i,
+#define FAR_TILE_ENTRY(i, third, rest) gemm_far_tile_##i,
 #define EDGE_ENTRY(i, third, rest) gemm_edge_##i,
 
 /* ---- Packing ---- */
@@ -194,11 +217,11 @@ static void gemm_pack_edge(int64_t columns, int64_t k, const float *from, int64_
         s##i##2 += x * b2;                               \
         s##i##3 += x * b3;                               \
     }
-#define STEP_DOTS(EACH)                                                                                     \
-    {                                                                                                       \
-        const Vec b0 = TAKE(b + p), b1 = TAKE(b + b_row + p), b2 = TAKE(b + 2 * b_row + p),                 \
-                  b3 = TAKE(b + 3 * b_row + p);                                                             \
-        EACH(UPDATE_DOTS)                                                                                   \
+#define STEP_DOTS(EACH)                                                                                               \
+    {                                                                                                                 \
+        const Vec b0 = TAKE(b + p), b1 = TAKE(b + b_row + p), b2 = TAKE(b + 2 * b_row + p),                           \
+                  b3 = TAKE(b + 3 * b_row + p);                                                                       \
+        EACH(UPDATE_DOTS)                                                                                             \
     }
 #define FINISH_DOTS(i)                    \
     c[4 * (i)] = sum_halves(s##i##0);     \

@@ -329,6 +329,7 @@ const Kernels PASTE(kernels_, KERNEL_ISA) = {
     .mr = MR,
     .nr = NR,
     .gemm_tile = {EACH_ROW(TILE_ENTRY)},
+    .gemm_far_tile = {EACH_ROW(FAR_TILE_ENTRY)},
     .gemm_edge = {EACH_ROW(EDGE_ENTRY)},
     .gemm_pack_a = gemm_pack_a,
     .gemm_pack_b = gemm_pack_b,

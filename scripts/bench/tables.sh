@@ -64,7 +64,7 @@ measure_threads() {
 shares() {
     echo "### Share of the peak"
     echo
-    echo "Square products; the peak is that of the same process. The goal is 88 %."
+    echo "Square products; the peak is measured right after each: processors lower their clock under load. The goal is 88 %."
     echo
     echo "| product | threads | GFLOP/s | share |"
     echo "|---|---:|---:|---:|"
