@@ -36,7 +36,8 @@ names() { grep -o '"name":"[^"]*"' <<< "$1" | cut -d'"' -f4; }
 
 @test "every benchmark runs in any size, in the order given" {
     words="step/mlp-b2 sgemm/1x1x1 softmax/1x1 softmax-two-pass/2x5 softmax-three-pass/2x5 attention/3 attention/causal-3
-           convolution/1x2x5x4-3x3 convolution/gradients-2x1x4x5-2x1 int8/linear-2x3x5 int8/convolution-1x2x5x4-3x3
+           convolution/1x2x5x4-3x3 convolution/gradients-2x1x4x5-2x1 convolution/filters-2x1x4x5-2x1
+           int8/linear-2x3x5 int8/convolution-1x2x5x4-3x3
            loss/linear-ce-5x3x7 loss/linear-ce-trained-5x3x7 step/cnn-b1 step/gpt-b1 losses/ce/4
            output/factored-2x3x5 output/plain-2x3x5 predict/cnn-b2 int8/cnn-b2"
     run "$XENT" bench $words $QUICK --json

@@ -63,14 +63,32 @@ static void run(Benchmark *benchmark)
     convolution_forward(&images->shape, images->x, images->weight, NULL, NULL, images->y, images->scratch);
 }
 
-static bool prepare_gradients(Benchmark *benchmark, Error *error)
+static bool prepare_filters(Benchmark *benchmark, Error *error)
 {
     if (!prepare(benchmark, error))
         return false;
     const int64_t *s = benchmark->sizes;
     Images *images = benchmark->state;
-    images->dx = tensor_f32(tensor_new(benchmark->arena, ARRAY_F32, SHAPE(s[0], s[1], s[2], s[3])));
     images->dweight = tensor_f32(tensor_new(benchmark->arena, ARRAY_F32, SHAPE(s[4], s[1], s[5], s[5])));
+    benchmark->read_bytes = 4 * (values_in(s) + values_out(s));
+    benchmark->write_bytes = 4 * weights(s);
+    return true;
+}
+
+static void run_filters(Benchmark *benchmark)
+{
+    Images *images = benchmark->state;
+    tape_reset();
+    convolution_weight(&images->shape, images->x, images->y, NULL, images->dweight, images->scratch);
+}
+
+static bool prepare_gradients(Benchmark *benchmark, Error *error)
+{
+    if (!prepare_filters(benchmark, error))
+        return false;
+    const int64_t *s = benchmark->sizes;
+    Images *images = benchmark->state;
+    images->dx = tensor_f32(tensor_new(benchmark->arena, ARRAY_F32, SHAPE(s[0], s[1], s[2], s[3])));
     benchmark->flops *= 2;
     benchmark->read_bytes = 4 * (values_in(s) + values_out(s) + weights(s));
     benchmark->write_bytes = 4 * (values_in(s) + weights(s));
@@ -86,6 +104,7 @@ static void run_gradients(Benchmark *benchmark)
 }
 
 static const char *const examples[] = {"convolution/128x1x28x28-32x3", "convolution/128x32x14x14-64x3", NULL};
+static const char *const filter_examples[] = {"convolution/filters-128x1x28x28-32x3", NULL};
 static const char *const gradient_examples[] = {"convolution/gradients-128x32x14x14-64x3", NULL};
 
 const BenchmarkDef benchmark_convolution = {
@@ -105,4 +124,11 @@ const BenchmarkDef benchmark_convolution_gradients = {
                   .formula = "convolution/gradients-NxCxHxW-OUTxK: flops 4 N OUT H W C K^2"},
     .pattern = "convolution/gradients-NxCxHxW-OUTxK", .examples = gradient_examples, .memory = gradients_memory,
     .prepare = prepare_gradients, .run = run_gradients,
+};
+
+const BenchmarkDef benchmark_convolution_filters = {
+    .component = {.name = "convolution/filters", .summary = "the gradient of its filters alone, as of a first layer",
+                  .formula = "convolution/filters-NxCxHxW-OUTxK: flops 2 N OUT H W C K^2"},
+    .pattern = "convolution/filters-NxCxHxW-OUTxK", .examples = filter_examples, .memory = gradients_memory,
+    .prepare = prepare_filters, .run = run_filters,
 };
