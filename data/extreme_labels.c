@@ -115,11 +115,9 @@ static void fill(const void *context, Dataset *dataset, SampleSlot *slot)
 
 static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *error)
 {
+    (void)error;
     const struct extreme_labels *self = values;
     int64_t labels = self->labels, n = self->dimensions, count = split_counts_total(&self->counts);
-    if ((double)count * (double)labels > 5e8)
-        return fail(error, "data: %lld samples of %lld labels are more than 2 GB; lower count or labels",
-                    (long long)count, (long long)labels);
     seed = generator_seed(&self->common, seed);
     Arena *scratch = arena_new();
     Truth truth = draw_truth(self, seed, scratch);
@@ -135,15 +133,33 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     return true;
 }
 
+static bool describe(const void *values, Dataset *shape)
+{
+    const struct extreme_labels *self = values;
+    vector_describe(self->dimensions, TARGET_LABELS, self->labels, shape);
+    shape->count = split_counts_total(&self->counts);
+    shape->label_width = self->dimensions;
+    return true;
+}
+
+static bool validate(const void *values, Error *error)
+{
+    const struct extreme_labels *self = values;
+    int64_t labels = self->labels, count = split_counts_total(&self->counts);
+    return (double)count * (double)labels <= 5e8 ||
+           fail_usage(error, "labels: %lld samples of %lld labels are more than 2 GB; lower count or labels",
+                      (long long)count, (long long)labels);
+}
+
 const DatasetDef dataset_extreme_labels = {
     .component = {
         .name = "extreme-labels", .summary = "few of very many labels, which have features of their own",
-        .params = params, .size = sizeof(struct extreme_labels),
+        .params = params, .size = sizeof(struct extreme_labels), .validate = validate,
         .formula = "x = R^T (mean of z over the sample's labels + noise N(0, I)), labels' features z + feature_noise "
                    "N(0, I)",
         .notes = "Label vectors z have length 1. A sample's labels are those that are nearest to z of a popular "
                  "anchor, by z_l . z_c + score_noise N(0, 1); R has elements N(0, 1 / dimensions).",
         .source = "after arXiv:2310.10636",
     },
-    .load = load,
+    .load = load, .describe = describe,
 };

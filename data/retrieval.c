@@ -110,6 +110,15 @@ static bool load(const void *values, uint64_t seed, DataSplits *splits, Error *e
     return true;
 }
 
+static bool describe(const void *values, Dataset *shape)
+{
+    const struct retrieval *self = values;
+    vector_describe(self->dimensions, TARGET_CLASS, self->documents, shape);
+    shape->count = split_counts_total(&self->counts);
+    shape->label_width = self->dimensions;
+    return true;
+}
+
 static bool validate(const void *values, Error *error)
 {
     const struct retrieval *self = values;
@@ -136,5 +145,5 @@ const DatasetDef dataset_retrieval = {
                      "is asked for in training is none in the test, while both together are no more than documents.",
             .source = "after arXiv:2510.00137",
         },
-    .load = load,
+    .load = load, .describe = describe,
 };

@@ -83,6 +83,7 @@ static void test_data_generators__described_as_loaded(void **state)
     (void)state;
     static const char *const texts[] = {
         "'clicks'",
+        "'extreme-labels'",
         "{'type': 'flows', 'count': 20, 'test_count': 0}",
         "{'type': 'flows', 'one_hot': false, 'count': 20}",
         "'gaussian-mixture'",
@@ -90,6 +91,7 @@ static void test_data_generators__described_as_loaded(void **state)
         "{'type': 'markov-text', 'stride': 7}",
         "{'type': 'shapes', 'count': 20, 'test_count': 0, 'classes': 5}",
         "'random-mdp'",
+        "'retrieval'",
         "'spirals'",
         "'tabular'",
         "'waves'",
@@ -114,6 +116,7 @@ static void test_data_generators__described_as_loaded(void **state)
         assert_ptr_equal(shape.class_names, dataset->class_names);
         assert_ptr_equal(shape.feature_names, dataset->feature_names);
         assert_int_equal(shape.group_count, dataset->group_count);
+        assert_int_equal(shape.label_width, dataset->label_width);
         assert_int_equal(shape.own_tokens, dataset->own_tokens);
         assert_int_equal(shape.column_count, dataset->column_count);
         for (int c = 0; c < shape.column_count; c++) {

@@ -190,11 +190,15 @@ static bool load_data(Run *run, const Instance *objective, Error *error)
         return false;
     if (run->splits.train.count == 0)
         return fail(error, "%s: data: the training split is empty", config->name);
-    if (!known && !build_model(run, objective, run->splits.train.dataset, error)) {
-        error->status = STATUS_FAILED;
-        return false;
-    }
-    return true;
+    if (known && shape.label_width == 0)
+        return true;
+    /* The features of labels, which models keep, are there only now. */
+    model_free(run->model);
+    run->model = NULL;
+    if (build_model(run, objective, run->splits.train.dataset, error))
+        return true;
+    error->status = STATUS_FAILED;
+    return false;
 }
 
 static bool check_labels_of(const Run *run, const Instance *loss, Error *error)
