@@ -1,5 +1,6 @@
 /* xent eval RUN [CONFIG]: the metrics of a trained model on a split of its data, or of other data.
    xent eval [DIR] --logits Z.npy --targets Y.npy: of arrays, after the calibration in DIR. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/arrays.h"
@@ -116,6 +117,23 @@ static bool choose_split(const Arguments *arguments, const DataSplits *splits, c
     return (*split)->count || fail(error, "--split: the data has no %s split", *name);
 }
 
+/* The loss, and what the objective measures besides. */
+static bool add_loss(MeasuredSplit *measured, const Arguments *arguments, const SavedModel *saved,
+                     const DataSplits *splits, const DataSplit *split, uint64_t seed, Error *error)
+{
+    const Config *config = saved->config;
+    const char *missing;
+    if (!saved_figures(saved, splits, split, &measured->figures, &missing, error))
+        return false;
+    if (missing && !argument_option(arguments, "quiet"))
+        fprintf(stderr, "xent: %s: not measured as the objective %s does: %s\n", saved->path,
+                config->objective.component->name, missing);
+    measured->loss = measured->figures.count
+                         ? measured->figures.items[0].value
+                         : split_measure(saved->model, &config->loss, split, config->train.eval_batch_size, seed).loss;
+    return true;
+}
+
 static bool measure_model(const Arguments *arguments, const Settings *settings, const SavedModel *saved,
                           const Config *config, const DataSplits *splits, Arena *arena, Error *error)
 {
@@ -131,9 +149,8 @@ static bool measure_model(const Arguments *arguments, const Settings *settings, 
     const cJSON *names = own ? saved->config->metrics : config->metrics;
     uint64_t seed = settings->seed_given ? settings->seed : (uint64_t)saved->config->seed;
     MeasuredSplit measured = measure_outputs(arena, name, &outputs, names, seed, (int)settings->resamples);
-    if (!saved->calibration)
-        measured.loss =
-            split_measure(saved->model, &saved->config->loss, split, saved->config->train.eval_batch_size, seed).loss;
+    if (!saved->calibration && !add_loss(&measured, arguments, saved, splits, split, seed, error))
+        return false;
     const Instance *attack = config && config->attack.component ? &config->attack : &saved->config->attack;
     if (attack->component && !measured_add_attack(&measured, saved, attack, split, seed, arena, error))
         return false;

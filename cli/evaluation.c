@@ -51,6 +51,8 @@ cJSON *measured_json(const MeasuredSplit *measured)
     cJSON *metrics = cJSON_AddObjectToObject(object, "metrics"), *intervals = cJSON_AddObjectToObject(object, "ci");
     if (!isnan(measured->loss))
         cJSON_AddItemToObject(metrics, "loss", json_number9(measured->loss));
+    for (int i = 1; i < measured->figures.count; i++)
+        cJSON_AddItemToObject(metrics, measured->figures.items[i].name, json_number9(measured->figures.items[i].value));
     for (int i = 0; measured->metrics[i]; i++) {
         const char *name = measured->metrics[i]->component.name;
         cJSON_AddItemToObject(metrics, name, json_number9(measured->values[i]));
@@ -69,6 +71,8 @@ void measured_print(const MeasuredSplit *measured)
     putchar('\n');
     if (!isnan(measured->loss))
         printf("  %-18s %10.6g\n", "loss", measured->loss);
+    for (int i = 1; i < measured->figures.count; i++)
+        printf("  %-18s %10.6g\n", measured->figures.items[i].name, measured->figures.items[i].value);
     for (int i = 0; measured->metrics[i]; i++) {
         printf("  %-18s %10.6g", measured->metrics[i]->component.name, measured->values[i]);
         if (measured->intervals)

@@ -18,6 +18,7 @@ typedef struct MeasuredSplit {
     double (*intervals)[2];             /* NULL: none were asked for */
     int resamples;
     double loss;                        /* mean; NAN: unknown */
+    SplitFigures figures;               /* what the objective measures besides; its first is the loss */
 } MeasuredSplit;
 
 /* `names` is the config's list of metrics, or NULL for all that apply. resamples 0: no intervals. */

@@ -11,13 +11,15 @@ enum { HARDEST = 24, CONFUSION_CLASSES = 200 };
 
 static void add_metrics(Evaluation *evaluation, const MeasuredSplit *measured, Arena *arena)
 {
-    int count = 0;
+    int count = 0, used = 0;
     while (measured->metrics[count])
         count++;
-    EvaluationMetric *metrics = arena_zero(arena, (size_t)count + 1, sizeof *metrics);
-    int used = 0;
+    EvaluationMetric *metrics = arena_zero(arena, (size_t)(count + measured->figures.count) + 1, sizeof *metrics);
     if (!isnan(measured->loss))
         metrics[used++] = (EvaluationMetric){"loss", measured->loss, NAN, NAN};
+    for (int i = 1; i < measured->figures.count; i++)
+        metrics[used++] = (EvaluationMetric){measured->figures.items[i].name, measured->figures.items[i].value, NAN,
+                                             NAN};
     for (int i = 0; i < count; i++) {
         double low = measured->intervals ? measured->intervals[i][0] : NAN,
                high = measured->intervals ? measured->intervals[i][1] : NAN;

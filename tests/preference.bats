@@ -51,6 +51,36 @@ preference() {
     [ "$(grep '"train"' fresh/metrics.jsonl)" != "$(grep '"train"' whole/metrics.jsonl)" ]
 }
 
+@test "a policy is evaluated as it was measured in training, against the reference that its run kept" {
+    "$XENT" train "$config" --quiet -o before
+    preference --set 'data.split=[0.75, 0.25]' -o run
+    for split in val test; do
+        "$XENT" eval run --split $split --resamples 0 --json > $split.json
+        for name in loss implicit_accuracy calibration kl_reference response_tokens nll; do
+            [ -n "$(figure $name < $split.json)" ]
+        done
+    done
+    grep -q "\"loss\":$(figure loss < test.json),\"implicit_accuracy\":$(figure implicit_accuracy < test.json),\"cal" run/metrics.jsonl
+    run "$XENT" eval run --split test --resamples 0
+    [[ "$output" == *"  implicit_accuracy "*"  kl_reference "*"  nll "* ]]
+    # other pairs; other text has no pairs; a file alone has no reference unless it is named
+    "$XENT" eval run '{"data": {"type": "preferences", "path": "pairs.jsonl", "length": 5}}' --resamples 0 | grep -q implicit
+    run "$XENT" eval run '{"data": {"type": "preferences", "path": "pairs.jsonl", "length": 5, "responses": "chosen"}}' --resamples 0
+    [[ "$status" -eq 0 && "$output" != *implicit* && "$output" == *nll* ]]
+    cp run/checkpoints/best.safetensors alone.safetensors
+    run "$XENT" eval alone.safetensors --resamples 0
+    [[ "$output" == *"not measured as the objective preference does: ./last.state.safetensors is not there, and objective.reference is not set"* ]]
+    [[ "$output" != *implicit_accuracy* && "$output" == *nll* ]]
+    "$XENT" eval alone.safetensors --set objective.reference=before/checkpoints/last.safetensors --resamples 0 --json > named.json
+    [ "$(figure implicit_accuracy < named.json)" = "$(figure implicit_accuracy < test.json)" ]
+    "$XENT" eval run -o out --resamples 0 > /dev/null
+    grep -q '"kl_reference":' out/evaluation.json
+    # a state of another model
+    preference --set model.width=8 --set train.init_from=null -o other
+    cp other/checkpoints/last.state.safetensors run/checkpoints/last.state.safetensors
+    fails 1 '*last.state.safetensors: tensor objective.*' "$XENT" eval run
+}
+
 @test "a student of responses learns from a teacher where they are, and nowhere else" {
     "$XENT" train "$config" --quiet -o before
     student() { "$XENT" distill "$config" --set train.steps=20 --set 'distill={"type": "kd", "teacher": "before", "ce_weight": 0}' \

@@ -376,6 +376,17 @@ bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error)
     return good;
 }
 
+bool checkpoint_load_kept(ParameterSet *kept, const char *path, Error *error)
+{
+    Arena *arena = arena_new();
+    Safetensors file;
+    int64_t taken = 0;
+    bool good = safetensors_read(path, arena, &file, error) &&
+                take_set(&file, path, "objective.", kept, &taken, arena, error);
+    arena_free(arena);
+    return good;
+}
+
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error)
 {
     Arena *arena = arena_new();

@@ -25,6 +25,8 @@ bool checkpoint_continue_best(const Run *run, const char *folder, Error *error);
 
 /* Tensors of the same name and shape become the initial values; none at all is an error. */
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error);
+/* What an objective kept, from the state of its run. */
+bool checkpoint_load_kept(ParameterSet *kept, const char *path, Error *error);
 /* Every parameter and buffer from a file that holds exactly them, in f32. */
 bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error);
 /* The same for a file whose weights may be quantized (core/train/quantized_file.h): the layers then have them in both

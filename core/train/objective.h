@@ -69,6 +69,9 @@ typedef struct ObjectiveDef {
     const int32_t *(*strata)(const ObjectiveContext *context, StrataRule *rule);
     /* Tensors of its own that going on needs: checkpoints keep them beside the model's. Borrowed; NULL: none. */
     ParameterSet *(*kept)(const ObjectiveContext *context);
+    /* The key that says where these tensors come from, where it is not set and only the run knows; NULL, or a result of
+       NULL: `prepare` finds them. */
+    const char *(*unset)(const void *values);
     /* Writes to the model's parameters what the objective keeps elsewhere; before the model is measured or saved. NULL:
        nothing. */
     void (*settle)(ObjectiveContext *context);

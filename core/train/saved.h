@@ -34,6 +34,11 @@ bool saved_copy(const SavedModel *saved, const char *key, const char *value, con
 
 /* The data of its config (or of `config`, when not NULL), normalised as the model's was; checked against the model. */
 bool saved_load_data(const SavedModel *saved, const Config *config, DataSplits *splits, Error *error);
+/* What the objective measures of a split by itself, with what the run kept beside the model; count 0: nothing, as of
+   other objectives and of data that this one cannot have. *missing: NULL, or why it could not, in the arena of
+   `saved`. */
+bool saved_figures(const SavedModel *saved, const DataSplits *splits, const DataSplit *split, SplitFigures *figures,
+                   const char **missing, Error *error);
 /* Data of other classes than the model's, which must be classes and of its samples' shape; normalised as its own was.
    */
 bool saved_load_classes(const SavedModel *saved, const Instance *data, DataSplits *splits, Error *error);
