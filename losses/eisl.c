@@ -62,13 +62,15 @@ static bool check(const void *values, const LossInput *in, Error *error)
 }
 
 /* M[b, j, i] = log p of target token j at place i, floored; [B, T*, T]. */
-static Tensor *matches(const struct eisl *self, const LossInput *in, Tensor *log_p)
+static Tensor *matches(const struct eisl *self, const LossInput *in)
 {
-    int64_t batch = log_p->shape[0], places = log_p->shape[1], length = in->targets->shape[1];
-    Tensor *index = t_new(ARRAY_I32, SHAPE(batch, places, length));
+    Tensor *logits = in->logits;
+    int64_t batch = logits->shape[0], places = logits->shape[1], length = in->targets->shape[1];
+    Tensor *index = t_new(ARRAY_I32, SHAPE(batch * places, length));
     for (int64_t i = 0; i < index->count; i++)
         tensor_i32(index)[i] = tensor_i32(in->targets)[i / (places * length) * length + i % length];
-    return t_transpose(t_gather(t_clamp(log_p, self->logp_floor, INFINITY), 2, index));
+    Tensor *log_p = t_log_probabilities(t_reshape(logits, SHAPE(batch * places, -1)), index);
+    return t_transpose(t_reshape(t_clamp(log_p, self->logp_floor, INFINITY), SHAPE(batch, places, length)));
 }
 
 /* Sums of n along the diagonals: score of the target's n-gram at j at place i, [B, T*-n+1, T-n+1]. */
@@ -110,7 +112,7 @@ static Tensor *ngram_loss(const struct eisl *self, Tensor *matched, int64_t n, R
 static Tensor *forward(const void *values, const LossInput *in)
 {
     const struct eisl *self = values;
-    Tensor *matched = matches(self, in, t_log_softmax(in->logits)), *sum = NULL;
+    Tensor *matched = matches(self, in), *sum = NULL;
     Random random = in->random;
     for (int64_t i = 0; i < self->ngrams.count; i++) {
         double weight = self->weights.count ? self->weights.items[i] : 1 / (double)self->ngrams.count;

@@ -148,6 +148,8 @@ Tensor *t_sparsemax(Tensor *x);                         /* Martins and Astudillo
 Tensor *t_entmax15(Tensor *x);                          /* Peters et al. 2019, alpha 1.5 */
 /* Fused: x [N, C], index [N] I32 (outside 0..C-1: ignored, 0) -> [N] nats. */
 Tensor *t_softmax_cross_entropy(Tensor *x, Tensor *index);
+/* Fused: x [N, C], index [N, K] I32 in 0..C-1 -> [N, K], log softmax(x) in nats of these columns. */
+Tensor *t_log_probabilities(Tensor *x, Tensor *index);
 
 /* Normalisation (operations_norm.c). scale and shift [C] may be NULL. */
 Tensor *t_layer_norm(Tensor *x, Tensor *scale, Tensor *shift, double epsilon);   /* over the last axis */

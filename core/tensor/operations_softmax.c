@@ -13,6 +13,7 @@ typedef struct Rows {
     void (*backward)(int64_t n, const float *y, const float *gradient, float *result);
     const float *x, *y, *gradient, *parts;
     const int32_t *index;
+    int64_t picked;             /* of a row, where `index` has several */
     float *result, *saved;
 } Rows;
 
@@ -46,11 +47,18 @@ static double shift_of(int64_t n, const double *x)
     return isinf(largest) ? 0 : largest;
 }
 
-static void double_row(int64_t n, const double *x, bool logarithm, double *y)
+/* Of exp(x - shift). */
+static double sum_exp(int64_t n, const double *x, double shift)
 {
-    double shift = shift_of(n, x), sum = 0;
+    double sum = 0;
     for (int64_t j = 0; j < n; j++)
         sum += exp(x[j] - shift);
+    return sum;
+}
+
+static void double_row(int64_t n, const double *x, bool logarithm, double *y)
+{
+    double shift = shift_of(n, x), sum = sum_exp(n, x, shift);
     for (int64_t j = 0; j < n; j++)
         y[j] = logarithm ? x[j] - shift - log(sum) : exp(x[j] - shift) / sum;
 }
@@ -183,9 +191,7 @@ static void double_cross_entropy(const Tensor *x, const Tensor *index, Tensor *r
     for (int64_t i = 0; i < x->shape[0]; i++) {
         const double *row = tensor_f64(x) + i * n;
         int32_t target = tensor_i32(index)[i];
-        double shift = shift_of(n, row), sum = 0;
-        for (int64_t j = 0; j < n; j++)
-            sum += exp(row[j] - shift);
+        double shift = shift_of(n, row), sum = sum_exp(n, row, shift);
         tensor_f64(result)[i] = target >= 0 && target < n ? (shift - row[target]) + log(sum) : 0;
     }
 }
@@ -253,6 +259,89 @@ Tensor *t_softmax_cross_entropy(Tensor *x, Tensor *index)
         double_cross_entropy(x, index, result);
     }
     Node *node = op_record(&operation_softmax_cross_entropy, result, 2, (Tensor *[]){x, index}, NULL, 0);
+    if (node)
+        node->saved[0] = parts;
+    return result;
+}
+
+static void log_probability_rows(void *context, int64_t begin, int64_t end)
+{
+    const Rows *t = context;
+    for (int64_t i = begin; i < end; i++) {
+        const float *x = t->x + i * t->n;
+        float *parts = t->saved + 2 * i;
+        kernels()->log_sum_exp_parts(t->n, x, parts);
+        for (int64_t k = i * t->picked; k < (i + 1) * t->picked; k++)
+            t->result[k] = (x[t->index[k]] - parts[0]) - parts[1];
+    }
+}
+
+static void log_probability_backward_rows(void *context, int64_t begin, int64_t end)
+{
+    const Rows *t = context;
+    for (int64_t i = begin; i < end; i++) {
+        float *result = t->result + i * t->n, sum = 0;
+        for (int64_t k = i * t->picked; k < (i + 1) * t->picked; k++)
+            sum += t->gradient[k];
+        kernels()->scaled_softmax_row(t->n, t->x + i * t->n, t->parts + 2 * i, -sum, result);
+        for (int64_t k = i * t->picked; k < (i + 1) * t->picked; k++)
+            result[t->index[k]] += t->gradient[k];
+    }
+}
+
+static void backward_log_probabilities(const Node *node, Tensor *gradient, Tensor **gradients)
+{
+    Tensor *x = node->inputs[0], *index = node->inputs[1];
+    if (!may_fuse(gradient)) {
+        gradients[0] = t_sub(t_scatter(gradient, 1, index, x->shape[1]),
+                             t_mul(t_softmax(x), t_sum(gradient, -1, true)));
+        return;
+    }
+    gradients[0] = t_like(x);
+    over_rows(x, log_probability_backward_rows,
+              &(Rows){.x = tensor_f32(x), .index = tensor_i32(index), .picked = index->shape[1],
+                      .parts = tensor_f32(node->saved[0]), .gradient = tensor_f32(gradient),
+                      .result = tensor_f32(gradients[0])});
+}
+
+static int sample_log_probabilities(Random *random, int variant, Tensor **inputs)
+{
+    int64_t rows = variant == 1 ? 0 : 4, n = variant == 2 ? 1 : variant == 3 ? 40 : 3;
+    inputs[0] = sample_leaf(random, -3, 3, SHAPE(rows, n));
+    inputs[1] = sample_indices(random, n, SHAPE(rows, 5)); /* some are there twice */
+    return 2;
+}
+
+static Tensor *apply_log_probabilities(Tensor **inputs, int variant)
+{
+    (void)variant;
+    return t_log_probabilities(inputs[0], inputs[1]);
+}
+
+const OperationDef operation_log_probabilities = {
+    .component = {.name = "log_probabilities", .summary = "log softmax(x) of some columns of each row, fused"},
+    .backward = backward_log_probabilities, .variants = 4, .inputs = sample_log_probabilities,
+    .apply = apply_log_probabilities,
+};
+
+Tensor *t_log_probabilities(Tensor *x, Tensor *index)
+{
+    assert(x->rank == 2 && index->rank == 2 && index->type == ARRAY_I32 && index->shape[0] == x->shape[0]);
+    int64_t rows = x->shape[0], n = x->shape[1], picked = index->shape[1];
+    Tensor *result = t_new(x->type, SHAPE(rows, picked)), *parts = NULL;
+    if (x->type == ARRAY_F32) {
+        parts = t_new(ARRAY_F32, SHAPE(rows, 2));
+        over_rows(x, log_probability_rows, &(Rows){.x = tensor_f32(x), .index = tensor_i32(index), .picked = picked,
+                                                   .result = tensor_f32(result), .saved = tensor_f32(parts)});
+    } else {
+        for (int64_t i = 0; i < rows; i++) {
+            const double *row = tensor_f64(x) + i * n;
+            double shift = shift_of(n, row), rest = log(sum_exp(n, row, shift));
+            for (int64_t k = i * picked; k < (i + 1) * picked; k++)
+                tensor_f64(result)[k] = row[tensor_i32(index)[k]] - shift - rest;
+        }
+    }
+    Node *node = op_record(&operation_log_probabilities, result, 2, (Tensor *[]){x, index}, NULL, 0);
     if (node)
         node->saved[0] = parts;
     return result;
