@@ -72,7 +72,7 @@ static void choose_packing(Product *t)
    too, beyond the first caches. */
 static double packing_cycles(bool packs, bool vectors, double in_place)
 {
-    return !packs ? in_place : vectors ? 0.3 : 1;
+    return !packs ? in_place : vectors ? 0.6 : 1;
 }
 
 /* Of the cuts into `count` tasks or more, the one that is done first: a cycle for a vector of multiplications, and what
