@@ -111,14 +111,15 @@ static int64_t count_tasks(const Product *t)
 
 static void multiply_packed(Product *t)
 {
-    enum { MOST_K = 1024, LEAST_TILES = 8 };
+    enum { MOST_K = 1024, LEAST_TILES = 8, MOST_A = 512 * 1024 };
     pthread_once(&second_cache_once, measure_second_cache);
     const int64_t mr = t->kernels->mr, nr = t->kernels->nr, size = sizeof(float);
-    /* Half of the second cache holds rows of A, LEAST_TILES tiles of them at least, while panels of B flow through the
-       first. The more values of k at once, the less often C is read and written again. */
-    const int64_t limit_k = smaller(MOST_K, second_cache / 2 / (LEAST_TILES * mr * size));
+    /* Half of the second cache, MOST_A bytes at most, holds rows of A, LEAST_TILES tiles of them at least, while panels
+       of B flow through the first. The more values of k at once, the less often C is read and written again. */
+    const int64_t bytes_a = smaller(MOST_A, second_cache / 2);
+    const int64_t limit_k = smaller(MOST_K, bytes_a / (LEAST_TILES * mr * size));
     t->piece_k = even_piece(t->k, limit_k, 1);
-    t->most_rows = second_cache / 2 / (t->piece_k * size);
+    t->most_rows = bytes_a / (t->piece_k * size);
     t->far = t->m * t->n * size > second_cache / 4;
     choose_packing(t);
     if (gemm_large(t) || gemm_pieces(t))

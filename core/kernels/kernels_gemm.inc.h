@@ -83,23 +83,30 @@ _Static_assert(MR <= (int)KERNEL_MAX_MR && NR <= (int)KERNEL_MAX_NR, "the tile b
     for (; p < k; p++)                                                                                                \
         UPDATE_TILE(EACH)
 
-/* Where c is far, its lines all at once would take up the buffers through which a and b come as well. */
-enum { GEMM_PAUSE = 8 };
+/* Where c is far, its lines all at once would take up the buffers through which a and b come as well. b itself comes
+   from the second cache. */
+enum { C_PAUSE = 8, B_SOON = 16 };
+#define UPDATE_FAR_TILE(EACH)                                  \
+    {                                                          \
+        __builtin_prefetch(b + B_SOON * b_step, 0, 3);         \
+        __builtin_prefetch(b + B_SOON * b_step + LANES, 0, 3); \
+        UPDATE_TILE(EACH)                                      \
+    }
 #define FAR_SUMS(rows, EACH)                                                                                          \
-    for (const int64_t end = k < GEMM_PAUSE * (rows + 1) ? k : GEMM_PAUSE * (rows + 1); p < end; p++) {               \
-        if (p % GEMM_PAUSE == 0) {                                                                                    \
+    for (const int64_t end = k < C_PAUSE * (rows + 1) ? k : C_PAUSE * (rows + 1); p < end; p++) {                     \
+        if (p % C_PAUSE == 0) {                                                                                       \
             __builtin_prefetch(to, 1, 2);                                                                             \
             __builtin_prefetch(to + NR - 1, 1, 2);                                                                    \
             to += ldc;                                                                                                \
         }                                                                                                             \
-        UPDATE_TILE(EACH)                                                                                             \
+        UPDATE_FAR_TILE(EACH)                                                                                         \
     }                                                                                                                 \
     for (; ahead && p < k; p++, ahead += GEMM_AHEAD) {                                                                \
         __builtin_prefetch(ahead, 0, 2);                                                                              \
-        UPDATE_TILE(EACH)                                                                                             \
+        UPDATE_FAR_TILE(EACH)                                                                                         \
     }                                                                                                                 \
     for (; p < k; p++)                                                                                                \
-        UPDATE_TILE(EACH)
+        UPDATE_FAR_TILE(EACH)
 
 #define DEFINE_TILE(name, rows, EACH, MORE, SUMS)                                                                     \
     static void gemm_##name##rows(int64_t k, const float *a0, int64_t a_row, int64_t a_step, const float *b,          \
