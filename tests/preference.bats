@@ -61,6 +61,9 @@ preference() {
         done
     done
     grep -q "\"loss\":$(figure loss < test.json),\"implicit_accuracy\":$(figure implicit_accuracy < test.json),\"cal" run/metrics.jsonl
+    for name in loss implicit_accuracy kl_reference; do # the summary begins with those of val
+        [ "$(figure $name < val.json)" = "$(figure $name < run/summary.json)" ]
+    done
     run "$XENT" eval run --split test --resamples 0
     [[ "$output" == *"  implicit_accuracy "*"  kl_reference "*"  nll "* ]]
     # other pairs; other text has no pairs; a file alone has no reference unless it is named
@@ -69,7 +72,7 @@ preference() {
     [[ "$status" -eq 0 && "$output" != *implicit* && "$output" == *nll* ]]
     cp run/checkpoints/best.safetensors alone.safetensors
     run "$XENT" eval alone.safetensors --resamples 0
-    [[ "$output" == *"not measured as the objective preference does: ./last.state.safetensors is not there, and objective.reference is not set"* ]]
+    [[ "$output" == *"not measured as the objective preference does: ./last.state.safetensors is not there; name it with --set objective.reference=FILE"* ]]
     [[ "$output" != *implicit_accuracy* && "$output" == *nll* ]]
     "$XENT" eval alone.safetensors --set objective.reference=before/checkpoints/last.safetensors --resamples 0 --json > named.json
     [ "$(figure implicit_accuracy < named.json)" = "$(figure implicit_accuracy < test.json)" ]

@@ -33,7 +33,7 @@ static bool load_kept(const SavedModel *saved, const ObjectiveDef *objective, co
         return checkpoint_load_kept(kept, state, error);
     const char *key = objective->unset ? objective->unset(context->values) : NULL;
     if (key)
-        *missing = arena_format(saved->arena, "%s is not there, and objective.%s is not set", state, key);
+        *missing = arena_format(saved->arena, "%s is not there; name it with --set objective.%s=FILE", state, key);
     return true;
 }
 
