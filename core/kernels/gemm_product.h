@@ -20,7 +20,7 @@ typedef struct Product {
     int64_t ldc, m, n, k;
     float beta;
     bool packs_a, packs_b;      /* else read in place, but for the last columns of B where they are no full block */
-    bool far;                   /* C and packed B are more than the second cache keeps */
+    bool far;                   /* C is more than a quarter of the second cache: it does not stay there, nor does B */
     int64_t task_rows, task_columns;
     int64_t most_rows, piece_k; /* of A that are read again and again, packed or not */
 } Product;

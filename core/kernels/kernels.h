@@ -37,7 +37,7 @@ typedef struct Kernels {
     /* The same where c is in no near cache. Meanwhile GEMM_AHEAD floats from `ahead` on for each of k, if it is not
        NULL, are fetched into the second cache. */
     GemmFarTile gemm_far_tile[KERNEL_MAX_MR];
-    /* The same for the first `columns` of a tile, 1 to nr; of b whole vectors are read. */
+    /* As gemm_tile for the first `columns` of a tile, 1 to nr; of b whole vectors are read. */
     GemmEdge gemm_edge[KERNEL_MAX_MR];
     /* Panels of mr rows of a (of nr columns of b) that lie next to each other, in the order in which blocks read. */
     void (*gemm_pack_a)(int64_t panels, int64_t k, const float *from, int64_t k_stride, float *to);

@@ -376,17 +376,6 @@ bool checkpoint_resume(Run *run, const char *folder, bool *found, Error *error)
     return good;
 }
 
-bool checkpoint_load_kept(ParameterSet *kept, const char *path, Error *error)
-{
-    Arena *arena = arena_new();
-    Safetensors file;
-    int64_t taken = 0;
-    bool good = safetensors_read(path, arena, &file, error) &&
-                take_set(&file, path, "objective.", kept, &taken, arena, error);
-    arena_free(arena);
-    return good;
-}
-
 bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *error)
 {
     Arena *arena = arena_new();
@@ -405,17 +394,30 @@ bool checkpoint_initialise(ParameterSet *parameters, const char *path, Error *er
     return good;
 }
 
-bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error)
+/* The tensors of that prefix; *left: how many others the file has. */
+static bool load_set(ParameterSet *set, const char *path, const char *prefix, int64_t *left, Error *error)
 {
     Arena *arena = arena_new();
     Safetensors file;
     int64_t taken = 0;
     bool good = safetensors_read(path, arena, &file, error) &&
-                take_set(&file, path, "", parameters, &taken, arena, error);
-    if (good && taken != file.count)
-        good = fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)(file.count - taken));
+                take_set(&file, path, prefix, set, &taken, arena, error);
+    *left = good ? file.count - taken : 0;
     arena_free(arena);
     return good;
+}
+
+bool checkpoint_load_kept(ParameterSet *kept, const char *path, Error *error)
+{
+    int64_t left;
+    return load_set(kept, path, "objective.", &left, error);
+}
+
+bool checkpoint_load_weights(ParameterSet *parameters, const char *path, Error *error)
+{
+    int64_t left;
+    return load_set(parameters, path, "", &left, error) &&
+           (left == 0 || fail(error, "%s: %lld tensors belong to nothing in the model", path, (long long)left));
 }
 
 static bool take_model(const Safetensors *file, const char *path, const Model *model, Error *error)

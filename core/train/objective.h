@@ -71,7 +71,7 @@ typedef struct ObjectiveDef {
     ParameterSet *(*kept)(const ObjectiveContext *context);
     /* The key that says where these tensors come from, where it is not set and only the run knows; NULL, or a result of
        NULL: `prepare` finds them. */
-    const char *(*unset)(const void *values);
+    const char *(*unset_source)(const void *values);
     /* Writes to the model's parameters what the objective keeps elsewhere; before the model is measured or saved. NULL:
        nothing. */
     void (*settle)(ObjectiveContext *context);

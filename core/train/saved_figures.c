@@ -31,7 +31,7 @@ static bool load_kept(const SavedModel *saved, const ObjectiveDef *objective, co
     const char *state = path_join(saved->arena, path_folder(saved->arena, saved->path), "last.state.safetensors");
     if (file_exists(state))
         return checkpoint_load_kept(kept, state, error);
-    const char *key = objective->unset ? objective->unset(context->values) : NULL;
+    const char *key = objective->unset_source ? objective->unset_source(context->values) : NULL;
     if (key)
         *missing = arena_format(saved->arena, "%s is not there; name it with --set objective.%s=FILE", state, key);
     return true;

@@ -69,7 +69,7 @@ static ParameterSet *kept(const ObjectiveContext *context)
     return context->state;
 }
 
-static const char *unset(const void *values)
+static const char *unset_source(const void *values)
 {
     return ((const struct preference *)values)->reference ? NULL : "reference";
 }
@@ -267,6 +267,6 @@ const ObjectiveDef objective_preference = {
                            "and response_tokens. Responses without an end of one token are drawn to the end of the "
                            "window. Nothing holds pairs to what the model would answer by itself: far from the "
                            "reference its likelihood goes to responses that no pair has, often short ones."},
-    .check = check, .prepare = prepare, .release = release, .kept = kept, .unset = unset, .loss = loss,
-    .measure = measure,
+    .check = check, .prepare = prepare, .release = release, .kept = kept, .unset_source = unset_source,
+    .loss = loss, .measure = measure,
 };
