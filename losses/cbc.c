@@ -52,8 +52,9 @@ static Tensor *log_of_rest(Tensor *z, Tensor *log_p)
 }
 
 /* [N] of the weights in [N] rows of z. */
-static Tensor *composed(const void *context, Tensor *z)
+static Tensor *composed(const void *context, Tensor *const *inputs)
 {
+    Tensor *z = inputs[0];
     const Confidence *weights = ((const Context *)context)->weights;
     int64_t rows = z->shape[0];
     Tensor *own = t_new(ARRAY_I32, SHAPE(rows)), *log_p = t_log_softmax(z);
@@ -162,8 +163,8 @@ LOSS_ROWS(cbc)
 
 static float run_student(const void *values, const Row *row)
 {
-    const LossRow own = {.index = row->index, .columns = row->columns, .logits = row->x};
-    return ((const Context *)values)->student(values, &own, row->gradient);
+    const LossRow own = {.index = row->index, .columns = row->columns, .logits = row->x[0]};
+    return ((const Context *)values)->student(values, &own, row->gradients[0]);
 }
 
 static void run_teacher(void *values, int64_t begin, int64_t end)
@@ -228,7 +229,7 @@ static Tensor *forward(const void *self, const LossInput *in)
     context->student = loss_rows_function(&rows_cbc, columns);
     teach(context, t_detach(t_reshape(loss_extra(in, "teacher_logits"), SHAPE(-1, columns))));
     weigh(self, z->shape[0], columns, context->weights);
-    return t_sum(t_rows(&function, context, z), ALL_AXES, false);
+    return t_sum(t_rows(&function, context, 1, &z), ALL_AXES, false);
 }
 
 static const char *const extras[] = {"teacher_logits", NULL};

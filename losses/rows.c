@@ -6,6 +6,8 @@
 #include "core/tensor/operations.h"
 #include "core/tensor/row_function.h"
 
+_Static_assert((int)LOSS_MOST_PARTNERS < (int)ROW_MOST_INPUTS, "a row has logits and their partners");
+
 typedef struct RowContext {
     const Instance *loss;
     LossInput in;
@@ -22,6 +24,14 @@ static bool wants_gradient(const Tensor *tensor)
     return tensor && tensor->requires_gradient;
 }
 
+static bool is_partner(const LossRows *rows, const char *name)
+{
+    for (int i = 0; i < LOSS_MOST_PARTNERS && rows->partners[i]; i++)
+        if (strcmp(rows->partners[i], name) == 0)
+            return true;
+    return false;
+}
+
 bool loss_rows_apply(const Instance *loss, const LossInput *in)
 {
     const LossRows *rows = definition(loss)->rows;
@@ -29,7 +39,7 @@ bool loss_rows_apply(const Instance *loss, const LossInput *in)
         wants_gradient(in->features))
         return false;
     for (int i = 0; i < in->extra_count; i++)
-        if (wants_gradient(in->extras[i].value))
+        if (wants_gradient(in->extras[i].value) && !is_partner(rows, in->extras[i].name))
             return false;
     return !rows->takes || rows->takes(loss->values, in);
 }
@@ -37,8 +47,12 @@ bool loss_rows_apply(const Instance *loss, const LossInput *in)
 static LossRow loss_row(const RowContext *context, const Row *row)
 {
     const Tensor *targets = context->in.targets;
-    LossRow result = {.in = &context->in, .index = row->index, .columns = row->columns, .logits = row->x, .target = -1,
-                      .scratch = row->scratch};
+    LossRow result = {.in = &context->in, .index = row->index, .columns = row->columns, .logits = row->x[0],
+                      .target = -1, .scratch = row->scratch};
+    for (int i = 0; i < LOSS_MOST_PARTNERS; i++) {
+        result.partners[i] = row->x[1 + i];
+        result.partner_gradients[i] = row->gradients[1 + i];
+    }
     if (targets && targets->type == ARRAY_I32)
         result.target = tensor_i32(targets)[row->index];
     else if (targets)
@@ -50,14 +64,14 @@ static float run_row(const void *values, const Row *row)
 {
     const RowContext *context = values;
     const LossRow own = loss_row(context, row);
-    return context->run(context->loss->values, &own, row->gradient);
+    return context->run(context->loss->values, &own, row->gradients[0]);
 }
 
-static Tensor *composed(const void *values, Tensor *x)
+static Tensor *composed(const void *values, Tensor *const *inputs)
 {
     const RowContext *context = values;
     LossInput in = context->in;
-    in.logits = x;
+    in.logits = inputs[0];
     return definition(context->loss)->forward(context->loss->values, &in);
 }
 
@@ -79,5 +93,11 @@ Tensor *loss_rows(const Instance *loss, const LossInput *in)
     *context = (RowContext){loss, *in, loss_rows_function(rows, columns)};
     RowFunction *function = arena_zero(tape_arena(), 1, sizeof *function);
     *function = (RowFunction){rows->scratch, run_row, composed};
-    return t_rows(function, context, z->rank == 2 ? z : t_reshape(z, SHAPE(z->shape[0], columns)));
+    Tensor *inputs[ROW_MOST_INPUTS] = {z};
+    int count = 1;
+    for (int i = 0; i < LOSS_MOST_PARTNERS && rows->partners[i]; i++)
+        inputs[count++] = loss_extra(in, rows->partners[i]);
+    for (int i = 0; i < count; i++)
+        inputs[i] = inputs[i]->rank == 2 ? inputs[i] : t_reshape(inputs[i], SHAPE(z->shape[0], columns));
+    return t_rows(function, context, count, inputs);
 }

@@ -9,12 +9,16 @@
    gradients and without. Loops over columns behind ROW_LOOP, ROW_SUM or ROW_MAX are vectorised if what they read is in
    local variables (not behind `row->` or `self->`) and nothing in them branches; core/kernels/float_math.h has
    functions for them. Sums over columns are of doubles.
+   A loss of several arrays of logits names the others, extras of the logits' shape, as `partners`: their rows come with
+   it, and their derivatives go to `partner_gradients`, which are there where `gradient` is.
    tests/test_losses_rows.c compares every one of them with `forward`, for all examples of the loss. */
 #ifndef XENT_LOSSES_ROWS_H
 #define XENT_LOSSES_ROWS_H
 
 #include "core/kernels/float_math.h"
 #include "losses/loss.h"
+
+enum { LOSS_MOST_PARTNERS = 2 };
 
 typedef struct LossRow {
     const LossInput *in;
@@ -23,6 +27,8 @@ typedef struct LossRow {
     int32_t target;             /* of integer targets; -1: there are none */
     const float *targets;       /* of others, [columns of the targets]; NULL: there are none */
     float *scratch;             /* [scratch columns], undefined */
+    const float *partners[LOSS_MOST_PARTNERS];          /* [columns] each */
+    float *partner_gradients[LOSS_MOST_PARTNERS];       /* [columns] each */
 } LossRow;
 
 typedef float (*LossRowFunction)(const void *self, const LossRow *row, float *gradient);
@@ -32,6 +38,7 @@ enum { ROW_BASELINE, ROW_AVX2, ROW_AVX512, ROW_ISAS };
 typedef struct LossRows {
     LossRowFunction run[ROW_ISAS];
     int64_t scratch;            /* floats for each column of a row */
+    const char *partners[LOSS_MOST_PARTNERS];   /* extras that may want gradients as well; NULL: no more */
     /* Whether it serves these parameters and inputs; NULL: always. */
     bool (*takes)(const void *self, const LossInput *in);
 } LossRows;
@@ -56,7 +63,7 @@ typedef struct LossRows {
 #else
 #define ROW_AVX512_TARGET ROW_TARGET("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512")
 #endif
-/* Further arguments: .scratch, .takes. */
+/* Further arguments: .scratch, .partners, .takes. */
 #define LOSS_ROWS(name, ...)                                                                                         \
     ROW_VARIANT(name, baseline, )                                                                                    \
     ROW_VARIANT(name, avx2, ROW_TARGET("avx2,fma"))                                                                  \

@@ -41,6 +41,22 @@ static void drop_head(Case *item)
         tensor_set(item->in.logits, i, 2 * random_uniform(&random) - 1);
 }
 
+/* Where the partners want gradients, as passes of the same model do. */
+static void compare_partners(const Case *item, const LossInput *in)
+{
+    const LossRows *rows = item->def->rows;
+    for (int i = 0; i < LOSS_MOST_PARTNERS && rows->partners[i]; i++) {
+        loss_extra(in, rows->partners[i])->requires_gradient = true;
+        LossInput twice = input_in(in, ARRAY_F64);
+        assert_true(loss_rows_apply(&item->loss, in));
+        Tensor *got = gradient_of(t_sum(loss_rows(&item->loss, in), 0, false), loss_extra(in, rows->partners[i]));
+        Tensor *sum = t_sum(item->def->forward(item->loss.values, &twice), 0, false);
+        Tensor *partner = loss_extra(&twice, rows->partners[i]);
+        partner->requires_gradient = true;
+        assert_near(item, rows->partners[i], got, gradient_of(sum, partner));
+    }
+}
+
 static void compare(Case *item)
 {
     drop_head(item);
@@ -60,6 +76,7 @@ static void compare(Case *item)
     bool was = tape_record(false);
     assert_same_bits(value, loss_rows(&item->loss, &in));
     tape_record(was);
+    compare_partners(item, &in);
 }
 
 static void scale_logits(Case *item, double factor)

@@ -1,4 +1,4 @@
-/* A function of each row, given in closed form. */
+/* A function of each row of an array or of several, given in closed form. */
 #include <assert.h>
 
 #include "core/base/threads.h"
@@ -17,18 +17,23 @@ static int64_t grain(const Tensor *x)
 typedef struct Run {
     const RowFunction *function;
     const void *context;
-    const Tensor *x;
-    float *value, *gradient;    /* [N], [N, C]; the latter may be NULL */
+    int count;
+    Tensor *const *inputs;
+    float *value;               /* [N] */
+    Tensor *const *slopes;      /* [N, C] each; NULL: they are not wanted */
 } Run;
 
 static void run_rows(void *context, int64_t begin, int64_t end)
 {
     const Run *run = context;
-    const int64_t columns = run->x->shape[1], room = run->function->scratch * columns;
+    const int64_t columns = run->inputs[0]->shape[1], room = run->function->scratch * columns;
     float *scratch = room ? memory_array((size_t)room, sizeof *scratch) : NULL;
     for (int64_t i = begin; i < end; i++) {
-        float *gradient = run->gradient ? run->gradient + i * columns : NULL;
-        const Row row = {i, columns, tensor_f32(run->x) + i * columns, gradient, scratch};
+        Row row = {.index = i, .columns = columns, .scratch = scratch};
+        for (int j = 0; j < run->count; j++) {
+            row.x[j] = tensor_f32(run->inputs[j]) + i * columns;
+            row.gradients[j] = run->slopes ? tensor_f32(run->slopes[j]) + i * columns : NULL;
+        }
         run->value[i] = run->function->run(run->context, &row);
     }
     memory_free(scratch);
@@ -46,59 +51,95 @@ static void scale_rows(void *context, int64_t begin, int64_t end)
 
 static void backward_rows(const Node *node, Tensor *gradient, Tensor **gradients)
 {
-    const Tensor *slopes = node->saved[0];
-    gradients[0] = t_like(slopes);
-    parallel_for(slopes->shape[0], grain(slopes), scale_rows,
-                 &(Scale){slopes->shape[1], tensor_f32(slopes), tensor_f32(gradient), tensor_f32(gradients[0])});
+    for (int i = 0; i < node->input_count; i++) {
+        const Tensor *slopes = node->saved[i];
+        if (!op_wants(node, i))
+            continue;
+        gradients[i] = t_like(slopes);
+        parallel_for(slopes->shape[0], grain(slopes), scale_rows,
+                     &(Scale){slopes->shape[1], tensor_f32(slopes), tensor_f32(gradient), tensor_f32(gradients[i])});
+    }
 }
 
-/* For the check: half the squares of a row. */
+/* For the check: half the squares of a row; of two, the sum of x y. */
 static float sample_run(const void *context, const Row *row)
 {
     (void)context;
     double sum = 0;
     for (int64_t k = 0; k < row->columns; k++) {
-        sum += 0.5 * (double)row->x[k] * (double)row->x[k];
-        if (row->gradient)
-            row->gradient[k] = row->x[k];
+        sum += 0.5 * (double)row->x[0][k] * (double)row->x[0][k];
+        if (row->gradients[0])
+            row->gradients[0][k] = row->x[0][k];
     }
     return (float)sum;
 }
 
-static Tensor *sample_composed(const void *context, Tensor *x)
+static Tensor *sample_composed(const void *context, Tensor *const *inputs)
 {
     (void)context;
-    return t_scale(t_sum(t_square(x), -1, false), 0.5);
+    return t_scale(t_sum(t_square(inputs[0]), -1, false), 0.5);
 }
+
+static float sample_product(const void *context, const Row *row)
+{
+    (void)context;
+    double sum = 0;
+    for (int64_t k = 0; k < row->columns; k++)
+        sum += (double)row->x[0][k] * (double)row->x[1][k];
+    for (int64_t k = 0; k < (row->gradients[0] ? row->columns : 0); k++) {
+        row->gradients[0][k] = row->x[1][k];
+        row->gradients[1][k] = row->x[0][k];
+    }
+    return (float)sum;
+}
+
+static Tensor *sample_product_composed(const void *context, Tensor *const *inputs)
+{
+    (void)context;
+    return t_sum(t_mul(inputs[0], inputs[1]), -1, false);
+}
+
+enum { SAMPLE_LONG = 1, SAMPLE_EMPTY, SAMPLE_TWO, SAMPLE_VARIANTS };
 
 static int sample_inputs(Random *random, int variant, Tensor **inputs)
 {
-    inputs[0] = sample_leaf(random, -1, 1, SHAPE(variant == 2 ? 0 : variant ? 3000 : 3, 7));
-    return 1;
+    const int64_t rows = variant == SAMPLE_EMPTY ? 0 : variant == SAMPLE_LONG ? 3000 : 3;
+    const int count = variant == SAMPLE_TWO ? 2 : 1;
+    for (int i = 0; i < count; i++)
+        inputs[i] = sample_leaf(random, -1, 1, SHAPE(rows, 7));
+    return count;
 }
 
 static Tensor *apply_rows(Tensor **inputs, int variant)
 {
-    static const RowFunction function = {0, sample_run, sample_composed};
-    (void)variant;
-    return t_rows(&function, NULL, inputs[0]);
+    static const RowFunction one = {0, sample_run, sample_composed};
+    static const RowFunction two = {0, sample_product, sample_product_composed};
+    return variant == SAMPLE_TWO ? t_rows(&two, NULL, 2, inputs) : t_rows(&one, NULL, 1, inputs);
 }
 
 const OperationDef operation_rows = {
     .component = {.name = "rows", .summary = "a function of each row, value and gradient in closed form"},
-    .backward = backward_rows, .once = true, .variants = 3, .inputs = sample_inputs, .apply = apply_rows,
+    .backward = backward_rows, .once = true, .variants = SAMPLE_VARIANTS, .inputs = sample_inputs, .apply = apply_rows,
 };
 
-Tensor *t_rows(const RowFunction *function, const void *context, Tensor *x)
+_Static_assert((int)ROW_MOST_INPUTS <= (int)OPERATION_MAX_SAVED, "the slopes of every input are saved");
+
+Tensor *t_rows(const RowFunction *function, const void *context, int count, Tensor *const *inputs)
 {
-    assert(x->rank == 2);
+    const Tensor *x = inputs[0];
+    assert(count <= ROW_MOST_INPUTS && x->rank == 2);
     if (x->type != ARRAY_F32)
-        return function->composed(context, x);
-    Tensor *result = t_new(ARRAY_F32, SHAPE(x->shape[0])), *slopes = op_will_record(1, &x) ? t_like(x) : NULL;
+        return function->composed(context, inputs);
+    Tensor *result = t_new(ARRAY_F32, SHAPE(x->shape[0])), *slopes[ROW_MOST_INPUTS] = {NULL};
+    const bool records = op_will_record(count, inputs);
+    for (int i = 0; i < count; i++) {
+        assert(inputs[i]->type == ARRAY_F32 && inputs[i]->count == x->count && inputs[i]->rank == 2);
+        slopes[i] = records ? t_like(x) : NULL;
+    }
     parallel_for(x->shape[0], grain(x), run_rows,
-                 &(Run){function, context, x, tensor_f32(result), slopes ? tensor_f32(slopes) : NULL});
-    Node *node = op_record(&operation_rows, result, 1, &x, NULL, 0);
-    if (node)
-        node->saved[0] = slopes;
+                 &(Run){function, context, count, inputs, tensor_f32(result), records ? slopes : NULL});
+    Node *node = op_record(&operation_rows, result, count, inputs, NULL, 0);
+    for (int i = 0; node && i < count; i++)
+        node->saved[i] = slopes[i];
     return result;
 }

@@ -1,14 +1,17 @@
-/* Functions of rows in closed form: value and gradient by loops over floats, where composed operations would pass over
-   memory once each. */
+/* Functions of rows in closed form, of one array or of the same row of several: value and gradients by loops over
+   floats, where composed operations would pass over memory once each. */
 #ifndef XENT_TENSOR_ROW_FUNCTION_H
 #define XENT_TENSOR_ROW_FUNCTION_H
 
 #include "core/tensor/tensor.h"
 
+enum { ROW_MOST_INPUTS = 3 };
+
 typedef struct Row {
     int64_t index, columns;
-    const float *x;             /* [columns] */
-    float *gradient;            /* [columns], where the derivatives by x go; NULL: they are not wanted */
+    const float *x[ROW_MOST_INPUTS];    /* [columns] each */
+    /* [columns] each, where the derivatives by x go; all NULL: they are not wanted */
+    float *gradients[ROW_MOST_INPUTS];
     float *scratch;             /* [scratch columns], undefined */
 } Row;
 
@@ -17,10 +20,11 @@ typedef struct RowFunction {
     /* The function's value. Rows come in any order, and from several threads at once. */
     float (*run)(const void *context, const Row *row);
     /* The same of operations, [rows, columns] -> [rows]: it is what is meant, and serves F64. */
-    Tensor *(*composed)(const void *context, Tensor *x);
+    Tensor *(*composed)(const void *context, Tensor *const *inputs);
 } RowFunction;
 
-/* x [N, C] -> [N]; `function` and `context` live until the tape is reset. F32 has no second derivatives. */
-Tensor *t_rows(const RowFunction *function, const void *context, Tensor *x);
+/* Inputs [N, C], of one type, -> [N]; `function` and `context` live until the tape is reset. F32 has no second
+   derivatives. */
+Tensor *t_rows(const RowFunction *function, const void *context, int count, Tensor *const *inputs);
 
 #endif
