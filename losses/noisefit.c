@@ -1,6 +1,9 @@
 /* A clean pass and two passes with noise in the hidden states: cross-entropy, divergence of the noisy passes from the
    clean one, and of one from the other. Khadangi et al. 2025; R-Drop: Wu et al. 2021. */
 #include "losses/noisefit.h"
+
+#include <string.h>
+
 #include "losses/rows.h"
 #include "losses/shared.h"
 
@@ -196,12 +199,15 @@ ROW float noisefit_row(const void *values, const LossRow *row, float *gradient)
     const int64_t columns = row->columns;
     const double T = self->temperature;
     const Factors by = factors_of(self, row->in);
+    const bool diverges = by.from_clean > 0 || by.from_first > 0 || by.from_second > 0;
     const Pass passes[PASSES] = {pass_of(row->logits, gradient, columns, T),
-                                 pass_of(row->partners[0], gradient ? row->partner_gradients[0] : NULL, columns, T),
-                                 pass_of(row->partners[1], gradient ? row->partner_gradients[1] : NULL, columns, T)};
-    const Divergences kl = divergences_of(passes, columns);
-    if (gradient)
+                                 pass_of(row->partners[0], row->partner_gradients[0], columns, T),
+                                 pass_of(row->partners[1], row->partner_gradients[1], columns, T)};
+    const Divergences kl = diverges ? divergences_of(passes, columns) : (Divergences){0};
+    if (gradient && diverges)
         divergence_gradients(passes, by, kl, (float)T, columns);
+    for (int i = 0; i < PASSES && gradient && !diverges; i++)
+        memset(passes[i].gradient, 0, (size_t)columns * sizeof(float));
     double value = T * T * ((double)by.from_clean * kl.clean + (double)by.from_first * kl.first +
                             (double)by.from_second * kl.second);
     for (int i = 0; i < PASSES; i++)

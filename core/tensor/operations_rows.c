@@ -61,7 +61,7 @@ static void backward_rows(const Node *node, Tensor *gradient, Tensor **gradients
     }
 }
 
-/* For the check: half the squares of a row; of two, the sum of x y. */
+/* For the check: half the squares of a row. */
 static float sample_run(const void *context, const Row *row)
 {
     (void)context;
@@ -80,6 +80,7 @@ static Tensor *sample_composed(const void *context, Tensor *const *inputs)
     return t_scale(t_sum(t_square(inputs[0]), -1, false), 0.5);
 }
 
+/* The same: sum of the products of two rows. */
 static float sample_product(const void *context, const Row *row)
 {
     (void)context;
